@@ -1,0 +1,51 @@
+"""The server's settings: one table, read from ``SERAI_…`` variables; flags override them. No I/O beyond that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Each field is ``SERAI_<NAME>`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="SERAI_", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 16 or newer; without it the server starts its own in data_dir."
+    )
+    data_dir: Path | None = Field(None, description="Folder of the server's own PostgreSQL.")
+    database_connections: int = Field(8, ge=2, le=200, description="Connections a process holds for statements.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(7777, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    security_key: SecretStr | None = Field(None, description="Bearer key that every request must carry.")
+    insecure: bool = Field(False, description="Allow an address other than loopback without a security key.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Host names, comma separated, that a keyless server answers to beside loopback's."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins, comma separated, whose pages may call the API; * for all (needs a key)."
+    )
+    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body, in bytes.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="auto: text on a terminal, JSON lines elsewhere."
+    )
+    model: str | None = Field(None, description="pydantic-ai model string of the demo OS, e.g. openai:gpt-5-mini.")
+    node_name: str | None = Field(None, description="Name of this node in logs and tables; default host and pid.")
+    max_runs: int = Field(64, ge=1, le=10_000, description="Runs this node holds at a time.")
+    lease_s: float = Field(10.0, gt=0.5, le=600, description="Seconds until a frozen node's runs are taken over.")
+    max_takeovers: int = Field(5, ge=0, description="Takeovers of one run before it ends as ERROR.")
+    drain_s: float = Field(20.0, ge=0, description="Seconds a stopping node waits for its runs before handing over.")
+    heartbeat_s: float = Field(10.0, gt=0, le=15, description="Seconds of silence before a stream gets a comment.")
+    history_runs: int = Field(3, ge=0, le=1000, description="Earlier runs of a session an agent sees by default.")
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
