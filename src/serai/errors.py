@@ -108,7 +108,9 @@ class InvalidFieldError(RequestError):
         self.issues = issues
 
     @classmethod
-    def of(cls, loc: tuple[str | int, ...], msg: str, *, type: str = "value_error", input: Any = None) -> InvalidFieldError:
+    def of(
+        cls, loc: tuple[str | int, ...], msg: str, *, type: str = "value_error", input: Any = None
+    ) -> InvalidFieldError:
         """Return the error for one field, for example ``of(("body", "message"), "Field required")``."""
         return cls([{"type": type, "loc": list(loc), "msg": msg, "input": input}])
 
@@ -156,9 +158,7 @@ class RemoteServerUnavailableError(SeraiError):
 
     code = "remote_server_unavailable"
 
-    def __init__(
-        self, message: str, base_url: str | None = None, original_error: BaseException | None = None
-    ) -> None:
+    def __init__(self, message: str, base_url: str | None = None, original_error: BaseException | None = None) -> None:
         super().__init__(message)
         self.base_url = base_url
         self.original_error = original_error

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, batches, migrations, and one module per noun with its SQL."""
