@@ -1,0 +1,100 @@
+"""The demo's agent ``my-agent``: a calculator, a clock and a notebook, all safe to repeat."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import Model, infer_model
+
+from serai.demo.calculator import evaluate
+from serai.demo.script import answer
+from serai.errors import ConfigurationError
+from serai.testing import ScriptedModel
+
+DEMO_MODEL_NAME = "scripted-demo"
+_INSTRUCTIONS = "You are the demo agent of a Serai server. Be brief. Use your tools for arithmetic, time and notes."
+
+
+def build_agent(model: str | None = None) -> Agent[Any, str]:
+    """Return the agent ``my-agent`` ("My Agent").
+
+    Args:
+        model: a pydantic-ai model string such as ``openai:gpt-5-mini``; None for the scripted model.
+
+    Raises:
+        ConfigurationError: the model string is unknown, or its provider lacks a key or a package.
+    """
+    return Agent(
+        _load_model(model),
+        name="my-agent",
+        description="My Agent: a calculator, a clock and a notebook.",
+        instructions=_INSTRUCTIONS,
+        tools=[calculate, clock, take_note, read_notes],
+    )
+
+
+def calculate(expression: str) -> int | float:
+    """Compute an arithmetic expression.
+
+    Args:
+        expression: numbers with + - * / // % ** and brackets, for example "2 * (3 + 4)".
+    """
+    try:
+        return evaluate(expression)
+    except ValueError as error:
+        raise ModelRetry(str(error)) from error
+
+
+def clock(timezone: str = "UTC") -> str:
+    """Tell the date and time.
+
+    Args:
+        timezone: an IANA name, for example "Europe/Rome".
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (ValueError, OSError, KeyError) as error:
+        raise ModelRetry(f"There is no time zone {timezone!r}; use an IANA name such as Europe/Rome.") from error
+    return datetime.now(zone).isoformat(timespec="seconds")
+
+
+def take_note(ctx: RunContext[Any], text: str) -> str:
+    """Keep a note for the rest of the session.
+
+    Args:
+        ctx: the run, which knows its session.
+        text: what to keep; keeping the same text twice keeps it once.
+    """
+    state = _session_state(ctx)
+    notes = list(state.get("notes", []))
+    if text not in notes:
+        state["notes"] = [*notes, text]
+    return f"Noted: {text}"
+
+
+def read_notes(ctx: RunContext[Any]) -> list[str]:
+    """List the notes of this session, oldest first."""
+    return list(_session_state(ctx).get("notes", []))
+
+
+def _session_state(ctx: RunContext[Any]) -> dict[str, Any]:
+    # Outside a server there is no session: the notes of such a run end with it.
+    state = getattr(ctx.deps, "session_state", None)
+    return state if isinstance(state, dict) else {}
+
+
+def _load_model(model: str | None) -> Model:
+    if model is None:
+        return ScriptedModel(answer, model_name=DEMO_MODEL_NAME)
+    try:
+        return infer_model(model)
+    except (UserError, ImportError, ValueError) as error:
+        raise ConfigurationError(
+            f"The model {model!r} (SERAI_MODEL or --model) cannot be used: {error} "
+            "Give a pydantic-ai model string such as openai:gpt-5-mini with its provider's key in the environment; "
+            "for an OpenAI-compatible server set OPENAI_BASE_URL. Without a model the demo runs on a script."
+        ) from error
