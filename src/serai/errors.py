@@ -109,10 +109,10 @@ class InvalidFieldError(RequestError):
 
     @classmethod
     def of(
-        cls, loc: tuple[str | int, ...], msg: str, *, type: str = "value_error", input: Any = None
+        cls, loc: tuple[str | int, ...], msg: str, *, kind: str = "value_error", given: Any = None
     ) -> InvalidFieldError:
         """Return the error for one field, for example ``of(("body", "message"), "Field required")``."""
-        return cls([{"type": type, "loc": list(loc), "msg": msg, "input": input}])
+        return cls([{"type": kind, "loc": list(loc), "msg": msg, "input": given}])
 
 
 class AccessError(SeraiError):

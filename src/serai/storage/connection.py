@@ -101,7 +101,7 @@ class Database:
             await self.close()
             raise ConfigurationError(
                 f"The PostgreSQL behind SERAI_DATABASE_URL is version {version.major}.{version.minor}; Serai needs "
-                f"{OLDEST_MAJOR} or newer. Upgrade it, or unset SERAI_DATABASE_URL to run on the one Serai brings along."
+                f"{OLDEST_MAJOR} or newer. Upgrade it, or unset SERAI_DATABASE_URL to run on the one that Serai brings."
             )
 
     async def close(self) -> None:

@@ -48,6 +48,7 @@ create table runs (
 create unique index runs_id on runs (project_id, id);
 create unique index runs_idempotency on runs (project_id, idempotency_key) where idempotency_key is not null;
 create index runs_of_session on runs (project_id, session_id, position);
+create index runs_waiting on runs (project_id, session_id, position) where status = 'PENDING';
 create index runs_claimable on runs (created_at) where status = 'PENDING' and ready;
 create index runs_of_node on runs (node_id) where status = 'RUNNING';
 

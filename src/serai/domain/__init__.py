@@ -1,0 +1,1 @@
+"""Pure rules: run states, ids, JSON text. No I/O."""

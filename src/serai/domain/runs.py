@@ -1,0 +1,99 @@
+"""A run as values: what a caller asks for, what is stored, and how it ends. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from serai.domain.run_state import RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to be stored.
+
+    Attributes:
+        key: our UUIDv7; `id` is the public name, which the caller may have chosen.
+        node_id: the node that would like to run it at once if its session is idle, or None.
+        fingerprint: a digest of the request, compared when `idempotency_key` comes again.
+        input: JSON of `RunInput`.
+    """
+
+    key: UUID
+    id: str
+    project_id: str
+    user_id: str | None
+    session_id: str
+    kind: str
+    component_id: str
+    input: bytes
+    idempotency_key: str | None
+    fingerprint: bytes
+    node_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as stored, without its answer."""
+
+    key: UUID
+    id: str
+    project_id: str
+    user_id: str | None
+    session_id: str
+    root_key: UUID
+    parent_key: UUID | None
+    kind: str
+    component_id: str
+    status: RunStatus
+    position: int
+    epoch: int
+    segment: int
+    takeovers: int
+    idempotency_key: str | None
+    fingerprint: bytes | None
+    input: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of a run's log: `data` is the JSON sent to followers, `seq` its place (0, 1, 2 … per run)."""
+
+    seq: int
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One finished durable step: looked up by operation and call when the run is replayed."""
+
+    operation: str
+    call: str
+    fingerprint: bytes
+    result: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """How a segment of a run ends.
+
+    Attributes:
+        status: a state at rest.
+        output: the run object's members, without `messages` (`content`, `metrics`, `tools` …).
+        messages: this run's messages for the session's history, JSON; None keeps none.
+        last_event: name and members of the event that ends the stream.
+        state_changes: session state members to write; `state_removals` those to delete.
+    """
+
+    status: RunStatus
+    output: dict[str, Any]
+    last_event: tuple[str, dict[str, Any]]
+    messages: bytes | None = None
+    state_changes: dict[str, Any] = field(default_factory=dict)
+    state_removals: tuple[str, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0

@@ -1,0 +1,366 @@
+"""Runs and the turn they have in their sessions: submit, claim, finish, hand over, read.
+
+Order of locks, everywhere: session, then run, then the rest. Submits, claims and finishes come in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import Event, NewRun, RunRecord
+from serai.storage.connection import Connection, Database
+
+# Stores new runs and gives each its place in its session; an idle session's run is claimed by its node at once.
+# A session of another user yields no row.
+_SUBMIT = """
+with item as (
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::bytea[], $9::text[], $10::bytea[], $11::text[])
+        as item(key, id, project_id, user_id, session_id, kind, component_id,
+                input, idempotency_key, fingerprint, node_id)
+), turn as (
+    insert into sessions (project_id, id, user_id, kind, component_id, active_run_key, run_count)
+    select project_id, session_id, user_id, kind, component_id, key, 1 from item order by project_id, session_id
+    on conflict (project_id, id) do update
+        set active_run_key = coalesce(sessions.active_run_key, excluded.active_run_key),
+            run_count = sessions.run_count + 1, updated_at = now()
+        where sessions.user_id is null or excluded.user_id is null or sessions.user_id = excluded.user_id
+    returning project_id, id, active_run_key, run_count
+)
+insert into runs (key, id, project_id, user_id, session_id, root_key, kind, component_id, input, idempotency_key,
+                  fingerprint, ready, position, status, node_id, epoch, started_at)
+select item.key, item.id, item.project_id, item.user_id, item.session_id, item.key, item.kind, item.component_id,
+       item.input, item.idempotency_key, item.fingerprint, here.ready, turn.run_count,
+       case when here.now then 'RUNNING' else 'PENDING' end, case when here.now then item.node_id end,
+       here.now::int, case when here.now then now() end
+from item
+join turn on turn.project_id = item.project_id and turn.id = item.session_id
+cross join lateral (select turn.active_run_key = item.key as ready,
+                           turn.active_run_key = item.key and item.node_id is not null as now) as here
+returning key, status, position, epoch, created_at"""
+
+# Takes the oldest runs whose turn has come, of the components this node has.
+_CLAIM = """
+with next as (
+    select key from runs
+    where status = 'PENDING' and ready
+      and (kind, component_id) in (select * from unnest($1::text[], $2::text[]))
+    order by created_at limit $3 for update skip locked
+)
+update runs set status = 'RUNNING', node_id = $4, epoch = epoch + 1, started_at = coalesce(started_at, now())
+from next where runs.key = next.key
+returning runs.key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, position,
+          epoch, segment, takeovers, idempotency_key, fingerprint, input, created_at"""
+
+# Locks the sessions of the runs that are about to end; the statement after it sees every run submitted before.
+_LOCK_SESSIONS = """
+select sessions.project_id, id, case when id = any($3::text[]) then state end as state
+from sessions
+join unnest($1::text[], $2::text[]) as item(project_id, session_id)
+    on sessions.project_id = item.project_id and sessions.id = item.session_id
+order by sessions.project_id, id for update of sessions"""
+
+# Ends runs this node still owns: their last events, their answers, their sessions' totals, and whose turn it is next.
+_FINISH = """
+with item as (
+    select * from unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[],
+                         $8::bigint[])
+        as item(key, epoch, status, output, messages, state, input_tokens, output_tokens)
+), done as (
+    update runs set status = item.status, output = item.output, messages = item.messages, ready = false,
+                    ended_at = now()
+    from item
+    where runs.key = item.key and runs.epoch = item.epoch and runs.node_id = $9 and runs.status = 'RUNNING'
+    returning runs.key, runs.epoch, runs.project_id, runs.user_id, runs.session_id, item.state, item.input_tokens,
+              item.output_tokens
+), log as (
+    insert into run_events (run_key, seq, epoch, project_id, user_id, name, event)
+    select event.key, event.seq, done.epoch, done.project_id, done.user_id, event.name, event.data
+    from unnest($10::uuid[], $11::int[], $12::text[], $13::bytea[]) as event(key, seq, name, data)
+    join done on done.key = event.key
+    on conflict do nothing
+), next as (
+    select done.key as done_key, waiting.key
+    from done left join lateral (
+        select key from runs
+        where runs.project_id = done.project_id and runs.session_id = done.session_id and runs.status = 'PENDING'
+          and runs.parent_key is null and not runs.ready
+        order by position limit 1) as waiting on true
+), promoted as (
+    update runs set ready = true from next where runs.key = next.key
+), totals as (
+    update sessions set active_run_key = next.key, state = coalesce(done.state, sessions.state), updated_at = now(),
+                        input_tokens = sessions.input_tokens + done.input_tokens,
+                        output_tokens = sessions.output_tokens + done.output_tokens
+    from done join next on next.done_key = done.key
+    where sessions.project_id = done.project_id and sessions.id = done.session_id
+)
+select done_key, key as next_key from next"""
+
+# Of runs a finish did not touch: those that this very claim had ended before (its answer was lost on the way).
+_ENDED_BY = """
+select runs.key from runs join unnest($1::uuid[], $2::int[]) as item(key, epoch) using (key)
+where runs.epoch = item.epoch and runs.node_id = $3 and runs.status not in ('RUNNING', 'PENDING')"""
+
+# Makes the running runs of nodes claimable again, counting a takeover.
+_RELEASE_NODES = """
+with held as (
+    select key from runs where node_id = any($1::text[]) and status = 'RUNNING' order by key for update
+)
+update runs set status = 'PENDING', node_id = null, takeovers = takeovers + $2
+from held where runs.key = held.key returning runs.key"""
+
+# Makes chosen running runs of one node claimable again.
+_RELEASE_RUNS = """
+with held as (
+    select key from runs where key = any($1::uuid[]) and node_id = $2 and status = 'RUNNING' order by key for update
+)
+update runs set status = 'PENDING', node_id = null, takeovers = takeovers + 1
+from held where runs.key = held.key returning runs.key"""
+
+_RUNNING_OF_NODE = "select key from runs where node_id = $1 and status = 'RUNNING'"
+
+# A run by its public id, or by the idempotency key it was stored with; the other is null.
+_FIND = """
+select key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, position,
+       epoch, segment, takeovers, idempotency_key, fingerprint, input, created_at
+from runs where project_id = $1 and (id = $2 or idempotency_key = $3)"""
+
+_ANSWER = "select status, output, messages from runs where key = $1"
+
+# The session's state and the messages of its last completed runs before this one, newest first.
+_CONTEXT = """
+select state, array(
+    select messages from runs
+    where project_id = $1 and session_id = $2 and position < $3 and status = 'COMPLETED' and parent_key is null
+      and messages is not null
+    order by position desc limit $4)
+from sessions where project_id = $1 and id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a new run: its record, and whether the asking node holds it already."""
+
+    record: RunRecord
+    is_claimed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run about to end: the proof of ownership, the answer, the last events and the change of session state."""
+
+    record: RunRecord
+    status: RunStatus
+    output: bytes
+    messages: bytes | None
+    events: Sequence[Event]
+    state_changes: dict[str, Any]
+    state_removals: tuple[str, ...]
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a finish: refused by the fence, or done and perhaps another run's turn."""
+
+    is_done: bool
+    next_key: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """What a run starts from: its session's state and the messages of earlier runs, oldest first."""
+
+    state: dict[str, Any]
+    history: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored answer: `output` and `messages` as written at the finish, None before."""
+
+    status: RunStatus
+    output: bytes | None
+    messages: bytes | None
+
+
+class RunStore:
+    """The statements about runs. The owner is in every record; engine calls go by key, callers' by project."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def submit(self, runs: list[NewRun]) -> list[Submitted | None]:
+        """Store new runs; None stands for a session that belongs to another user.
+
+        Raises:
+            asyncpg.UniqueViolationError: an id or idempotency key is taken.
+
+        Atomic per run and durable when it returns. One statement for each run of the same session in the batch.
+        """
+        found: dict[UUID, Submitted] = {}
+        waiting = list(runs)
+        while waiting:
+            sessions: set[tuple[str, str]] = set()
+            now: list[NewRun] = []
+            later: list[NewRun] = []
+            for run in waiting:
+                session = (run.project_id, run.session_id)
+                (later if session in sessions else now).append(run)
+                sessions.add(session)
+            rows = await self._database.fetch(_SUBMIT, *_columns(now, _SUBMIT_COLUMNS))
+            by_key = {run.key: run for run in now}
+            for row in rows:
+                found[row["key"]] = _submitted(by_key[row["key"]], row)
+            waiting = later
+        return [found.get(run.key) for run in runs]
+
+    async def claim(self, components: Iterable[tuple[str, str]], *, node_id: str, limit: int) -> list[RunRecord]:
+        """Take up to `limit` runs of the given (kind, component id) pairs for a node."""
+        kinds, ids = zip(*components, strict=True)
+        return [_record(row) for row in await self._database.fetch(_CLAIM, list(kinds), list(ids), limit, node_id)]
+
+    async def finish(self, items: list[FinishedRun], *, node_id: str) -> list[Finished]:
+        """End runs in one transaction; a run that is no longer ours comes back as not done."""
+        async with self._database.transaction() as connection:
+            states = await self._merged_states(connection, items)
+            rows = await connection.fetch(_FINISH, *_finish_arguments(items, states, node_id))
+            done = {row["done_key"]: Finished(is_done=True, next_key=row["next_key"]) for row in rows}
+            missing = [item.record for item in items if item.record.key not in done]
+            if missing:
+                keys, epochs = [record.key for record in missing], [record.epoch for record in missing]
+                for row in await connection.fetch(_ENDED_BY, keys, epochs, node_id):
+                    done[row["key"]] = Finished(is_done=True)
+        return [done.get(item.record.key, Finished(is_done=False)) for item in items]
+
+    async def release_nodes(self, node_ids: Sequence[str], *, is_takeover: bool) -> int:
+        """Make the runs of nodes claimable again; return how many there were."""
+        return len(await self._database.fetch(_RELEASE_NODES, list(node_ids), int(is_takeover)))
+
+    async def release_runs(self, keys: Sequence[UUID], *, node_id: str) -> int:
+        """Make runs of a node claimable again that it does not know it holds."""
+        return len(await self._database.fetch(_RELEASE_RUNS, list(keys), node_id))
+
+    async def list_running_keys(self, node_id: str) -> set[UUID]:
+        """Return the keys of the runs that the table gives to a node."""
+        return {row["key"] for row in await self._database.fetch(_RUNNING_OF_NODE, node_id)}
+
+    async def find(self, project_id: str, run_id: str) -> RunRecord | None:
+        """Return a project's run by its public id."""
+        row = await self._database.fetchrow(_FIND, project_id, run_id, None)
+        return None if row is None else _record(row)
+
+    async def find_repeated(self, project_id: str, idempotency_key: str) -> RunRecord | None:
+        """Return the run that was stored with an idempotency key."""
+        row = await self._database.fetchrow(_FIND, project_id, None, idempotency_key)
+        return None if row is None else _record(row)
+
+    async def get_answer(self, key: UUID) -> Answer:
+        """Return a run's state and, once it rests, its answer."""
+        row = await self._database.fetchrow(_ANSWER, key)
+        if row is None:
+            raise LookupError(f"run {key} is gone")
+        return Answer(RunStatus(row["status"]), row["output"], row["messages"])
+
+    async def get_context(self, record: RunRecord, *, history_runs: int) -> SessionContext:
+        """Return what a run starts from. O(history_runs), whatever the session's length."""
+        if record.position == 1:
+            return SessionContext({}, [])
+        row = await self._database.fetchrow(
+            _CONTEXT, record.project_id, record.session_id, record.position, history_runs
+        )
+        if row is None:
+            return SessionContext({}, [])
+        return SessionContext(_load_state(row[0]), list(reversed(row[1])))
+
+    async def _merged_states(self, connection: Connection, items: list[FinishedRun]) -> list[bytes | None]:
+        """Lock the sessions and merge each run's changes key by key; None leaves a state as it is."""
+        changed = {item.record.session_id for item in items if item.state_changes or item.state_removals}
+        projects = [item.record.project_id for item in items]
+        sessions = [item.record.session_id for item in items]
+        rows = await connection.fetch(_LOCK_SESSIONS, projects, sessions, list(changed))
+        stored = {(row["project_id"], row["id"]): row["state"] for row in rows}
+        merged: list[bytes | None] = []
+        for item in items:
+            if not (item.state_changes or item.state_removals):
+                merged.append(None)
+                continue
+            state = _load_state(stored.get((item.record.project_id, item.record.session_id)))
+            state.update(item.state_changes)
+            for name in item.state_removals:
+                state.pop(name, None)
+            merged.append(dump_json(state))
+        return merged
+
+
+_SUBMIT_COLUMNS = (
+    *("key", "id", "project_id", "user_id", "session_id", "kind", "component_id"),
+    *("input", "idempotency_key", "fingerprint", "node_id"),
+)
+
+
+def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[Any]]:
+    return [[getattr(item, name) for item in items] for name in names]
+
+
+def _finish_arguments(items: list[FinishedRun], states: list[bytes | None], node_id: str) -> list[Any]:
+    events = [(item.record.key, event) for item in items for event in item.events]
+    return [
+        [item.record.key for item in items],
+        [item.record.epoch for item in items],
+        [item.status.value for item in items],
+        [item.output for item in items],
+        [item.messages for item in items],
+        states,
+        [item.input_tokens for item in items],
+        [item.output_tokens for item in items],
+        node_id,
+        [key for key, _ in events],
+        [event.seq for _, event in events],
+        [event.name for _, event in events],
+        [event.data for _, event in events],
+    ]
+
+
+def _submitted(run: NewRun, row: asyncpg.Record) -> Submitted:
+    status = RunStatus(row["status"])
+    record = RunRecord(
+        key=run.key,
+        id=run.id,
+        project_id=run.project_id,
+        user_id=run.user_id,
+        session_id=run.session_id,
+        root_key=run.key,
+        parent_key=None,
+        kind=run.kind,
+        component_id=run.component_id,
+        status=status,
+        position=row["position"],
+        epoch=row["epoch"],
+        segment=0,
+        takeovers=0,
+        idempotency_key=run.idempotency_key,
+        fingerprint=run.fingerprint,
+        input=run.input,
+        created_at=row["created_at"],
+    )
+    return Submitted(record, is_claimed=status is RunStatus.RUNNING)
+
+
+def _record(row: asyncpg.Record) -> RunRecord:
+    values = dict(row)
+    values["status"] = RunStatus(values["status"])
+    return RunRecord(**values)
+
+
+def _load_state(data: bytes | None) -> dict[str, Any]:
+    return {} if data is None else cast("dict[str, Any]", load_json(data))
