@@ -79,7 +79,7 @@ def write_configuration(folder: Path, *, socket_dir: Path, system_user: str) -> 
 
 
 def _dynamic_shared_memory_type() -> str:
-    """Choose files in the data folder where /dev/shm is small, as in Docker (64 MB): parallel index builds need more."""
+    """Choose files where /dev/shm is small, as in Docker (64 MB): parallel index builds need more."""
     try:
         info = os.statvfs("/dev/shm")  # noqa: S108
     except OSError:
