@@ -1,0 +1,167 @@
+"""AgentOS: agents and settings in, one ASGI app out. Here the routes, the middleware and the runtime meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from serai.errors import ConfigurationError
+from serai.server.access import LoopbackGuard, SecurityKey, check_bind
+from serai.server.components import Agent, index_by_id, slugify
+from serai.server.context import Description, RuntimeLifecycle
+from serai.server.dispatch import Route, install
+from serai.server.errors import install_error_handlers
+from serai.server.middleware import BodyLimit, RequestContext
+from serai.server.routes import discovery
+from serai.settings import Settings
+
+if TYPE_CHECKING:
+    import pydantic_ai
+
+    from serai.components.agent import AgentComponent
+
+_READABLE_HEADERS = ("X-Request-Id", "Retry-After", "Location", "ETag")
+
+
+class AgentOS:
+    """A server for agents, as one ASGI app.
+
+    Args:
+        name: what people call it; default "Serai".
+        id: what programs call it; default made from the name.
+        description: one line for its configuration page.
+        agents: pydantic-ai agents, each with a name, or components that wrap them.
+        base_app: a FastAPI app to build into; its routes, middleware and lifespan stay.
+        settings: default read from the environment.
+        quick_prompts: prompts that user interfaces offer, by component id.
+        runtime_factory: makes the runtime from this OS; for tests.
+
+    Raises:
+        ConfigurationError: an agent has no name, or two have the same id.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - the published name
+        description: str | None = None,
+        agents: Sequence[pydantic_ai.Agent[Any, Any] | AgentComponent | Agent] = (),
+        base_app: FastAPI | None = None,
+        settings: Settings | None = None,
+        quick_prompts: Mapping[str, Sequence[str]] | None = None,
+        runtime_factory: Callable[[AgentOS], RuntimeLifecycle] | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.name = name or "Serai"
+        self.id = id or slugify(self.name)
+        if not self.id:
+            raise ConfigurationError(f"The name {self.name!r} has no letter or digit to make an id of: pass id=….")
+        self.description = description
+        self.agents: Mapping[str, Agent] = index_by_id("agent", (_as_component(agent) for agent in agents))
+        self.quick_prompts = {key: tuple(prompts) for key, prompts in (quick_prompts or {}).items()}
+        if unknown := sorted(set(self.quick_prompts) - set(self.agents)):
+            raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")
+        self._base_app = base_app
+        self._runtime_factory = runtime_factory or _make_runtime
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """The ASGI app, built at its first use; more routes and middleware may be added to it.
+
+        Raises:
+            ConfigurationError: the settings would leave it open to pages of any origin.
+        """
+        settings = self.settings
+        app = self._base_app or FastAPI(title=self.name, version=version("serai"), description=self.description or "")
+        app.state.serai = None
+        app.state.serai_description = Description(
+            id=self.id,
+            name=self.name,
+            description=self.description,
+            started_at=datetime.now(UTC),
+            settings=settings,
+            agents=self.agents,
+            quick_prompts=self.quick_prompts,
+        )
+        install_error_handlers(app)
+        routes = _all_routes()
+        install(app, routes, secured=settings.security_key is not None)
+        _add_middleware(app, settings, routes)
+        users_lifespan = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+            async with self._running(app), users_lifespan(app) as state:
+                yield state
+
+        app.router.lifespan_context = lifespan  # type: ignore[assignment] # the state it yields may be None
+        return app
+
+    @asynccontextmanager
+    async def _running(self, app: FastAPI) -> AsyncIterator[None]:
+        runtime = self._runtime_factory(self)
+        await runtime.start()
+        app.state.serai = runtime
+        try:
+            yield
+        finally:
+            app.state.serai = None
+            await runtime.stop()
+
+
+def _all_routes() -> list[Route]:
+    return [*discovery.ROUTES]
+
+
+def _as_component(agent: Any) -> Agent:
+    if isinstance(agent, Agent):
+        return agent
+    if not agent.name:
+        raise ConfigurationError(
+            f"An agent has no name: {agent!r}. Its address is made from it: write Agent(…, name='my-agent')."
+        )
+    from serai.components.agent import AgentComponent  # noqa: PLC0415 - pulls in pydantic-ai
+
+    return AgentComponent(agent)
+
+
+def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
+    from serai.server.runtime import Runtime  # noqa: PLC0415 - pulls in the database and the engine
+
+    return Runtime(settings=os.settings, agents=os.agents)
+
+
+def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -> None:
+    """Put our middleware around what the app has; the last one added is the outermost."""
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if settings.security_key is not None:
+        app.add_middleware(
+            SecurityKey, key=settings.security_key.get_secret_value(), open_paths=_open_paths(app, routes)
+        )
+    else:
+        app.add_middleware(LoopbackGuard, allowed_hosts=settings.allowed_hosts, allowed_origins=settings.cors_origins)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("*",),
+            allow_headers=("*",),
+            expose_headers=_READABLE_HEADERS,
+        )
+    app.add_middleware(RequestContext)
+
+
+def _open_paths(app: FastAPI, routes: Sequence[Route]) -> set[str]:
+    documents = (app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url)
+    return {route.path for route in routes if route.open} | {path for path in documents if path}
+
+
+__all__ = ["AgentOS", "check_bind"]

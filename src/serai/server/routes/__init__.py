@@ -1,0 +1,1 @@
+"""One module per noun: module-level handlers and the table of routes that names them."""
