@@ -1,0 +1,80 @@
+"""Python environments of other packages, made from committed lock files and kept in the user's cache.
+
+Published clients and the benchmarks' peer server never share an environment with Serai.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+PYTHON_VERSION = "3.11"
+CREATION_TIMEOUT_S = 300
+
+
+class EnvironmentUnavailableError(Exception):
+    """The environment is not in the cache and cannot be made, as a rule because there is no network."""
+
+
+def locked_python(lock: Path) -> Path:
+    """Return the interpreter of the environment that a lock file describes, making it on first use.
+
+    Args:
+        lock: a file of exact pins with hashes, as ``uv pip compile --generate-hashes`` writes it.
+
+    Raises:
+        EnvironmentUnavailableError: if uv is absent or a package cannot be had.
+    """
+    digest = hashlib.sha256(PYTHON_VERSION.encode() + lock.read_bytes()).hexdigest()[:16]
+    home = platformdirs.user_cache_path("serai") / "environments" / f"{lock.parent.name}-{digest}"
+    if not home.exists():
+        _make(home, lock)
+    return _interpreter(home)
+
+
+def _make(home: Path, lock: Path) -> None:
+    uv = shutil.which("uv")
+    if uv is None:
+        raise EnvironmentUnavailableError("uv is not installed")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Built beside its place and renamed: an interrupted build is never taken for a finished one.
+    draft = Path(tempfile.mkdtemp(prefix=f"{home.name}.", dir=home.parent))
+    try:
+        _run([uv, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", PYTHON_VERSION, str(draft)])
+        sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
+        _run([*sync, "--python", str(_interpreter(draft)), str(lock)])
+        try:
+            draft.rename(home)
+        except OSError:
+            if not home.exists():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CREATION_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentUnavailableError(f"{' '.join(command[1:3])} took over {CREATION_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-3:]
+        raise EnvironmentUnavailableError(f"{' '.join(command[1:3])} failed: {' '.join(last)}")
+
+
+def _interpreter(home: Path) -> Path:
+    return home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """Return the process environment for a foreign interpreter: ours without what would leak into it."""
+    leaks = ("PYTHON", "VIRTUAL_ENV", "SERAI_", "LLAMA_", "AGNO_", "OS_SECURITY_KEY")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(leaks)}
+    return {**kept, **variables}

@@ -1,0 +1,1 @@
+"""What runs inside the environment of the server we are measured beside."""

@@ -1,0 +1,156 @@
+"""Server processes and their CPU time, read from Linux's ``/proc``. Elsewhere CPU time is not measured (None)."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+POLL_S = 0.005
+_PROC = Path("/proc")
+
+
+class ServerStartError(Exception):
+    """The process ended, or did not answer ``/health`` in time; the message holds the end of its output."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ServerProcess:
+    """One HTTP server in a process of its own, on a loopback port chosen by us.
+
+    Args:
+        command: how to start it; ``{port}`` in an argument is replaced.
+        env: its whole environment.
+        log: file that gets its output.
+        folder: its working folder.
+
+    Attributes:
+        base_url: ``http://127.0.0.1:PORT``.
+        started_in_s: seconds from the start of the process to the first answer of ``/health``.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, env: Mapping[str, str], log: Path, folder: Path | None = None
+    ) -> None:
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        self.started_in_s = 0.0
+        self._command = [part.format(port=self.port) for part in command]
+        self._env = dict(env)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *, timeout_s: float = 60) -> None:
+        """Start the process and return when it answers ``/health`` with 200.
+
+        Raises:
+            ServerStartError: if it ends first, or takes longer than ``timeout_s``; it is stopped then.
+        """
+        began = time.perf_counter()
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, env=self._env, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        while not self._answers():
+            if self._process.poll() is not None or time.perf_counter() - began > timeout_s:
+                self.stop()
+                raise ServerStartError(f"{' '.join(self._command)} did not start:\n{self.output()}")
+            time.sleep(POLL_S)
+        self.started_in_s = time.perf_counter() - began
+
+    def stop(self, *, timeout_s: float = 40) -> None:
+        """Ask the process to end and wait for it; kill it when it does not."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def output(self) -> str:
+        """Return the last 4,000 characters the process wrote."""
+        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def tree_cpu_s(root: int, *, without: int | None = None) -> float | None:
+    """Return the CPU seconds, user and system, that a process and its descendants have used.
+
+    Children that have ended count, because their parent was charged with them. The kernel's clock has 10 ms steps.
+
+    Args:
+        root: process id at the top of the tree.
+        without: top of a subtree to leave out.
+    """
+    stats = _process_stats()
+    if stats is None:
+        return None
+    excluded = _descendants(without, stats) if without is not None else set()
+    pids = _descendants(root, stats) - excluded
+    return sum(stats[pid][1] for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def postgres_pid(data_dir: Path) -> int | None:
+    """Return the process id of the PostgreSQL server whose cluster lies in ``data_dir`` or below, if one runs."""
+    for pid_file in data_dir.rglob("postmaster.pid"):
+        return int(pid_file.read_text().split()[0])
+    return None
+
+
+def _process_stats() -> dict[int, tuple[int, int]] | None:
+    """Return parent and used clock ticks of every process; None where there is no ``/proc``."""
+    if not (_PROC / "self/stat").exists():
+        return None
+    stats = {}
+    for folder in _PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            text = (folder / "stat").read_text()
+        except OSError:
+            continue
+        # The command's name, in parentheses, may hold anything.
+        fields = text.rpartition(")")[2].split()
+        stats[int(folder.name)] = (int(fields[1]), sum(int(ticks) for ticks in fields[11:15]))
+    return stats
+
+
+def _descendants(root: int, stats: Mapping[int, tuple[int, int]]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for pid, (parent, _) in stats.items():
+        children.setdefault(parent, []).append(pid)
+    found, waiting = set(), [root] if root in stats else []
+    while waiting:
+        pid = waiting.pop()
+        found.add(pid)
+        waiting.extend(children.get(pid, []))
+    return found

@@ -1,0 +1,1 @@
+"""Serai's tests; how they are divided is told in CONTRIBUTING.md."""

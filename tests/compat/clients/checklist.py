@@ -1,0 +1,79 @@
+"""The frame of the scripts that drive a published client: named checks, one JSON line of outcome each.
+
+Runs inside the client's own environment, so it uses the standard library alone.
+"""
+
+import ast
+import asyncio
+import json
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+CHECK_TIMEOUT_S = 40
+
+
+@dataclass(frozen=True)
+class Target:
+    """The servers to talk to: one open to all, and the same one behind a security key."""
+
+    base_url: str
+    keyed_url: str
+    key: str
+
+
+Check = Callable[[Target], Awaitable[None]]
+_CHECKS: list[Check] = []
+
+
+def check(function: Check) -> Check:
+    """Register a check; its function's name is the check's name."""
+    _CHECKS.append(function)
+    return function
+
+
+def check_generation(*generations: int) -> Callable[[Check], Check]:
+    """Register a check for these major versions of the client only."""
+
+    def register(function: Check) -> Check:
+        function.generations = generations
+        return check(function)
+
+    return register
+
+
+def check_names(source: str, generation: int | None) -> list[str]:
+    """Return the names of the checks a script registers, read from its text: its client need not be installed."""
+    names = []
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.AsyncFunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            call = decorator if isinstance(decorator, ast.Call) else None
+            name = call.func if call else decorator
+            if not isinstance(name, ast.Name) or name.id not in {"check", "check_generation"}:
+                continue
+            if call is None or generation in [ast.literal_eval(argument) for argument in call.args]:
+                names.append(node.name)
+    return names
+
+
+def main(*, generation: int | None = None) -> None:
+    """Run all checks against ``BASE_URL KEYED_URL KEY`` from the command line and print their outcomes."""
+    target = Target(*sys.argv[1:4])
+    chosen = [c for c in _CHECKS if generation in getattr(c, "generations", (generation,))]
+    asyncio.run(_run(chosen, target))
+
+
+async def _run(checks: list[Check], target: Target) -> None:
+    for one in checks:
+        try:
+            await asyncio.wait_for(one(target), CHECK_TIMEOUT_S)
+            _print(one, True, "")
+        except Exception:  # noqa: BLE001 - a check may fail in any way
+            _print(one, False, traceback.format_exc(limit=-6))
+
+
+def _print(one: Check, ok: bool, detail: str) -> None:
+    print(json.dumps({"name": one.__name__, "ok": ok, "detail": detail}), flush=True)
