@@ -109,14 +109,6 @@ _ENDED_BY = """
 select runs.key from runs join unnest($1::uuid[], $2::int[]) as item(key, epoch) using (key)
 where runs.epoch = item.epoch and runs.node_id = $3 and runs.status not in ('RUNNING', 'PENDING')"""
 
-# Makes the running runs of nodes claimable again, counting a takeover.
-_RELEASE_NODES = """
-with held as (
-    select key from runs where node_id = any($1::text[]) and status = 'RUNNING' order by key for update
-)
-update runs set status = 'PENDING', node_id = null, takeovers = takeovers + $2
-from held where runs.key = held.key returning runs.key"""
-
 # Makes chosen running runs of one node claimable again.
 _RELEASE_RUNS = """
 with held as (
@@ -241,10 +233,6 @@ class RunStore:
                 for row in await connection.fetch(_ENDED_BY, keys, epochs, node_id):
                     done[row["key"]] = Finished(is_done=True)
         return [done.get(item.record.key, Finished(is_done=False)) for item in items]
-
-    async def release_nodes(self, node_ids: Sequence[str], *, is_takeover: bool) -> int:
-        """Make the runs of nodes claimable again; return how many there were."""
-        return len(await self._database.fetch(_RELEASE_NODES, list(node_ids), int(is_takeover)))
 
     async def release_runs(self, keys: Sequence[UUID], *, node_id: str) -> int:
         """Make runs of a node claimable again that it does not know it holds."""

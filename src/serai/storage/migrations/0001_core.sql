@@ -87,7 +87,6 @@ create table nodes (
     role        text        not null,                 -- server or worker
     lock_key    bigint      not null,                 -- held as an advisory lock while the process lives
     lease_until timestamptz not null,
-    draining    boolean     not null default false,
     started_at  timestamptz not null default now()
 );
 

@@ -1,0 +1,212 @@
+"""The engine as the rest of Serai sees it: submit a run, follow it, read its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from serai.domain.ids import new_key
+from serai.domain.runs import NewRun, RunRecord
+from serai.engine import faults
+from serai.engine.active_run import Component
+from serai.engine.event_log import EventLog, Follower
+from serai.engine.node import Node
+from serai.engine.wakeup import Wakeups
+from serai.engine.worker import Worker
+from serai.errors import ConflictError, NotFoundError, ShuttingDownError
+from serai.storage.batching import Batcher
+from serai.storage.connection import Database
+from serai.storage.run_log import RunLog
+from serai.storage.runs import Answer, RunStore, Submitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """How a node behaves; each is a setting of the same name."""
+
+    node_name: str | None = None
+    role: str = "server"
+    max_runs: int = 64
+    lease_s: float = 10.0
+    max_takeovers: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a caller asks to be run.
+
+    Attributes:
+        run_id: chosen by the caller, or None.
+        input: JSON for the component.
+        idempotency_key: a repeated request with the same key and input is the same run.
+    """
+
+    project_id: str
+    user_id: str | None
+    session_id: str | None
+    run_id: str | None
+    kind: str
+    component_id: str
+    input: bytes
+    idempotency_key: str | None = None
+
+
+class Engine:
+    """One node of the cluster: its worker, its log, its place among the others."""
+
+    def __init__(self, database: Database, components: Sequence[Component], *, options: EngineOptions) -> None:
+        self._store = RunStore(database)
+        run_log = RunLog(database)
+        self.node = Node(
+            database.dsn,
+            name=options.node_name,
+            role=options.role,
+            lease_s=options.lease_s,
+            on_released=self._on_released,
+        )
+        self._wakeups = Wakeups(
+            database.dsn,
+            node_id=self.node.id,
+            on_queue=lambda: self.worker.wake(),
+            on_events=lambda mask: self._events.wake_followers(mask),
+            is_alone=lambda: self.node.is_alone,
+        )
+        self._events = EventLog(
+            run_log, node_id=self.node.id, confirm_s=options.lease_s / 2, tell=self._wakeups.tell_events
+        )
+        self.worker = Worker(
+            store=self._store,
+            run_log=run_log,
+            events=self._events,
+            wakeups=self._wakeups,
+            node_id=self.node.id,
+            components={(component.kind, component.id): component for component in components},
+            max_runs=options.max_runs,
+            max_takeovers=options.max_takeovers,
+        )
+        self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Join the cluster and begin to claim."""
+        self._loop = asyncio.get_running_loop()
+        await self.node.start()
+        self._wakeups.start()
+        self.worker.start()
+
+    async def stop(self, *, drain_s: float = 0.0) -> None:
+        """Wait for the runs held, at most `drain_s` seconds, hand the rest over, and leave the cluster."""
+        self._is_stopping = True
+        await self.worker.drain(drain_s)
+        await self.node.stop()
+        await self.worker.abandon()
+        await self._events.stop()
+        await self._wakeups.stop()
+
+    async def submit(self, request: RunRequest) -> tuple[RunRecord, bool]:
+        """Store a run; begin it at once if its session is idle and this node has a place.
+
+        Returns:
+            The run, and whether it is new (False: an idempotency key came again).
+
+        Raises:
+            NotFoundError: the session belongs to another user.
+            ConflictError: the run id, or the idempotency key with another request, is taken.
+            ShuttingDownError: this node is stopping.
+
+        Durable when it returns. Cost: one statement, shared with whoever submits at the same moment.
+        """
+        if self._is_stopping:
+            raise ShuttingDownError("This server is stopping; send the request again to another one.")
+        key = new_key()
+        is_reserved = self.worker.reserve()
+        record: RunRecord | None = None
+        try:
+            new = _new_run(key, request, node_id=self.node.id if is_reserved else None)
+            try:
+                submitted = await self._submits.submit(new)
+            except asyncpg.UniqueViolationError:
+                return await self._find_repeated(new), False
+            if submitted is None:
+                raise NotFoundError("Session not found")
+            faults.reach("after_submit_commit")
+            if submitted.is_claimed:
+                record = submitted.record
+            elif not is_reserved:
+                self._wakeups.tell_queue()
+            return submitted.record, True
+        finally:
+            if is_reserved:
+                self.worker.settle(record)
+
+    def follow(self, record: RunRecord, *, after: int = -1, is_new: bool = False) -> Follower:
+        """Follow a run's events from a place on; the caller closes the follower."""
+        return self._events.follow(record, after=after, is_new=is_new)
+
+    async def find(self, project_id: str, run_id: str) -> RunRecord:
+        """Return a run by its public id.
+
+        Raises:
+            NotFoundError: the project has no such run.
+        """
+        record = await self._store.find(project_id, run_id)
+        if record is None:
+            raise NotFoundError("Run not found")
+        return record
+
+    async def wait(self, record: RunRecord, *, is_new: bool = False) -> Answer:
+        """Wait until a run rests and return its answer. Giving up waiting leaves the run alone."""
+        follower = self.follow(record, is_new=is_new)
+        try:
+            async for _ in follower.batches():
+                pass
+            return follower.answer or await self._store.get_answer(record.key)
+        finally:
+            follower.close()
+
+    async def get_answer(self, record: RunRecord) -> Answer:
+        """Return a run's state now and, once it rests, its answer."""
+        return await self._store.get_answer(record.key)
+
+    async def _find_repeated(self, new: NewRun) -> RunRecord:
+        if new.idempotency_key is not None:
+            first = await self._store.find_repeated(new.project_id, new.idempotency_key)
+            if first is not None and first.fingerprint == new.fingerprint:
+                return first
+            if first is not None:
+                raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
+        raise ConflictError(f"A run with id '{new.id}' exists already; choose another run_id.")
+
+    def _on_released(self) -> None:
+        """Called in the node's thread: other nodes' runs are claimable."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look_for_runs)
+
+    def _look_for_runs(self) -> None:
+        self.worker.wake()
+        self._wakeups.tell_queue()
+
+
+def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:
+    # A run id or session that the server draws is no part of what the caller asked.
+    asked = (request.kind, request.component_id, request.session_id, request.run_id, request.user_id)
+    fingerprint = hashlib.blake2b(repr(asked).encode() + request.input, digest_size=16).digest()
+    return NewRun(
+        key=key,
+        id=request.run_id or str(key),
+        project_id=request.project_id,
+        user_id=request.user_id,
+        session_id=request.session_id or str(new_key()),
+        kind=request.kind,
+        component_id=request.component_id,
+        input=request.input,
+        idempotency_key=request.idempotency_key,
+        fingerprint=fingerprint,
+        node_id=node_id,
+    )

@@ -1,0 +1,325 @@
+"""The event log of this process: what its runs say, flushed in groups, and who follows them.
+
+Followers get committed events only. One flusher writes for all runs; a step's events commit with the step's result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from serai.domain.run_state import LAST_EVENTS
+from serai.domain.runs import Event, RunRecord, Step
+from serai.engine.wakeup import shard_bit
+from serai.errors import DatabaseUnavailableError, FencedError
+from serai.storage.connection import retry_while_unavailable
+from serai.storage.run_log import Append, RunLog
+from serai.storage.runs import Answer
+
+FLUSH_S: Final = 0.01
+POLL_S: Final = 1.0
+READ_LIMIT: Final = 1000
+_log = structlog.get_logger("serai.engine")
+
+
+class RunWriter:
+    """What one run of this process writes: events in order, and finished steps.
+
+    Args:
+        record: the run as claimed; its epoch is the proof that goes with every write.
+        next_seq: the sequence number of its next event.
+        on_fenced: called once when a write is refused.
+    """
+
+    def __init__(self, log: EventLog, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], None]) -> None:
+        self.record = record
+        self.next_seq = next_seq
+        self.is_fenced = False
+        self.pending = Append(record)
+        self.confirmed_at = time.monotonic()
+        self._log = log
+        self._on_fenced = on_fenced
+        self._commits: list[asyncio.Future[None]] = []
+
+    def emit(self, name: str, data: bytes) -> None:
+        """Append an event, JSON in UTF-8; it goes out with the next flush."""
+        self.pending.events.append(Event(seq=self.next_seq, name=name, data=data))
+        self.next_seq += 1
+        self._log.touch(self)
+
+    def add_step(self, step: Step) -> None:
+        """Append a finished step; the events emitted before it commit with it or earlier."""
+        self.pending.steps.append(step)
+        self._log.touch(self)
+
+    async def commit(self) -> None:
+        """Wait until all that was written is durable, and this node is known to own the run still.
+
+        Raises:
+            FencedError: another node owns it.
+        """
+        if self.is_fenced:
+            raise FencedError(f"run {self.record.id} belongs to another node now")
+        is_due = time.monotonic() - self.confirmed_at > self._log.confirm_s
+        if not is_due and not self.pending.events and not self.pending.steps and not self._log.is_writing(self):
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._commits.append(future)
+        self._log.touch(self, is_urgent=True)
+        await future
+
+    def take(self) -> tuple[Append, list[asyncio.Future[None]]]:
+        """Hand over all that is pending and whoever waits for it."""
+        taken, commits = self.pending, self._commits
+        self.pending, self._commits = Append(self.record), []
+        return taken, commits
+
+    def refuse(self) -> None:
+        """Mark the run as another node's."""
+        if not self.is_fenced:
+            self.is_fenced = True
+            self._on_fenced()
+
+
+class Follower:
+    """Reads one run's events from a place on, live, wherever the run is.
+
+    Args:
+        after: the last sequence number already seen; -1 for all.
+        is_new: the run was stored a moment ago by this process: nothing to catch up on.
+    """
+
+    def __init__(self, log: EventLog, record: RunRecord, *, after: int, is_new: bool) -> None:
+        self.record = record
+        self.answer: Answer | None = None
+        self._log = log
+        self._seen = after
+        self._is_behind = not is_new
+        self._pushed: list[Event] = []
+        self._wake = asyncio.Event()
+        self._ends = LAST_EVENTS[record.kind]
+
+    def push(self, events: Sequence[Event], answer: Answer | None) -> None:
+        """Take events just committed by this process."""
+        self._pushed.extend(events)
+        self.answer = answer or self.answer
+        self._wake.set()
+
+    def look(self) -> None:
+        """Read the log again: another node may have written."""
+        self._is_behind = True
+        self._wake.set()
+
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield events in order, without gap or repetition, until the one that ends the run's stream."""
+        while True:
+            events = await self._next()
+            if events:
+                self._seen = events[-1].seq
+                yield events
+                if events[-1].name in self._ends:
+                    return
+                continue
+            self._wake.clear()
+            if self._pushed or self._is_behind:
+                continue
+            # A run of this process pushes; for others a poll stands behind the wake-ups.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._log.is_local(self.record.key) else POLL_S):
+                    await self._wake.wait()
+            if not self._pushed:
+                self._is_behind = True
+
+    def close(self) -> None:
+        """Stop following; the run goes on."""
+        self._log.forget(self)
+
+    async def _next(self) -> list[Event]:
+        if not self._is_behind:
+            pushed, self._pushed = self._pushed, []
+            fresh = [event for event in pushed if event.seq > self._seen]
+            if not fresh or fresh[0].seq == self._seen + 1:
+                return fresh
+        try:
+            events = await self._log.read(self.record.key, after=self._seen)
+            self._is_behind = len(events) == READ_LIMIT
+            return events
+        except DatabaseUnavailableError:
+            self._is_behind = True
+            await asyncio.sleep(0.2)
+            return []
+
+
+class EventLog:
+    """All writers and followers of this process, and the one flusher.
+
+    Args:
+        store: the log's statements.
+        node_id: whose runs the writes are for.
+        confirm_s: after this long without a write a step first makes sure that the run is still ours.
+        tell: called with a run's key when it has new committed events, to wake other nodes.
+    """
+
+    def __init__(self, store: RunLog, *, node_id: str, confirm_s: float, tell: Callable[[UUID], None]) -> None:
+        self.confirm_s = confirm_s
+        self._store = store
+        self._node_id = node_id
+        self._tell = tell
+        self._writers: dict[UUID, RunWriter] = {}
+        self._dirty: dict[UUID, RunWriter] = {}
+        self._writing: dict[UUID, asyncio.Future[None]] = {}
+        self._followers: dict[UUID, set[Follower]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._flusher: asyncio.Task[None] | None = None
+        self._is_urgent = False
+
+    def open_writer(self, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], None]) -> RunWriter:
+        """Begin to write for a run that this node has claimed."""
+        writer = RunWriter(self, record, next_seq=next_seq, on_fenced=on_fenced)
+        self._writers[record.key] = writer
+        return writer
+
+    async def close_writer(self, writer: RunWriter) -> list[Event]:
+        """Stop flushing for a run that is about to end and return the events not yet written.
+
+        Its unwritten steps are dropped: the answer makes them needless.
+        """
+        self._dirty.pop(writer.record.key, None)
+        if (writing := self._writing.get(writer.record.key)) is not None:
+            await asyncio.shield(writing)
+        taken, commits = writer.take()
+        for future in commits:
+            future.cancel()
+        return taken.events
+
+    def drop_writer(self, writer: RunWriter, *, has_ended: bool) -> None:
+        """Forget a run; if it goes on elsewhere its followers read the log from here on."""
+        key = writer.record.key
+        self._dirty.pop(key, None)
+        if self._writers.get(key) is writer:
+            del self._writers[key]
+        if not has_ended:
+            for follower in self._followers.get(key, ()):
+                follower.look()
+
+    def follow(self, record: RunRecord, *, after: int = -1, is_new: bool = False) -> Follower:
+        """Begin to follow a run; the caller closes the follower."""
+        follower = Follower(self, record, after=after, is_new=is_new)
+        self._followers.setdefault(record.key, set()).add(follower)
+        return follower
+
+    def forget(self, follower: Follower) -> None:
+        """Drop a follower."""
+        followers = self._followers.get(follower.record.key)
+        if followers is not None:
+            followers.discard(follower)
+            if not followers:
+                del self._followers[follower.record.key]
+
+    def is_local(self, key: UUID) -> bool:
+        """Return whether this process runs it."""
+        return key in self._writers
+
+    def is_writing(self, writer: RunWriter) -> bool:
+        """Return whether a flush of this run is under way."""
+        return writer.record.key in self._writing
+
+    async def read(self, key: UUID, *, after: int) -> list[Event]:
+        """Return committed events with a greater sequence number."""
+        return await self._store.read_events(key, after=after, limit=READ_LIMIT)
+
+    def publish(self, key: UUID, events: Sequence[Event], *, answer: Answer | None = None) -> None:
+        """Hand committed events to the followers here and wake those elsewhere."""
+        for follower in self._followers.get(key, ()):
+            follower.push(events, answer)
+        self._tell(key)
+
+    def wake_followers(self, mask: int) -> None:
+        """Make the followers of other nodes' runs read again; `mask` names the shards with news."""
+        for key, followers in self._followers.items():
+            if mask & shard_bit(key) and key not in self._writers:
+                for follower in followers:
+                    follower.look()
+
+    def touch(self, writer: RunWriter, *, is_urgent: bool = False) -> None:
+        """Note that a run has something to write: at once when somebody waits, else within 10 ms."""
+        self._dirty[writer.record.key] = writer
+        self._is_urgent = self._is_urgent or is_urgent
+        if self._flusher is not None:
+            return
+        if is_urgent:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._begin_flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._begin_flush)
+
+    async def stop(self) -> None:
+        """End the flusher after what it is writing."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flusher
+
+    def _begin_flush(self) -> None:
+        self._timer = None
+        if self._dirty and self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="serai-flush")
+
+    async def _flush(self) -> None:
+        try:
+            self._is_urgent = True
+            while self._dirty and self._is_urgent:
+                self._is_urgent = False
+                dirty, self._dirty = list(self._dirty.values()), {}
+                await self._write(dirty)
+        finally:
+            self._flusher = None
+            if self._dirty and self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._begin_flush)
+
+    async def _write(self, writers: list[RunWriter]) -> None:
+        batch = [(writer, *writer.take()) for writer in writers]
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writing.update((writer.record.key, done) for writer in writers)
+        owned: set[UUID] = set()
+        try:
+            appends = [append for _, append, _ in batch]
+            owned = await retry_while_unavailable(
+                lambda: self._store.append(appends, node_id=self._node_id), on_wait=_warn
+            )
+        finally:  # nothing written: nobody may go on as if it were
+            for writer in writers:
+                self._writing.pop(writer.record.key, None)
+            done.set_result(None)
+            for writer, append, commits in batch:
+                self._settle(writer, append, commits, is_owned=writer.record.root_key in owned)
+
+    def _settle(
+        self, writer: RunWriter, append: Append, commits: list[asyncio.Future[None]], *, is_owned: bool
+    ) -> None:
+        if is_owned:
+            writer.confirmed_at = time.monotonic()
+            if append.events:
+                self.publish(writer.record.key, append.events)
+        else:
+            writer.refuse()
+        for future in commits:
+            if future.done():
+                continue
+            if is_owned:
+                future.set_result(None)
+            else:
+                future.set_exception(FencedError(f"run {writer.record.id} belongs to another node now"))
+
+
+def _warn(error: DatabaseUnavailableError) -> None:
+    _log.warning("event_log_waits", reason=error.message)

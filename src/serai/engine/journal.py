@@ -1,0 +1,64 @@
+"""The journal of one run: each step is looked up before it is done, and stored after."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.runs import Step
+from serai.engine import faults
+from serai.engine.event_log import RunWriter
+from serai.errors import SeraiError
+
+
+class JournalMismatchError(SeraiError):
+    """A replayed run asks for something else than what its journal holds: its code changed while it ran."""
+
+    code = "journal_mismatch"
+
+
+class Journal:
+    """Finished steps of one segment of a run.
+
+    Args:
+        writer: where new steps go, with the run's events.
+        steps: what an earlier claim finished.
+    """
+
+    def __init__(self, writer: RunWriter, steps: Iterable[Step] = ()) -> None:
+        self._writer = writer
+        self._steps = {(step.operation, step.call): step for step in steps}
+
+    async def run(self, operation: str, call: str, *, given: Any, body: Callable[[], Awaitable[Any]]) -> Any:
+        """Return a step's result: the stored one, or that of `body`, which is then stored.
+
+        Args:
+            operation: the stable name of what is done.
+            call: which of its calls: a tool call id, or an ordinal.
+            given: what the step depends on, compared when the run is replayed.
+            body: does it and returns a JSON value; an exception is not a result and is not stored.
+
+        Raises:
+            JournalMismatchError: the stored step was given something else.
+            FencedError: another node owns the run.
+
+        Everything written before is durable before `body` starts; its result becomes durable with the run's next
+        step or end, at the latest after 10 ms. After a crash within, `body` runs again.
+        """
+        fingerprint = hashlib.blake2b(dump_json(given), digest_size=16).digest()
+        stored = self._steps.get((operation, call))
+        if stored is not None:
+            if stored.fingerprint != fingerprint:
+                raise JournalMismatchError(
+                    f"Step {operation} {call} was given something else before the run was taken over: its code or its "
+                    "inputs changed while it ran. Start the run again."
+                )
+            return load_json(stored.result)
+        await self._writer.commit()
+        faults.reach("after_step_commit", operation)
+        result = await body()
+        faults.reach("before_step_commit", operation)
+        self._writer.add_step(Step(operation=operation, call=call, fingerprint=fingerprint, result=dump_json(result)))
+        return result
