@@ -1,0 +1,61 @@
+"""The command ``serai``. Commands load what they need when they run, so that ``serai --help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from serai.cli import run, serve, worker
+from serai.errors import SeraiError
+
+app = typer.Typer(
+    name="serai",
+    help="A self-hosted home for AI agents: one server for runs, sessions and records.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
+app.command("run")(run.run)
+
+
+def main() -> None:
+    """Run the command line; errors of ours end it with one paragraph on standard error and exit code 1."""
+    try:
+        app()
+    except SeraiError as error:
+        print(f"serai: {error.message}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command(
+    "db",
+    help="The database: status, migrations, backups, upgrades.",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def _db(context: typer.Context) -> None:
+    # Mounted as a sub-application it would load the database's modules for each `serai --help`.
+    from serai.cli.db import app as db_app  # noqa: PLC0415
+
+    typer.main.get_command(db_app)(context.args, prog_name="serai db")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - 20 ms
+
+        print(f"serai {version('serai')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,90 @@
+"""``serai run``: ask an agent of a running server, and watch it answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT_URL = "http://127.0.0.1:7777"
+EXIT_FAILED, EXIT_UNREACHABLE, EXIT_REFUSED = 1, 3, 4
+
+
+def run(
+    agent: Annotated[str, typer.Argument(help="Id of the agent, for example my-agent.")],
+    message: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    *,
+    url: Annotated[str, typer.Option(help="The server.", envvar="SERAI_URL")] = DEFAULT_URL,
+    session: Annotated[
+        str | None, typer.Option(help="Session to go on with; a new one without it.", show_default=False)
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="User on whose behalf to ask.", show_default=False)] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="The server's security key.", envvar="SERAI_SECURITY_KEY", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events (or the run) as JSON, one a line.")] = False,
+    stream: Annotated[bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")] = True,
+) -> None:
+    """Ask an agent and print its answer, with the tools it uses.
+
+    Exit code: 0 answered; 1 the run failed, was cancelled or is paused; 3 no server answers; 4 the server refused.
+    """
+    import httpx  # noqa: PLC0415 - the client is loaded when it is wanted
+
+    from serai.cli.answer_view import AnswerView, JsonView  # noqa: PLC0415
+    from serai.errors import RemoteServerUnavailableError  # noqa: PLC0415
+
+    view = JsonView() if as_json else AnswerView()
+    question = sys.stdin.read() if message == "-" else message
+    try:
+        for answer in _ask(url, agent=agent, message=question, session=session, user=user, key=key, stream=stream):
+            view.show(answer)
+    except RemoteServerUnavailableError as error:
+        _fail(EXIT_UNREACHABLE, f"No server answers at {url} ({error.message}). Start one with: serai serve")
+    except httpx.HTTPStatusError as error:
+        _fail(EXIT_REFUSED, f"The server refused: {error.response.status_code}, {_detail(error.response)}")
+    except KeyboardInterrupt:
+        _fail(130, "Stopped watching; the run goes on at the server.")
+    view.close()
+    if not view.succeeded:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _ask(
+    url: str, *, agent: str, message: str, session: str | None, user: str | None, key: str | None, stream: bool
+) -> Iterator[Any]:
+    """Yield the run's events, or its result as the only item."""
+    from serai.client import SyncAgentOSClient  # noqa: PLC0415
+
+    call: dict[str, Any] = {
+        "agent_id": agent,
+        "message": message,
+        "session_id": session,
+        "user_id": user,
+        "headers": {"Authorization": f"Bearer {key}"} if key else None,
+    }
+    with SyncAgentOSClient(base_url=url) as client:
+        if stream:
+            yield from client.run_agent_stream(**call)
+        else:
+            yield client.run_agent(**call)
+
+
+def _detail(response: Any) -> str:
+    try:
+        body = json.loads(response.read())
+    except (ValueError, RuntimeError):
+        return str(response.reason_phrase)
+    detail = body.get("detail", body) if isinstance(body, dict) else body
+    return detail if isinstance(detail, str) else json.dumps(detail)
+
+
+def _fail(code: int, text: str) -> None:
+    print(f"serai: {text}", file=sys.stderr)
+    raise typer.Exit(code)
