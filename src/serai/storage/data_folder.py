@@ -64,7 +64,7 @@ def open_data_folder(path: Path) -> DataFolder:
     Raises:
         ConfigurationError: it cannot be created or written, or it is PostgreSQL's own folder.
     """
-    root = path.expanduser().absolute()
+    root = path.expanduser().resolve()
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o755 if os.geteuid() == 0 else 0o700)
         is_foreign = (root / "PG_VERSION").exists()
@@ -72,7 +72,7 @@ def open_data_folder(path: Path) -> DataFolder:
     except OSError as error:
         raise ConfigurationError(
             f"The data folder {root} cannot be written: {error.strerror}. Give our user the right to write there, "
-            "choose another folder with --data-dir or SERAI_DATA_DIR, or set SERAI_DATABASE_URL to a PostgreSQL of your own."
+            "choose another folder with --data-dir or SERAI_DATA_DIR, or set SERAI_DATABASE_URL to your own PostgreSQL."
         ) from error
     if is_foreign:
         raise ConfigurationError(
@@ -141,7 +141,10 @@ def open_lock(path: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether any process holds the lock, in common or alone."""
+    """Tell whether any process holds the lock, in common or alone.
+
+    Ask only while holding the start lock: the question itself holds the lock for a moment.
+    """
     descriptor = open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

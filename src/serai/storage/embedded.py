@@ -5,17 +5,14 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from serai.errors import ConfigurationError
 from serai.storage import postgres_process as process
 from serai.storage.data_folder import (
     DataFolder,
@@ -27,13 +24,12 @@ from serai.storage.data_folder import (
     socket_folder,
     write_probe,
 )
-from serai.storage.postgres_account import PostgresAccount, can_reach, choose_account
-from serai.storage.postgres_binaries import PostgresBinaries, find_binaries, run_tool
-from serai.storage.postgres_config import PORT, write_configuration
+from serai.storage.postgres_account import choose_account
+from serai.storage.postgres_binaries import PostgresBinaries, find_binaries
+from serai.storage.postgres_cluster import DATABASE, ROLE, check_version, create_cluster, reachable_binaries
+from serai.storage.postgres_config import PORT
+from serai.storage.postgres_launch import Launch
 
-DATABASE = "serai"
-ROLE = "serai"
-_ORPHANS_PATIENCE_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +40,51 @@ def default_data_dir() -> Path:
     from platformdirs import user_data_path  # noqa: PLC0415
 
     return user_data_path("serai", appauthor=False)
+
+
+def socket_url(socket_dir: Path) -> str:
+    """Return the URL of Serai's database behind a unix socket, for asyncpg and psql."""
+    return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(socket_dir))}&port={PORT}"
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What is going on in a data folder.
+
+    Attributes:
+        is_initialised: whether it holds a database.
+        is_running: whether PostgreSQL runs on it.
+        is_used: whether a Serai process uses it just now.
+        url: where the database is when it runs; None when there is none.
+    """
+
+    is_initialised: bool
+    is_running: bool
+    is_used: bool
+    url: str | None
+
+
+def inspect(data_dir: Path, *, report: Callable[[str], None] | None = None) -> ServerState:
+    """Look at a data folder; starts and creates nothing.
+
+    Args:
+        data_dir: the data folder; may be missing.
+        report: called with a line when another process is just starting or stopping PostgreSQL.
+
+    Raises:
+        ConfigurationError: the folder is not ours to read, or of a version that this Serai does not run.
+    """
+    if not data_dir.exists():
+        return ServerState(is_initialised=False, is_running=False, is_used=False, url=None)
+    binaries = find_binaries()
+    folder = open_data_folder(data_dir)
+    check_version(folder, binaries)
+    cluster = folder.cluster(binaries.major)
+    if not cluster.exists():
+        return ServerState(is_initialised=False, is_running=False, is_used=False, url=None)
+    url = socket_url(socket_folder(cluster, choose_account(cluster)))
+    with alone(folder.start_lock, report=report or _log.info):
+        return ServerState(True, is_held(folder.server_lock), is_held(folder.users_lock), url)
 
 
 class EmbeddedPostgres:
@@ -95,20 +136,18 @@ class EmbeddedPostgres:
                     socket_dir = self._ensure_running(folder, binaries)
                 except BaseException:
                     if is_new_use:
-                        self._leave()
+                        self._leave_and_stop(folder)
                     raise
-            return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(socket_dir))}&port={PORT}"
+            return socket_url(socket_dir)
 
     def stop(self) -> None:
         """Give up our use; the last user stops PostgreSQL. Does nothing when not started."""
         with self._guard:
             if self._use is None or self._running is None:
                 return
-            folder, cluster = self._running
+            folder = self._running[0]
             with alone(folder.start_lock, report=self._report):
-                self._leave()
-                if not is_held(folder.users_lock):
-                    process.stop(folder, cluster, report=self._report)
+                self._leave_and_stop(folder)
 
     def __enter__(self) -> Self:
         self.start()
@@ -119,10 +158,12 @@ class EmbeddedPostgres:
     ) -> None:
         self.stop()
 
-    def _leave(self) -> None:
+    def _leave_and_stop(self, folder: DataFolder) -> None:
         if self._use is not None:
             os.close(self._use)
             self._use = None
+        if self._running is not None and not is_held(folder.users_lock):
+            process.stop(folder, self._running[1], report=self._report)
 
     def _ensure_running(self, folder: DataFolder, binaries: PostgresBinaries) -> Path:
         check_version(folder, binaries)
@@ -134,137 +175,16 @@ class EmbeddedPostgres:
         if not is_held(folder.server_lock):
             if account.is_other_user:
                 check_reachable(folder, account)
-                binaries = _reachable_binaries(folder, binaries, account)
+                binaries = reachable_binaries(folder, binaries, account)
             write_probe(folder)
             if not cluster.exists():
                 create_cluster(binaries, cluster, account)
         socket_dir = socket_folder(cluster, account)
-        _Launch(folder, binaries, cluster, account, socket_dir, self._report).run()
+        Launch(folder, binaries, cluster, account, socket_dir, self._report).run()
         return socket_dir
-
-
-class _Launch:
-    """The wait from "perhaps nothing runs" to "it answers"."""
-
-    def __init__(
-        self,
-        folder: DataFolder,
-        binaries: PostgresBinaries,
-        cluster: Path,
-        account: PostgresAccount,
-        socket_dir: Path,
-        report: Callable[[str], None],
-    ) -> None:
-        self.folder, self.binaries, self.cluster = folder, binaries, cluster
-        self.account, self.socket_dir, self.report = account, socket_dir, report
-        self.child: subprocess.Popen[bytes] | None = None
-        self.log_start = 0
-        self.began = self.reported_at = time.monotonic()
-
-    def run(self) -> None:
-        pause_s = 0.002
-        while True:
-            pid_file = process.read_pid_file(self.cluster)
-            if pid_file is not None and pid_file.is_ready and process.is_answering(self.socket_dir):
-                return
-            if not is_held(self.folder.server_lock):
-                self._spawn_again()
-            elif pid_file is None or not process.is_postgres_of(pid_file.pid, self.cluster):
-                self._check_patience()
-            self._report_progress()
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.1, 0.1)
-
-    def _spawn_again(self) -> None:
-        """Start a server; a first attempt may fail because orphans of a killed one still hold the shared memory."""
-        if self.child is not None:
-            self.child.wait()
-            said = process.log_tail(self.folder, since_byte=self.log_start)
-            is_passing = "pre-existing shared memory block" in said
-            if not is_passing or time.monotonic() - self.began > _ORPHANS_PATIENCE_S:
-                raise ConfigurationError(
-                    f"PostgreSQL did not start in {self.folder.root}. Its log {self.folder.log} ends: {said}"
-                )
-            time.sleep(0.2)
-        process.remove_stale_pid_file(self.cluster)
-        config_file = write_configuration(self.folder.root, socket_dir=self.socket_dir, system_user=self.account.name)
-        self.log_start = self.folder.log.stat().st_size if self.folder.log.exists() else 0
-        self.child = process.spawn(self.folder, self.binaries, self.cluster, config_file, self.account)
-
-    def _check_patience(self) -> None:
-        if time.monotonic() - self.began > _ORPHANS_PATIENCE_S:
-            raise ConfigurationError(
-                f"Processes of an earlier PostgreSQL on {self.cluster} are still alive, perhaps in another container, "
-                "and do not answer. Stop them (or that container), then start Serai again."
-            )
-
-    def _report_progress(self) -> None:
-        if time.monotonic() - self.reported_at > 5:
-            self.reported_at = time.monotonic()
-            waited_s = self.reported_at - self.began
-            said = process.log_tail(self.folder, since_byte=self.log_start)
-            self.report(f"waiting for PostgreSQL to become ready, {waited_s:.0f} s so far; its log ends: {said}")
 
 
 def _join(folder: DataFolder) -> int:
     descriptor = open_lock(folder.users_lock)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
-
-
-def check_version(folder: DataFolder, binaries: PostgresBinaries) -> None:
-    """Check that the folder is new or of the version that would be started.
-
-    Raises:
-        ConfigurationError: it is of another major version.
-    """
-    found = folder.newest_major()
-    if found is None or found == binaries.major:
-        return
-    advice = (
-        f"Run `serai db upgrade --data-dir {folder.root}` while no server uses it"
-        if found < binaries.major
-        else "Use the release of Serai that wrote it, or another data folder"
-    )
-    raise ConfigurationError(
-        f"The data folder {folder.root} holds data of PostgreSQL {found}, and this Serai runs PostgreSQL "
-        f"{binaries.major}. {advice}."
-    )
-
-
-def create_cluster(binaries: PostgresBinaries, cluster: Path, account: PostgresAccount) -> None:
-    """Initialise PostgreSQL's own folder with the role and the database; all of it appears at once, or nothing.
-
-    Text sorts by code point on every platform and version, so an index never depends on the system's locale.
-
-    Raises:
-        ConfigurationError: initdb failed; quotes what it said.
-    """
-    unfinished = cluster.with_name(cluster.name + ".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700)
-    if account.is_other_user:
-        os.chown(unfinished, account.uid, account.gid)
-    builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
-    arguments = ["--username", ROLE, "--auth=peer", "--encoding=UTF8", "--locale=C", *builtin, "--data-checksums"]
-    run_tool(binaries, "initdb", ["-D", str(unfinished), *arguments, "--no-instructions"], account=account)
-    single = ["--single", "-D", str(unfinished), "postgres"]
-    run_tool(binaries, "postgres", single, account=account, stdin=f"create database {DATABASE}\n")
-    unfinished.rename(cluster)
-
-
-def _reachable_binaries(folder: DataFolder, binaries: PostgresBinaries, account: PostgresAccount) -> PostgresBinaries:
-    """Copy the programs into the data folder where PostgreSQL's user cannot reach ours, as below a private home."""
-    original = binaries.tool("postgres")
-    if can_reach(original, account):
-        return binaries
-    info = original.stat()
-    copy = folder.root / "software" / f"postgresql-{binaries.major}-{info.st_size:x}-{int(info.st_mtime):x}"
-    if not copy.exists():
-        unfinished = copy.with_name("unfinished")
-        shutil.rmtree(folder.root / "software", ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for part in ("bin", "lib", "share"):
-            shutil.copytree(binaries.install / part, unfinished / part, symlinks=True)
-        unfinished.rename(copy)
-    return PostgresBinaries(binaries.major, copy)

@@ -106,7 +106,7 @@ async def migrate(dsn: str, *, folder: Path = MIGRATIONS) -> list[str]:
     Cost when nothing is pending: one connection and one query.
     """
     migrations = read_migrations(folder)
-    async with _connected(dsn) as connection:
+    async with connected(dsn) as connection:
         if not _pending(migrations, await _read_ledger(connection)):
             return []
         async with _locked(connection):
@@ -124,7 +124,7 @@ async def migration_status(dsn: str, *, folder: Path = MIGRATIONS) -> MigrationS
     Raises:
         ConfigurationError: as ``migrate`` raises it.
     """
-    async with _connected(dsn) as connection:
+    async with connected(dsn) as connection:
         ledger = await _read_ledger(connection)
         version = connection.get_server_version()
         return MigrationStatus(
@@ -136,7 +136,12 @@ async def migration_status(dsn: str, *, folder: Path = MIGRATIONS) -> MigrationS
 
 
 @asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[_Connection]:
+async def connected(dsn: str) -> AsyncIterator[_Connection]:
+    """Connect for one administrative act, to a server that is checked to be new enough.
+
+    Raises:
+        ConfigurationError: unreachable, refused or too old; one paragraph that says what to change.
+    """
     connection = await _connect(dsn)
     try:
         version = connection.get_server_version()
@@ -155,7 +160,7 @@ async def _connect(dsn: str) -> _Connection:
         return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "serai migrate"})
     except (OSError, TimeoutError) as error:
         raise ConfigurationError(
-            f"PostgreSQL cannot be reached: {error or 'no answer within 10 seconds'}. Check that it runs and that "
+            f"PostgreSQL cannot be reached: {str(error) or 'no answer within 10 seconds'}. Check that it runs and that "
             "SERAI_DATABASE_URL names its host and port, or unset it to run on the PostgreSQL that Serai brings."
         ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:

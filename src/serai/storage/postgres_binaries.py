@@ -14,6 +14,7 @@ from serai.storage.postgres_account import PostgresAccount
 
 _FOLDERS = {16: "pginstall", 18: "pginstall18"}
 DEFAULT_MAJOR = 18
+BUNDLED_MAJORS = tuple(_FOLDERS)
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,23 @@ def clean_environment() -> dict[str, str]:
 
 
 def run_tool(
-    binaries: PostgresBinaries, name: str, arguments: Sequence[str], *, account: PostgresAccount, stdin: str = ""
+    binaries: PostgresBinaries,
+    name: str,
+    arguments: Sequence[str],
+    *,
+    account: PostgresAccount,
+    folder: Path = Path("/"),
+    stdin: str = "",
 ) -> str:
     """Run a program to its end as PostgreSQL's system user.
+
+    Args:
+        binaries: whose program.
+        name: the program, for example ``initdb``.
+        arguments: its command line.
+        account: the user to run it as.
+        folder: the folder to run it in.
+        stdin: what it reads.
 
     Returns:
         What it printed on stdout.
@@ -91,7 +106,7 @@ def run_tool(
         text=True,
         errors="replace",
         check=False,
-        cwd="/",
+        cwd=folder,
         env=clean_environment(),
         start_new_session=True,
         **account.process_options(),

@@ -9,7 +9,7 @@ PORT = 5432
 _SMALL_SHARED_MEMORY_BYTES = 512 * 1024 * 1024
 
 _SETTINGS = """\
-# Written by Serai at each start: changes here are lost. Put your own settings into custom.conf beside this file.
+# Written by Serai at each start: changes here are lost. Your own settings go into custom.conf beside this file.
 hba_file = {hba_file}
 ident_file = {ident_file}
 listen_addresses = ''
@@ -43,8 +43,6 @@ log_line_prefix = '%m [%p] %a '
 log_checkpoints = off
 log_min_messages = warning
 log_min_error_statement = panic
-
-include_if_exists 'custom.conf'
 """
 
 
@@ -71,6 +69,8 @@ def write_configuration(folder: Path, *, socket_dir: Path, system_user: str) -> 
         port=PORT,
         dynamic_shared_memory_type=_dynamic_shared_memory_type(),
     )
+    if (folder / "custom.conf").exists():
+        settings += "\ninclude 'custom.conf'\n"
     users = "".join(f'serai "{name}" all\n' for name in sorted({"root", system_user}))
     _replace(hba_file, "local all all peer map=serai\n")
     _replace(ident_file, users)

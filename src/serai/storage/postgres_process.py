@@ -54,7 +54,7 @@ def is_answering(socket_dir: Path) -> bool:
 
 
 def is_postgres_of(pid: int, cluster: Path) -> bool:
-    """Tell whether a process lives and is a PostgreSQL started on this folder, by its command line."""
+    """Tell whether a process lives and is a PostgreSQL started on this folder, by command line or working folder."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
@@ -64,7 +64,14 @@ def is_postgres_of(pid: int, cluster: Path) -> bool:
         command = subprocess.run(listed, capture_output=True, check=False).stdout  # noqa: S603
     except OSError:
         return False
-    return b"postgres" in command and os.fsencode(cluster) in command
+    return b"postgres" in command and (os.fsencode(cluster) in command or _works_in(pid, cluster))
+
+
+def _works_in(pid: int, cluster: Path) -> bool:
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", cluster)  # noqa: PTH121
+    except OSError:
+        return False
 
 
 def spawn(
@@ -78,7 +85,7 @@ def spawn(
     lock = open_lock(folder.server_lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        with folder.log.open("ab") as log:
+        with os.fdopen(_open_log(folder), "ab") as log:
             command = [str(binaries.tool("postgres")), "-D", str(cluster), "-c", f"config_file={config_file}"]
             process = subprocess.Popen(  # noqa: S603
                 command,
@@ -97,6 +104,10 @@ def spawn(
     return process
 
 
+def _open_log(folder: DataFolder) -> int:
+    return os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
 def reap() -> None:
     """Collect servers of ours that have ended, so that none stays a zombie."""
     for pid in [pid for pid, process in _children.items() if process.poll() is not None]:
@@ -105,13 +116,18 @@ def reap() -> None:
 
 def stop(folder: DataFolder, cluster: Path, *, report: Callable[[str], None]) -> None:
     """Stop PostgreSQL: sessions are disconnected, the data is written out; wait until its last process is gone."""
+    if not is_held(folder.server_lock):
+        return
     pid_file = read_pid_file(cluster)
-    if not is_held(folder.server_lock) or pid_file is None or not is_postgres_of(pid_file.pid, cluster):
+    if pid_file is None or not is_postgres_of(pid_file.pid, cluster):
+        report(f"PostgreSQL on {cluster} is left running: its process is not visible here, perhaps in a container")
         return
     for request, patience_s in ((signal.SIGINT, 90.0), (signal.SIGQUIT, 20.0)):
         with suppress(ProcessLookupError):
             os.kill(pid_file.pid, request)
         if _wait_until_gone(folder, patience_s):
+            if (child := _children.pop(pid_file.pid, None)) is not None:
+                child.wait()
             return
         report(f"PostgreSQL (pid {pid_file.pid}) has not stopped after {patience_s:.0f} s; see {folder.log}")
 
@@ -125,9 +141,6 @@ def _wait_until_gone(folder: DataFolder, patience_s: float) -> bool:
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 0.1)
         reap()
-    for process in _children.values():
-        process.poll()
-    reap()
     return True
 
 
