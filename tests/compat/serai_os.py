@@ -49,4 +49,3 @@ def explode() -> str:
 
 
 agent_os = AgentOS(name="compat", agents=[echo, recall, weather, broken_tool, broken_model])
-app = agent_os.app

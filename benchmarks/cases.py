@@ -1,0 +1,176 @@
+"""The benchmarks. Each measures all subjects in turn within every round, so that a drift of the machine hits all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.environments import clean_environment, locked_python
+from benchmarks.load import LoadResult
+from benchmarks.sizes import Sizes
+from benchmarks.subjects import PEERS_LOCK, SERAI, CpuTime, Subject, all_subjects
+
+_ROOT = Path(__file__).parent.parent
+_LLAMA_LOCK = _ROOT / "tests" / "compat" / "clients" / "llama_cloud_services" / "requirements.txt"
+_LOAD_TIMEOUT_S = 600
+_PLAIN_FORM = "message=What+is+2+%2B+2%3F&stream=false"
+_STREAM_FORM = "message=stream&stream=true"
+CHUNKS = 200
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement of one subject. Times in milliseconds a unit; None: not measured.
+
+    Attributes:
+        case: what was done, for example ``plain run, concurrency 32``.
+        subject: who did it.
+        unit: what one unit is: start, import, run, 1,000 events.
+    """
+
+    case: str
+    subject: str
+    unit: str
+    wall_ms: float
+    server_cpu_ms: float | None
+    database_cpu_ms: float | None = None
+    max_rss_mb: float | None = None
+
+
+def measure_cold_start(sizes: Sizes, *, peers: bool) -> list[Sample]:
+    """Start each server on a data folder that exists, until ``/health`` answers."""
+    with all_subjects(peers=peers) as subjects:
+        for subject in subjects:
+            subject.server.start()
+            _store_rows(subject, sizes)
+            subject.server.stop()
+        return [_start_once(subject) for _ in range(sizes.samples) for subject in subjects]
+
+
+def _start_once(subject: Subject) -> Sample:
+    # A PostgreSQL that runs already is charged with what it uses from here on; one that starts, with everything.
+    before = CpuTime(0.0, subject.database_cpu_s())
+    subject.server.start()
+    used = subject.cpu().since(before)
+    subject.server.stop()
+    wall_ms = subject.server.started_in_s * 1000
+    return Sample("cold start", subject.name, "start", wall_ms, _ms(used.server_s), _ms(used.database_s))
+
+
+def measure_client_import(sizes: Sizes, *, peers: bool) -> list[Sample]:
+    """Import a client in a fresh interpreter, in an environment whose bytecode is compiled."""
+    cases = [
+        ("import of the AgentOS client", SERAI, Path(sys.executable), "import serai.client"),
+        ("import of the Agent Data client", SERAI, Path(sys.executable), "import serai.agent_data"),
+    ]
+    if peers:
+        agno, llama = locked_python(PEERS_LOCK), locked_python(_LLAMA_LOCK)
+        cases += [
+            ("import of the AgentOS client", "agno 3.1.10", agno, "import agno.client"),
+            ("import of the Agent Data client", "llama-cloud-services 0.6.94", llama, _LLAMA_IMPORT),
+        ]
+    for _, _, python, statement in cases:
+        _import_once("", "", python, statement)
+    return [_import_once(*case) for _ in range(sizes.samples) for case in cases]
+
+
+_LLAMA_IMPORT = "import llama_cloud_services.beta.agent_data"
+
+
+def _import_once(case: str, subject: str, python: Path, statement: str) -> Sample:
+    began = time.perf_counter()
+    process = subprocess.Popen([str(python), "-W", "ignore", "-c", statement], env=clean_environment(), cwd="/")
+    _, status, used = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{statement!r} failed in {python}")
+    # Linux counts in KiB, macOS in bytes.
+    rss_mb = used.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    cpu_ms = (used.ru_utime + used.ru_stime) * 1000
+    return Sample(case, subject, "import", wall_s * 1000, cpu_ms, max_rss_mb=rss_mb)
+
+
+def measure_plain_run(sizes: Sizes, *, peers: bool) -> list[Sample]:
+    """Run the agent without streaming, one at a time and 32 at a time, each run in a session of its own."""
+    samples = []
+    with all_subjects(peers=peers) as subjects:
+        _start_all(subjects, sizes)
+        for _ in range(sizes.samples):
+            for concurrency in (1, 32):
+                case = f"plain run, concurrency {concurrency}"
+                for subject in subjects:
+                    used, load = _under_load(subject, _PLAIN_FORM, "COMPLETED", sizes.runs, concurrency=concurrency)
+                    samples.append(_per_unit(case, subject, "run", used, load, units=sizes.runs))
+    return samples
+
+
+def measure_streamed_run(sizes: Sizes, *, peers: bool) -> list[Sample]:
+    """Run the agent with an answer of 200 chunks, streamed, one run at a time."""
+    samples = []
+    with all_subjects(peers=peers) as subjects:
+        _start_all(subjects, sizes)
+        for _ in range(sizes.samples):
+            for subject in subjects:
+                used, load = _under_load(subject, _STREAM_FORM, "RunCompleted", sizes.streams, concurrency=1)
+                if load.counted != sizes.streams * CHUNKS:
+                    raise RuntimeError(f"{subject.name} sent {load.counted} chunks for {sizes.streams} streams")
+                units = load.counted / 1000
+                samples.append(
+                    _per_unit("streamed run of 200 chunks", subject, "1,000 events", used, load, units=units)
+                )
+    return samples
+
+
+BENCHMARKS: dict[str, Callable[..., list[Sample]]] = {
+    "cold_start": measure_cold_start,
+    "client_import": measure_client_import,
+    "plain_run": measure_plain_run,
+    "streamed_run": measure_streamed_run,
+}
+
+
+def _start_all(subjects: Sequence[Subject], sizes: Sizes) -> None:
+    for subject in subjects:
+        subject.server.start()
+        _store_rows(subject, sizes)
+        _send_load(subject, _STREAM_FORM, "RunCompleted", max(1, sizes.rows // 20), concurrency=1)
+
+
+def _store_rows(subject: Subject, sizes: Sizes) -> None:
+    _send_load(subject, _PLAIN_FORM, "COMPLETED", sizes.rows, concurrency=4)
+
+
+def _under_load(
+    subject: Subject, form: str, expect: str, requests: int, *, concurrency: int
+) -> tuple[CpuTime, LoadResult]:
+    before = subject.cpu()
+    load = _send_load(subject, form, expect, requests, concurrency=concurrency)
+    return subject.cpu().since(before), load
+
+
+def _send_load(subject: Subject, form: str, expect: str, requests: int, *, concurrency: int) -> LoadResult:
+    command = [sys.executable, "-m", "benchmarks.load", subject.server.base_url + subject.run_path, "--form", form]
+    numbers = ["--requests", str(requests), "--concurrency", str(concurrency)]
+    marks = ["--expect", expect, "--count", "event: RunContent\n"]
+    done = subprocess.run(
+        [*command, *numbers, *marks], cwd=_ROOT, capture_output=True, text=True, timeout=_LOAD_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{subject.name} failed under load:\n{done.stderr[-2000:]}\n{subject.server.output()}")
+    return LoadResult(**json.loads(done.stdout))
+
+
+def _per_unit(case: str, subject: Subject, unit: str, used: CpuTime, load: LoadResult, *, units: float) -> Sample:
+    server_ms, database_ms = (_ms(seconds, units=units) for seconds in (used.server_s, used.database_s))
+    return Sample(case, subject.name, unit, load.wall_s * 1000 / units, server_ms, database_ms)
+
+
+def _ms(seconds: float | None, *, units: float = 1) -> float | None:
+    return None if seconds is None else seconds * 1000 / units

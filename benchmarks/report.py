@@ -1,0 +1,133 @@
+"""Writes the tables of docs/explanation/performance.md from the results files; ``python -m benchmarks.report``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.cases import Sample
+from benchmarks.results import Result, read_results
+from benchmarks.subjects import SERAI
+
+PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "performance.md"
+BEGIN = "<!-- benchmarks: written by python -m benchmarks.report -->"
+END = "<!-- benchmarks: end -->"
+NOT_MEASURED = "not measured"
+_TITLES = {
+    "cold_start": "Cold start",
+    "client_import": "Import of the clients",
+    "plain_run": "Plain runs",
+    "streamed_run": "Streamed runs",
+}
+
+Measure = Callable[[Sample], float | None]
+
+
+def render(results: Sequence[Result]) -> str:
+    """Return the Markdown that belongs between the markers."""
+    return "\n".join(_section(result) for result in results)
+
+
+def render_page(page: str, results: Sequence[Result]) -> str:
+    """Return the page's text with its tables replaced.
+
+    Raises:
+        ValueError: the page lacks the markers.
+    """
+    head, found_begin, rest = page.partition(BEGIN)
+    _, found_end, tail = rest.partition(END)
+    if not (found_begin and found_end):
+        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
+    return f"{head}{BEGIN}\n{render(results)}\n{END}{tail}"
+
+
+def _section(result: Result) -> str:
+    machine = ", ".join(
+        [
+            result.machine["processor"],
+            f"{result.machine['cores']} cores",
+            f"{result.machine['memory_gb']} GB",
+            f"Python {result.machine['python']}",
+        ]
+    )
+    sizes = f"{result.sizes.samples} samples of {result.sizes.runs} runs, {result.sizes.rows} runs stored before"
+    cases = list(dict.fromkeys(sample.case for sample in result.samples))
+    tables = [_table([sample for sample in result.samples if sample.case == case]) for case in cases]
+    title = _TITLES.get(result.name, result.name)
+    source = (
+        f"`python -m benchmarks --only {result.name}` at {result.commit}, {result.taken_at[:10]}; {machine}; {sizes}."
+    )
+    return "\n".join([f"\n### {title}\n", source, *tables])
+
+
+def _table(samples: Sequence[Sample]) -> str:
+    """Return the table of one case: a row a subject, medians with their range, and how Serai compares."""
+    subjects = list(dict.fromkeys(sample.subject for sample in samples))
+    own = [sample for sample in samples if sample.subject == SERAI]
+    has_memory = any(sample.max_rss_mb is not None for sample in samples)
+    columns: list[tuple[str, Measure]] = [("CPU", _total_ms), ("of it PostgreSQL", _database_ms), ("time", _wall_ms)]
+    if has_memory:
+        columns[1] = ("peak memory", _memory_mb)
+    names = [f"{samples[0].case}, per {samples[0].unit}", *(name for name, _ in columns), "Serai's CPU is"]
+    lines = ["", f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    for subject in subjects:
+        rows = [sample for sample in samples if sample.subject == subject]
+        cells = [_cell(rows, measure, unit="MB" if measure is _memory_mb else "ms") for _, measure in columns]
+        lines.append(f"| {' | '.join([subject, *cells, _ratio(own, rows) if subject != SERAI else ''])} |")
+    return "\n".join(lines)
+
+
+def _cell(samples: Sequence[Sample], measure: Measure, *, unit: str) -> str:
+    values = _values(samples, measure)
+    if not values:
+        return "–" if measure is _database_ms else NOT_MEASURED
+    low, middle, high = (_number(value) for value in (min(values), median(values), max(values)))
+    return f"{middle} {unit} ({low}–{high})" if len(values) > 1 else f"{middle} {unit}"
+
+
+def _ratio(own: Sequence[Sample], other: Sequence[Sample]) -> str:
+    mine, theirs = _values(own, _total_ms), _values(other, _total_ms)
+    return f"{median(mine) / median(theirs):.2f}×" if mine and theirs else NOT_MEASURED
+
+
+def _values(samples: Sequence[Sample], measure: Measure) -> list[float]:
+    return [value for value in map(measure, samples) if value is not None]
+
+
+def _total_ms(sample: Sample) -> float | None:
+    return None if sample.server_cpu_ms is None else sample.server_cpu_ms + (sample.database_cpu_ms or 0.0)
+
+
+def _database_ms(sample: Sample) -> float | None:
+    return sample.database_cpu_ms
+
+
+def _wall_ms(sample: Sample) -> float | None:
+    return sample.wall_ms
+
+
+def _memory_mb(sample: Sample) -> float | None:
+    return sample.max_rss_mb
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
+    options = parser.parse_args()
+    page = PAGE.read_text()
+    new = render_page(page, read_results())
+    if options.check:
+        return int(new != page)
+    PAGE.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
