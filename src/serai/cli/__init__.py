@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli import run, serve, worker
+from serai.cli import db, run, serve, worker
 from serai.errors import SeraiError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("run")(run.run)
+app.add_typer(db.app, name="db")
 
 
 def main() -> None:
@@ -29,19 +30,6 @@ def main() -> None:
     except SeraiError as error:
         print(f"serai: {error.message}", file=sys.stderr)
         sys.exit(1)
-
-
-@app.command(
-    "db",
-    help="The database: status, migrations, backups, upgrades.",
-    add_help_option=False,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
-def _db(context: typer.Context) -> None:
-    # Mounted as a sub-application it would load the database's modules for each `serai --help`.
-    from serai.cli.db import app as db_app  # noqa: PLC0415
-
-    typer.main.get_command(db_app)(context.args, prog_name="serai db")
 
 
 def _print_version(wanted: bool) -> None:

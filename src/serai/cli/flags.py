@@ -39,19 +39,15 @@ Target = Annotated[
     str | None,
     typer.Argument(help="my_os.py, my_os.py:name or package.module:name; the demo without it.", show_default=False),
 ]
+# These two without `envvar`: a folder named on the command line must win over a URL of the environment.
 DataDir = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder of the server's own PostgreSQL.", envvar="SERAI_DATA_DIR", show_default="user data folder"
-    ),
+    typer.Option(help="Folder of the server's own PostgreSQL. Also SERAI_DATA_DIR.", show_default="user data folder"),
 ]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
-        help="PostgreSQL 16 or newer to use instead of the server's own.",
-        envvar="SERAI_DATABASE_URL",
-        show_envvar=True,
-        show_default=False,
+        help="PostgreSQL 16 or newer to use instead of the server's own. Also SERAI_DATABASE_URL.", show_default=False
     ),
 ]
 ModelName = Annotated[
@@ -81,6 +77,8 @@ def read_settings(**flags: Any) -> Settings:
     from serai.settings import Settings  # noqa: PLC0415
 
     given = {name: str(value) for name, value in flags.items() if value is not None}
+    if "data_dir" in given and "database_url" not in given:
+        os.environ.pop("SERAI_DATABASE_URL", None)
     os.environ.update({f"SERAI_{name.upper()}": value for name, value in given.items()})
     try:
         return Settings()
