@@ -19,7 +19,7 @@ from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery
+from serai.server.routes import discovery, records
 from serai.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class AgentOS:
 
 
 def _all_routes() -> list[Route]:
-    return [*discovery.ROUTES]
+    return [*discovery.ROUTES, *records.ROUTES]
 
 
 def _as_component(agent: Any) -> Agent:

@@ -6,7 +6,6 @@ Source: WHATWG HTML, 9.2 Server-sent events.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.responses import Response
@@ -59,7 +58,7 @@ class EventStream(Response):
         self._heartbeat_s = heartbeat_s
         self._sent_at = 0.0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send the stream until it ends or the client leaves."""
         gone = asyncio.create_task(_wait_until_gone(receive))
         sending = asyncio.create_task(self._send_all(send))
@@ -104,8 +103,8 @@ async def _wait_until_gone(receive: Receive) -> None:
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
-    if not task.done():
-        task.cancel()
-    # What it raised is the affair of whoever asks for its result.
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+    task.cancel()
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        # Asked for, so that asyncio does not complain; whoever wants it asks for the task's result.
+        task.exception()

@@ -1,0 +1,1 @@
+"""Agent Data: JSON records, how they are stored, searched and shown. Knows nothing of HTTP."""

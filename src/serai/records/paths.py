@@ -1,0 +1,74 @@
+"""The grammar of field paths in filters, orders and groups. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TIMESTAMPS = ("created_at", "updated_at")
+
+
+class PathError(ValueError):
+    """A path breaks the grammar; the message says how."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """A member of a payload.
+
+    Attributes:
+        segments: member names, from the payload's root.
+        or_below_data: when the segments lead nowhere, those below the payload's own member `data` are tried.
+    """
+
+    segments: tuple[str, ...]
+    or_below_data: bool = False
+
+
+def parse_path(text: str) -> Path:
+    """Return the path that a text names.
+
+    Args:
+        text: bare or quoted segments joined by dots; an unquoted `data.` in front is optional.
+
+    Raises:
+        PathError: a segment is empty, a quote is not closed, or something stands behind a closing quote.
+    """
+    if "\x00" in text:
+        raise PathError("no member's name holds U+0000")
+    segments = _split(text)
+    if len(segments) > 1 and segments[0] == "data" and not text.startswith('"'):
+        rest = tuple(segments[1:])
+        return Path(rest, or_below_data=rest[0] != "data")
+    return Path(tuple(segments))
+
+
+def _split(text: str) -> list[str]:
+    segments: list[str] = []
+    rest = text
+    while True:
+        segment, rest = _take_quoted(rest) if rest.startswith('"') else _take_bare(rest)
+        segments.append(segment)
+        if not rest:
+            return segments
+        if not rest.startswith("."):
+            raise PathError(f"a dot must follow the closing quote in {text!r}")
+        rest = rest[1:]
+
+
+def _take_bare(text: str) -> tuple[str, str]:
+    segment, dot, rest = text.partition(".")
+    if not segment:
+        raise PathError("a path segment is empty")
+    return segment, dot + rest
+
+
+def _take_quoted(text: str) -> tuple[str, str]:
+    end = 1
+    while (end := text.find('"', end)) != -1:
+        if text[end : end + 2] != '""':
+            segment = text[1:end].replace('""', '"')
+            if not segment:
+                raise PathError("a path segment is empty")
+            return segment, text[end + 1 :]
+        end += 2
+    raise PathError(f"a quote is not closed in {text!r}")

@@ -1,0 +1,62 @@
+"""A record's payload on its way to PostgreSQL: kept as text, checked where jsonb would refuse or change a value."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from serai.errors import InvalidFieldError
+
+Location = tuple[str | int, ...]
+
+_LONGEST_INTEGER = 4300  # digits; Python's own limit, beyond which its clients cannot read an answer
+_SUSPECT = re.compile(rb"[0-9][eE][+-]?[0-9]|[0-9]{309}")
+_STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
+
+
+def payload_text(raw: bytes, *, loc: Location) -> str:
+    """Return a payload as the JSON text to store.
+
+    Args:
+        raw: one well-formed JSON value.
+        loc: where it stood in the request.
+
+    Raises:
+        InvalidFieldError: it is no object, is not UTF-8, or has a number that no float can hold.
+    """
+    if not raw.startswith(b"{"):
+        raise InvalidFieldError.of(loc, "Input should be a valid object", kind="dict_type")
+    return value_text(raw, loc=loc)
+
+
+def value_text(raw: bytes, *, loc: Location) -> str:
+    """Return any JSON value as text in which every float still reads as one after a way through jsonb.
+
+    jsonb writes 1e23 as an integer, which is not the float it was: such numbers are spelled out with a fraction.
+
+    Raises:
+        InvalidFieldError: it is not UTF-8, or has a number that no float can hold.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidFieldError.of(loc, f"not UTF-8 at byte {error.start}", kind="json_invalid") from error
+    if _SUSPECT.search(raw) is None:
+        return text
+    return _STRING_OR_NUMBER.sub(lambda match: _spell_out(match[0], loc), text)
+
+
+def _spell_out(token: str, loc: Location) -> str:
+    if token.startswith('"') or len(token) < 4:
+        return token
+    if token.lstrip("-").isdigit():
+        if len(token) > _LONGEST_INTEGER:
+            raise InvalidFieldError.of(loc, f"integer of more than {_LONGEST_INTEGER} digits", kind="int_parsing_size")
+        return token
+    if abs(float(token)) == float("inf"):
+        raise InvalidFieldError.of(loc, "number beyond the range of a 64-bit float", kind="finite_number", given=token)
+    if "e" not in token.lower():
+        return token
+    # What is below the smallest float is zero to every reader, and its digits need not be kept.
+    spelled = format(Decimal(token) if float(token) else Decimal(0), "f")
+    return spelled if "." in spelled else f"{spelled}.0"

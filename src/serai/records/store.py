@@ -1,0 +1,272 @@
+"""Records in PostgreSQL: create, get, update, delete, search. Gets and creates waiting together share a statement."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from serai.domain.ids import new_key
+from serai.errors import InvalidFieldError, NotFoundError
+from serai.records.filters import Arguments, compile_filter
+from serai.records.paging import bind, make_page_token, read_page_token
+from serai.records.render import render_page, render_record
+from serai.storage.batching import Batcher
+from serai.storage.connection import Database
+
+DEFAULT_PAGE_SIZE = 50
+LARGEST_PAGE_SIZE = 1000
+_FURTHEST_OFFSET = 2**62
+
+# Store records; times rise within the statement, so that they follow the order of insertion.
+CREATE = """
+with new as materialized (
+    select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality
+        as item(id, project_id, deployment_name, collection, data, position)
+)
+insert into records (id, project_id, deployment_name, collection, data, created_at, updated_at)
+select id, project_id, deployment_name, collection, data::jsonb, at, at from new order by position
+returning id, created_at
+"""
+
+# Read records of one project by their ids.
+GET = """
+select id, project_id, deployment_name, collection, data::text as data, created_at, updated_at
+from records where project_id = $1 and id = any($2::text[])
+"""
+
+# Replace one record's payload; its time rises even when the clock stood still.
+UPDATE = """
+update records
+set data = $3::text::jsonb, updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
+where project_id = $1 and id = $2
+returning id, project_id, deployment_name, collection, data::text as data, created_at, updated_at
+"""
+
+# Remove one record.
+DELETE = "delete from records where project_id = $1 and id = $2"
+
+# One page of a collection, newest first. The ids are found first: a deep offset then skips index entries, not rows.
+SEARCH = """
+select id, project_id, deployment_name, collection, data::text as data, created_at, updated_at
+from records
+join (
+    select id from records
+    where project_id = $1::text and deployment_name = $2::text and collection = $3::text and {condition}
+    order by created_at desc, id desc limit {limit} offset {offset}
+) as page using (id)
+order by created_at desc, id desc
+"""
+
+# How many records match.
+COUNT = """
+select count(*) from records
+where project_id = $1::text and deployment_name = $2::text and collection = $3::text and {condition}
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where records live: what search sees together."""
+
+    project_id: str
+    deployment_name: str
+    collection: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """A question for one page of records, newest first.
+
+    Attributes:
+        place: the collection to look in.
+        filter: JSON of the filter; null finds all.
+        page_size: at most 1000 count; 0 is for counting.
+        offset: records to skip; does not matter with a page token.
+        page_token: of the page before.
+        include_total: count all matches, too.
+    """
+
+    place: Place
+    filter: bytes = b"null"
+    page_size: int = DEFAULT_PAGE_SIZE
+    offset: int = 0
+    page_token: str | None = None
+    include_total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    id: str
+    place: Place
+    data: str
+
+
+class RecordStore:
+    """Records of one database. What it returns is JSON in UTF-8, spliced from the columns' text.
+
+    A write that has returned is durable and visible to every later call.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._creates: Batcher[_New, datetime] = Batcher(self._insert)
+        self._gets: Batcher[tuple[str, str], bytes | None] = Batcher(self._read)
+
+    async def create(self, place: Place, data: str) -> bytes:
+        """Store a new record.
+
+        Args:
+            place: where it belongs.
+            data: JSON text of an object, as `payload_text` returns it.
+
+        Returns:
+            The record.
+
+        Raises:
+            InvalidFieldError: PostgreSQL cannot hold the payload.
+        """
+        new = _New(str(new_key()), place, data)
+        try:
+            created_at = await self._creates.submit(new)
+        except _REFUSED as error:
+            raise _refused(error) from error
+        return render_record(
+            {
+                "id": new.id,
+                "project_id": place.project_id,
+                "deployment_name": place.deployment_name,
+                "collection": place.collection,
+                "data": data,
+                "created_at": created_at,
+                "updated_at": created_at,
+            }
+        )
+
+    async def get(self, project_id: str, record_id: str) -> bytes:
+        """Return a record.
+
+        Raises:
+            NotFoundError: the project has no record of that id.
+        """
+        found = await self._gets.submit((project_id, record_id)) if is_storable(record_id) else None
+        if found is None:
+            raise _not_found(record_id)
+        return found
+
+    async def update(self, project_id: str, record_id: str, data: str) -> bytes:
+        """Replace a record's payload as a whole and return the record.
+
+        Raises:
+            NotFoundError: the project has no record of that id.
+            InvalidFieldError: PostgreSQL cannot hold the payload.
+        """
+        if not is_storable(record_id):
+            raise _not_found(record_id)
+        try:
+            row = await self._database.fetchrow(UPDATE, project_id, record_id, data)
+        except _REFUSED as error:
+            raise _refused(error) from error
+        if row is None:
+            raise _not_found(record_id)
+        return render_record(row)
+
+    async def delete(self, project_id: str, record_id: str) -> None:
+        """Remove a record.
+
+        Raises:
+            NotFoundError: the project has no record of that id.
+        """
+        deleted = is_storable(record_id) and await self._database.execute(DELETE, project_id, record_id)
+        if deleted != "DELETE 1":
+            raise _not_found(record_id)
+
+    async def search(self, search: Search) -> bytes:
+        """Return one page of records.
+
+        Raises:
+            InvalidFieldError: the filter or the page token is not valid.
+        """
+        place = search.place
+        arguments = Arguments([place.project_id, place.deployment_name, place.collection])
+        condition = compile_filter(search.filter, arguments)
+        binding = bind(condition, arguments.values)
+        try:
+            total = None
+            if search.include_total:
+                total = await self._database.fetchval(COUNT.format(condition=condition), *arguments.values)
+            rows = await self._page(search, condition, arguments, binding)
+        except _REFUSED as error:
+            raise InvalidFieldError.of(("body", "filter"), f"no record can hold it: {error}") from error
+        size = min(search.page_size, LARGEST_PAGE_SIZE)
+        token = (
+            make_page_token(rows[size - 1]["created_at"], rows[size - 1]["id"], binding)
+            if 0 < size < len(rows)
+            else None
+        )
+        return render_page(rows[:size], next_page_token=token, total=total)
+
+    async def _page(
+        self, search: Search, condition: str, arguments: Arguments, binding: bytes
+    ) -> Sequence[asyncpg.Record]:
+        size = min(search.page_size, LARGEST_PAGE_SIZE)
+        offset = search.offset
+        if search.page_token is not None:
+            created_at, record_id = read_page_token(search.page_token, binding)
+            last = f"({arguments.add(created_at, 'timestamptz')}, {arguments.add(record_id, 'text')})"
+            condition = f"{condition} and (created_at, id) < {last}"
+            offset = 0
+        if size == 0:
+            return []
+        sql = SEARCH.format(
+            condition=condition,
+            # One more than the page: it tells whether another follows.
+            limit=arguments.add(size + 1, "bigint"),
+            offset=arguments.add(min(offset, _FURTHEST_OFFSET), "bigint"),
+        )
+        return await self._database.fetch(sql, *arguments.values)
+
+    async def _insert(self, items: list[_New]) -> list[datetime | Exception]:
+        rows = await self._database.fetch(
+            CREATE,
+            [item.id for item in items],
+            [item.place.project_id for item in items],
+            [item.place.deployment_name for item in items],
+            [item.place.collection for item in items],
+            [item.data for item in items],
+        )
+        created_at = dict(map(tuple, rows))
+        return [created_at[item.id] for item in items]
+
+    async def _read(self, items: list[tuple[str, str]]) -> list[bytes | Exception | None]:
+        ids = defaultdict(list)
+        for project_id, record_id in items:
+            ids[project_id].append(record_id)
+        found = {}
+        for project_id, wanted in ids.items():
+            for row in await self._database.fetch(GET, project_id, wanted):
+                found[project_id, row["id"]] = render_record(row)
+        return [found.get(item) for item in items]
+
+
+# Text that jsonb cannot hold: U+0000, lone surrogates, numbers of absurd size, depth beyond the server's stack.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REFUSED = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.ProgramLimitExceededError)
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether PostgreSQL can hold a text; an id of another form cannot exist."""
+    return _UNSTORABLE.search(text) is None
+
+
+def _refused(error: Exception) -> InvalidFieldError:
+    return InvalidFieldError.of(("body", "data"), f"cannot be stored: {error}", kind="json_invalid")
+
+
+def _not_found(record_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no record {record_id[:100]!r} in this project.")

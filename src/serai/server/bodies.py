@@ -1,0 +1,45 @@
+"""Request bodies: JSON parsed into typed structures, and every way it can fail as an error that names the field."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from serai.errors import InvalidFieldError
+from serai.server.errors import malformed_json
+
+Body = TypeVar("Body")
+
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_POSITION = re.compile(r" \(byte (\d+)\)$")
+
+
+def parse_json(decoder: msgspec.json.Decoder[Body], raw: bytes) -> Body:
+    """Return a JSON body in the decoder's type.
+
+    Raises:
+        InvalidFieldError: it is no JSON, or a member is missing or of the wrong type.
+    """
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _wrong_member(str(error)) from error
+    except msgspec.DecodeError as error:
+        text = str(error).removeprefix("JSON is malformed: ")
+        position = _POSITION.search(text)
+        raise malformed_json(_POSITION.sub("", text), position=int(position[1]) if position else len(raw)) from error
+    except RecursionError as error:
+        raise malformed_json("nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise malformed_json("not UTF-8", position=error.start) from error
+
+
+def _wrong_member(text: str) -> InvalidFieldError:
+    """Turn the parser's sentence into the error of one field; the path stands at its end as ``- at `$.a.b` ``."""
+    msg, _, path = text.partition(" - at `$")
+    loc = ("body", *(part for part in path.rstrip("`").split(".") if part))
+    if missing := _MISSING.search(msg):
+        return InvalidFieldError.of((*loc, missing[1]), "Field required", kind="missing")
+    return InvalidFieldError.of(loc, msg, kind="type_error")

@@ -1,0 +1,46 @@
+"""Which project a request speaks of."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from serai.errors import InvalidFieldError, RequestError
+
+DEFAULT_PROJECT = "default"
+LONGEST_NAME = 200  # characters; three of them must fit into one index entry
+
+
+def project_of(request: Request) -> str:
+    """Return the request's project: the query's `project_id`, else the header `Project-Id`, else the default.
+
+    Raises:
+        RequestError: query and header name different projects.
+        InvalidFieldError: the name is too long or cannot be stored.
+    """
+    named = request.query_params.get("project_id") if request.scope["query_string"] else None
+    header = request.headers.get("project-id")
+    if named and header and named != header:
+        raise RequestError(
+            f"The header Project-Id ({header[:LONGEST_NAME]!r}) and project_id ({named[:LONGEST_NAME]!r}) disagree: "
+            "send one of them."
+        )
+    project = named or header
+    if not project:
+        return DEFAULT_PROJECT
+    return check_name(project, ("query" if named else "header", "project_id"))
+
+
+def check_name(name: str, loc: tuple[str | int, ...]) -> str:
+    """Return a name that can be stored as it is.
+
+    Raises:
+        InvalidFieldError: it is empty, too long, or holds U+0000 or a lone surrogate.
+    """
+    if not name:
+        raise InvalidFieldError.of(loc, "String should have at least 1 character", kind="string_too_short", given=name)
+    if len(name) > LONGEST_NAME:
+        msg = f"String should have at most {LONGEST_NAME} characters"
+        raise InvalidFieldError.of(loc, msg, kind="string_too_long", given=name)
+    if not name.isprintable() and any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in name):
+        raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
+    return name
