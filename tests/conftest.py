@@ -1,7 +1,16 @@
-"""Fixtures for all suites."""
+"""Fixtures for all suites, the report by suite, and the safety net."""
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fixtures_postgres import database_url, postgres_server
+from tests.leftovers import Leftovers
+from tests.suites import SuiteReport
 
 __all__ = ["database_url", "postgres_server"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Leftovers(), "serai-leftovers")
+    config.pluginmanager.register(SuiteReport(), "serai-suites")
