@@ -15,17 +15,31 @@ from tests.compat.published_clients import python_or_not_run
 from tests.postgres import data_folder
 
 KEY = "a-key-for-tests"
+_SERVE = [sys.executable, "-m", "serai", "serve", "--port", "{port}"]
 _HERE = Path(__file__).parent
 _PEERS_LOCK = _HERE.parent.parent / "benchmarks" / "peers" / "requirements.txt"
 
 
 @pytest.fixture(scope="session")
 def serai_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Serai twice on one data folder: open, and behind a security key."""
+    """Serai with the agents of serai_os.py, twice on one data folder: open, and behind a security key."""
     with data_folder() as folder:
-        serve = [sys.executable, "-m", "serai", "serve", str(_HERE / "serai_os.py")]
-        command = [*serve, "--port", "{port}", "--data-dir", str(folder)]
+        command = [*_SERVE, "--data-dir", str(folder), str(_HERE / "serai_os.py")]
         yield from _serve_both(command, command, key_name="SERAI_SECURITY_KEY", logs=tmp_path_factory.mktemp("serai"))
+
+
+@pytest.fixture(scope="session")
+def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serai as a newcomer starts it: the demo."""
+    with data_folder() as folder:
+        logs = tmp_path_factory.mktemp("demo")
+        command = [*_SERVE, "--data-dir", str(folder)]
+        server = ServerProcess(command, env=clean_environment(), log=logs / "demo.log", folder=logs)
+        try:
+            server.start()
+            yield server.base_url
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
