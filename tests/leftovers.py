@@ -16,7 +16,7 @@ _VARIABLE = "SERAI_TEST_RUN"
 _PATIENCE_S = 5.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Leftovers:
     """A pytest plugin that marks the environment of child processes and stops those that outlive the run (Linux)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -22,11 +22,11 @@ def not_run(suite: str, reason: str) -> NoReturn:
     pytest.skip(f"{_MARK}{suite}: {reason}", allow_module_level=True)
 
 
-@dataclass
+@dataclass(eq=False)
 class SuiteReport:
     """A pytest plugin that prints seconds and outcomes by suite, and everything that was left out."""
 
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
