@@ -1,1 +1,50 @@
-"""Serai: a self-hosted home for AI agents. Public names only, loaded when first used."""
+"""Serai, a self-hosted home for AI agents: its public names, each loaded when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from serai.agent_data import AgentDataClient, AsyncAgentDataClient
+    from serai.client import AgentOSClient, SyncAgentOSClient
+    from serai.components.agent import AgentComponent
+    from serai.server.app import AgentOS
+
+    __version__: str
+
+_HOMES = {
+    "AgentComponent": "serai.components.agent",
+    "AgentDataClient": "serai.agent_data",
+    "AgentOS": "serai.server.app",
+    "AgentOSClient": "serai.client",
+    "AsyncAgentDataClient": "serai.agent_data",
+    "SyncAgentOSClient": "serai.client",
+}
+
+__all__ = [
+    "AgentComponent",
+    "AgentDataClient",
+    "AgentOS",
+    "AgentOSClient",
+    "AsyncAgentDataClient",
+    "SyncAgentOSClient",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - costs more than everything else here
+
+        value: Any = version("serai")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,110 @@
+"""One row of the operations table, and one call of it with its arguments in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, ParamSpec, TypeVar
+from urllib.parse import quote, urlencode
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+Headers = Mapping[str, str]
+
+
+class RunCall(Enum):
+    """What a call does to a run; the ways to recover from a lost answer differ."""
+
+    CREATE = "create"
+    CONTINUE = "continue"
+    FOLLOW = "follow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReference:
+    """The run a call is about: where to ask for it when the answer is lost.
+
+    Attributes:
+        kind: what the call does to the run.
+        path: the run's path.
+        run_id: its id, chosen by the client or known from before.
+        session_id: its session, for servers that need it to find a run.
+        waits: whether the caller wants the run's end; background runs do not wait.
+        timeout_s: how long to wait for the end once the answer was lost; None for the client's default.
+        after: the id of the last event the caller has.
+    """
+
+    kind: RunCall
+    path: str
+    run_id: str
+    session_id: str | None = None
+    waits: bool = True
+    timeout_s: float | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments(Generic[Result]):
+    """What a call puts where: path, query, form or JSON body, headers. ``Result`` is what the caller gets."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, object] = field(default_factory=dict)
+    form: Mapping[str, object] | None = None
+    json: object = None
+    headers: Headers | None = None
+    run: RunReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """An operation with its arguments: all that is needed to send it."""
+
+    operation: Operation[Any, Result]
+    arguments: Arguments[Any]
+
+    @property
+    def target(self) -> str:
+        """The path and query of the request."""
+        target = fill_path(self.operation.path, self.arguments.path)
+        query = [(name, value) for name, value in self.arguments.query.items() if value is not None]
+        return f"{target}?{urlencode(query, doseq=True)}" if query else target
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Parameters, Result]):
+    """One row of the table. Calling it with a user's arguments gives a `Call`; nothing is sent.
+
+    Attributes:
+        name: the name in the table.
+        method: the HTTP method.
+        path: the path, its parameters in braces.
+        answer: where the class of the answer is, as ``module:name`` below ``serai.wire``; None when there is none.
+        many: whether the answer is a list of these.
+        streams: whether the answer is a stream of events.
+        arrange: puts a user's arguments where they belong; its signature and docstring are the public ones.
+    """
+
+    name: str
+    method: str
+    path: str
+    answer: str | None
+    many: bool
+    streams: bool
+    arrange: Callable[Parameters, Arguments[Any]]
+
+    def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Call[Result]:
+        return Call(self, self.arrange(*args, **kwargs))
+
+
+def fill_path(template: str, values: Mapping[str, str]) -> str:
+    """Return a path with its parameters percent-encoded.
+
+    Raises:
+        ValueError: a value is empty or a dot segment, and would lead to another path.
+    """
+    for name, value in values.items():
+        if value in {"", ".", ".."}:
+            raise ValueError(f"{name} must not be {value!r}: it is part of the URL's path")
+    return template.format_map({name: quote(value, safe="") for name, value in values.items()})

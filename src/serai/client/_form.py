@@ -1,0 +1,73 @@
+"""How a run's arguments become form fields: the encoding that published AgentOS servers and clients agree on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from serai.wire.media import Media
+
+
+def encode_form(fields: Mapping[str, object]) -> bytes:
+    """Return the body of a form.
+
+    Args:
+        fields: None leaves a field out; booleans become true and false; objects, and lists that hold objects or lists,
+            become JSON text; any other list becomes a repeated field.
+
+    Raises:
+        ValueError: a value holds NaN or an infinity, or text that is not valid Unicode.
+        TypeError: a value has no JSON form.
+    """
+    pairs = [(name, text) for name, value in fields.items() for text in _texts(value)]
+    return urlencode(pairs).encode("ascii")
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON text; pydantic models and their classes (as JSON schema) included."""
+    return json.dumps(value, default=_json_default, allow_nan=False)
+
+
+def media_text(media: Iterable[Media] | None) -> str | None:
+    """Return media as JSON text, or None without any. A file named by its path is read here, and sent as its bytes."""
+    items = [_inline(item).to_dict() for item in media or ()]
+    return json_text(items) if items else None
+
+
+def _inline(item: Media) -> Media:
+    if item.filepath is None or item.content is not None:
+        return item
+    return item.model_copy(update={"content": Path(item.filepath).read_bytes(), "filepath": None})
+
+
+def _texts(value: object) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, (list, tuple, set, frozenset)):
+        if any(isinstance(item, (Mapping, list, tuple)) for item in value):
+            return [json_text(list(value))]
+        return [_scalar(item) for item in value]
+    return [_scalar(value)]
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return json_text(value)
+    if isinstance(value, Mapping) or hasattr(value, "model_dump") or hasattr(value, "model_json_schema"):
+        return json_text(dict(value) if isinstance(value, Mapping) else value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, type) and hasattr(value, "model_json_schema"):
+        return value.model_json_schema()
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415 - most values need no help
+
+    return to_jsonable_python(value)

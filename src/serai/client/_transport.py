@@ -1,0 +1,240 @@
+"""The clients' I/O: one pooled httpx client each, blocking or asynchronous, and the errors it may raise."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from serai.client._core import Emit, Open, Read, StreamFlow
+from serai.errors import RemoteServerUnavailableError
+from serai.wire.exchange import Flow, Request, Send, Sleep, drive, drive_async
+from serai.wire.failures import TRANSPORT_ERRORS, unavailable
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds until a request is given up: connecting, silence in a plain answer, silence in a stream."""
+
+    connect_s: float
+    read_s: float
+    stream_idle_s: float
+
+    @property
+    def plain(self) -> httpx.Timeout:
+        """What httpx takes for a plain request."""
+        return httpx.Timeout(self.read_s, connect=self.connect_s)
+
+    @property
+    def streaming(self) -> httpx.Timeout:
+        """What httpx takes for a stream."""
+        return httpx.Timeout(self.read_s, connect=self.connect_s, read=self.stream_idle_s)
+
+
+class AsyncTransport:
+    """Sends requests through an ``httpx.AsyncClient``: the caller's, which stays open, or one of its own."""
+
+    def __init__(self, base_url: str, timeouts: Timeouts, http_client: httpx.AsyncClient | None = None) -> None:
+        self._base_url = base_url
+        self._timeouts = timeouts
+        self._given = http_client
+        self._own: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        if self._own is None or self._loop is not loop:
+            self._own = httpx.AsyncClient(follow_redirects=True)  # connections cannot move to another loop
+            self._loop = loop
+        return self._own
+
+    def _build(self, request: Request, timeout: httpx.Timeout) -> httpx.Request:
+        return self._client().build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.content, timeout=timeout
+        )
+
+    async def send(self, request: Request) -> httpx.Response:
+        """Return the whole answer; raise `RemoteServerUnavailableError` when there is none."""
+        try:
+            return await self._client().send(self._build(request, self._timeouts.plain))
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self._base_url) from error
+
+    async def open(self, request: Request) -> AsyncBody:
+        """Return the answer with its body unread, unless it is an error; raises as `send`."""
+        try:
+            response = await self._client().send(self._build(request, self._timeouts.streaming), stream=True)
+            if response.status_code >= 400:
+                await response.aread()
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self._base_url) from error
+        return AsyncBody(response, self._base_url)
+
+    async def converse(self, flow: Flow[Result]) -> Result:
+        """Carry a flow out and return its result."""
+        return await drive_async(flow, self.send, asyncio.sleep)
+
+    async def stream(self, flow: StreamFlow) -> AsyncGenerator[Any, None]:
+        """Carry a streaming flow out and yield what it emits; the last answer is closed in the end."""
+        body: AsyncBody | None = None
+        try:
+            step = next(flow)
+            while True:
+                came: object = None
+                try:
+                    if isinstance(step, Read):
+                        came = await body.read() if body is not None else None
+                    elif isinstance(step, Open):
+                        if body is not None:
+                            await body.close()
+                        body = await self.open(step.request)
+                        came = body.response
+                    elif isinstance(step, Send):
+                        came = await self.send(step.request)
+                    elif isinstance(step, Sleep):
+                        await asyncio.sleep(step.seconds)
+                except RemoteServerUnavailableError as error:
+                    step = flow.throw(error)
+                    continue
+                if isinstance(step, Emit):
+                    yield step.event
+                step = flow.send(came)
+        except StopIteration:
+            return
+        finally:
+            if body is not None:
+                await body.close()
+
+    async def close(self) -> None:
+        """Close the connections of an own client."""
+        if self._own is not None and self._loop is asyncio.get_running_loop():
+            await self._own.aclose()
+        self._own = None
+
+
+class AsyncBody:
+    """An answer that is being read."""
+
+    def __init__(self, response: httpx.Response, base_url: str) -> None:
+        self.response = response
+        self._base_url = base_url
+        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
+
+    async def read(self) -> bytes | None:
+        """Return the next bytes, None at the end; raise `RemoteServerUnavailableError` when they do not come."""
+        try:
+            return await anext(self._chunks, None)
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self._base_url) from error
+
+    async def close(self) -> None:
+        """Give the connection back, or up."""
+        await self.response.aclose()
+
+
+class Transport:
+    """Sends requests through an ``httpx.Client``: the caller's, which stays open, or one of its own."""
+
+    def __init__(self, base_url: str, timeouts: Timeouts, http_client: httpx.Client | None = None) -> None:
+        self._base_url = base_url
+        self._timeouts = timeouts
+        self._given = http_client
+        self._own: httpx.Client | None = None
+
+    def _client(self) -> httpx.Client:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            self._own = httpx.Client(follow_redirects=True)
+        return self._own
+
+    def _build(self, request: Request, timeout: httpx.Timeout) -> httpx.Request:
+        return self._client().build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.content, timeout=timeout
+        )
+
+    def send(self, request: Request) -> httpx.Response:
+        """Return the whole answer; raise `RemoteServerUnavailableError` when there is none."""
+        try:
+            return self._client().send(self._build(request, self._timeouts.plain))
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self._base_url) from error
+
+    def open(self, request: Request) -> Body:
+        """Return the answer with its body unread, unless it is an error; raises as `send`."""
+        try:
+            response = self._client().send(self._build(request, self._timeouts.streaming), stream=True)
+            if response.status_code >= 400:
+                response.read()
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self._base_url) from error
+        return Body(response, self._base_url)
+
+    def converse(self, flow: Flow[Result]) -> Result:
+        """Carry a flow out and return its result."""
+        return drive(flow, self.send, time.sleep)
+
+    def stream(self, flow: StreamFlow) -> Generator[Any, None, None]:
+        """Carry a streaming flow out and yield what it emits; the last answer is closed in the end."""
+        body: Body | None = None
+        try:
+            step = next(flow)
+            while True:
+                came: object = None
+                try:
+                    if isinstance(step, Read):
+                        came = body.read() if body is not None else None
+                    elif isinstance(step, Open):
+                        if body is not None:
+                            body.close()
+                        body = self.open(step.request)
+                        came = body.response
+                    elif isinstance(step, Send):
+                        came = self.send(step.request)
+                    elif isinstance(step, Sleep):
+                        time.sleep(step.seconds)
+                except RemoteServerUnavailableError as error:
+                    step = flow.throw(error)
+                    continue
+                if isinstance(step, Emit):
+                    yield step.event
+                step = flow.send(came)
+        except StopIteration:
+            return
+        finally:
+            if body is not None:
+                body.close()
+
+    def close(self) -> None:
+        """Close the connections of an own client."""
+        if self._own is not None:
+            self._own.close()
+        self._own = None
+
+
+class Body:
+    """An answer that is being read."""
+
+    def __init__(self, response: httpx.Response, base_url: str) -> None:
+        self.response = response
+        self._base_url = base_url
+        self._chunks: Iterator[bytes] = response.iter_bytes()
+
+    def read(self) -> bytes | None:
+        """Return the next bytes, None at the end; raise `RemoteServerUnavailableError` when they do not come."""
+        try:
+            return next(self._chunks, None)
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self._base_url) from error
+
+    def close(self) -> None:
+        """Give the connection back, or up."""
+        self.response.close()

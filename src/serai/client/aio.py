@@ -1,0 +1,118 @@
+"""The asynchronous client of an AgentOS server; importing it loads neither httpx nor pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from serai.client import operations as table
+from serai.client._calls import Call, Result
+from serai.client._methods import awaited, blocking, streamed_async
+from serai.client._options import Options
+
+if TYPE_CHECKING:
+    import httpx
+
+    from serai.client._transport import AsyncTransport, Transport
+    from serai.wire.retry import RetryPolicy
+
+
+class AgentOSClient:
+    """Speaks to a Serai server, or to any AgentOS server, from asynchronous code.
+
+    Use it as a context manager or call `close`. A client keeps its connections open between calls and may be shared
+    by any number of tasks.
+
+    Attributes:
+        base_url: the server, without a trailing slash.
+        timeout: seconds of silence until an answer is given up.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a keyword with a default
+        self,
+        base_url: str,
+        timeout: float = 60.0,
+        *,
+        headers: Mapping[str, str] | None = None,
+        security_key: str | None = None,
+        connect_timeout: float | None = None,
+        stream_idle_timeout: float | None = None,
+        run_timeout: float = 3600.0,
+        retry: RetryPolicy | None = None,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        """Prepare a client; the first call connects.
+
+        Args:
+            base_url: the server, for example ``http://localhost:7777``.
+            timeout: seconds of silence until an answer is given up.
+            headers: sent with every request.
+            security_key: sent as ``Authorization: Bearer`` with every request.
+            connect_timeout: seconds until a connection must stand; 10 or ``timeout``, whichever is less, by default.
+            stream_idle_timeout: seconds of silence until a stream counts as broken; ``timeout`` by default.
+            run_timeout: seconds to wait for a run's end when its answer was lost.
+            retry: how often to try, and the waits between.
+            http_client: sends the requests, with its own proxies and certificates; it is not closed by this client.
+        """
+        self._options = Options(
+            base_url, timeout, headers, security_key, connect_timeout, stream_idle_timeout, run_timeout, retry
+        )
+        self.base_url = self._options.base_url
+        self.timeout = timeout
+        self._http_client = http_client
+
+    aget_config = awaited(table.get_config)
+    get_config = blocking(table.get_config)
+    get_info = awaited(table.get_info)
+    get_models = awaited(table.get_models)
+    list_agents = awaited(table.list_agents)
+    aget_agent = awaited(table.get_agent)
+    get_agent = blocking(table.get_agent)
+    run_agent = awaited(table.run_agent)
+    run_agent_stream = streamed_async(table.run_agent_stream)
+    continue_agent_run = awaited(table.continue_agent_run)
+    continue_agent_run_stream = streamed_async(table.continue_agent_run_stream)
+    cancel_agent_run = awaited(table.cancel_agent_run)
+    get_agent_run = awaited(table.get_agent_run)
+    follow_agent_run = streamed_async(table.follow_agent_run)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        if "_transport" in vars(self):
+            await self._transport.close()
+        if "_blocking_transport" in vars(self):
+            self._blocking_transport.close()
+
+    async def call(self, call: Call[Result]) -> Result:
+        """Carry out a call made from a row of `serai.client.operations`."""
+        return await self._transport.converse(self._options.core.converse(call))
+
+    def call_blocking(self, call: Call[Result]) -> Result:
+        """Carry a call out, blocking; for the few methods that are documented so."""
+        return self._blocking_transport.converse(self._options.core.converse(call))
+
+    def call_stream(self, call: Call[Result]) -> AsyncGenerator[Result, None]:
+        """Carry out a call whose answer is a stream; stopping early closes the connection and leaves the run alone."""
+        return self._transport.stream(self._options.core.stream(call))
+
+    @cached_property
+    def _transport(self) -> AsyncTransport:
+        from serai.client._transport import AsyncTransport  # noqa: PLC0415 - loads httpx
+
+        return AsyncTransport(self.base_url, self._options.timeouts, self._http_client)
+
+    @cached_property
+    def _blocking_transport(self) -> Transport:
+        from serai.client._transport import Transport  # noqa: PLC0415 - loads httpx
+
+        return Transport(self.base_url, self._options.timeouts)

@@ -1,0 +1,104 @@
+"""The blocking client of an AgentOS server; importing it loads neither httpx nor pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from serai.client import operations as table
+from serai.client._calls import Call, Result
+from serai.client._methods import blocking, streamed_blocking
+from serai.client._options import Options
+
+if TYPE_CHECKING:
+    import httpx
+
+    from serai.client._transport import Transport
+    from serai.wire.retry import RetryPolicy
+
+
+class SyncAgentOSClient:
+    """Speaks to a Serai server, or to any AgentOS server, from code that blocks; the twin of `AgentOSClient`.
+
+    All methods block, those with a leading ``a`` too: these are the documented names of the same thing.
+    Use it as a context manager or call `close`. It may be shared by threads.
+
+    Attributes:
+        base_url: the server, without a trailing slash.
+        timeout: seconds of silence until an answer is given up.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a keyword with a default
+        self,
+        base_url: str,
+        timeout: float = 60.0,
+        *,
+        headers: Mapping[str, str] | None = None,
+        security_key: str | None = None,
+        connect_timeout: float | None = None,
+        stream_idle_timeout: float | None = None,
+        run_timeout: float = 3600.0,
+        retry: RetryPolicy | None = None,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        """Prepare a client; the first call connects.
+
+        Args:
+            base_url: the server, for example ``http://localhost:7777``.
+            timeout: seconds of silence until an answer is given up.
+            headers: sent with every request.
+            security_key: sent as ``Authorization: Bearer`` with every request.
+            connect_timeout: seconds until a connection must stand; 10 or ``timeout``, whichever is less, by default.
+            stream_idle_timeout: seconds of silence until a stream counts as broken; ``timeout`` by default.
+            run_timeout: seconds to wait for a run's end when its answer was lost.
+            retry: how often to try, and the waits between.
+            http_client: sends the requests, with its own proxies and certificates; it is not closed by this client.
+        """
+        self._options = Options(
+            base_url, timeout, headers, security_key, connect_timeout, stream_idle_timeout, run_timeout, retry
+        )
+        self.base_url = self._options.base_url
+        self.timeout = timeout
+        self._http_client = http_client
+
+    aget_config = get_config = blocking(table.get_config)
+    get_info = blocking(table.get_info)
+    get_models = blocking(table.get_models)
+    list_agents = blocking(table.list_agents)
+    aget_agent = get_agent = blocking(table.get_agent)
+    run_agent = blocking(table.run_agent)
+    run_agent_stream = streamed_blocking(table.run_agent_stream)
+    continue_agent_run = blocking(table.continue_agent_run)
+    continue_agent_run_stream = streamed_blocking(table.continue_agent_run_stream)
+    cancel_agent_run = blocking(table.cancel_agent_run)
+    get_agent_run = blocking(table.get_agent_run)
+    follow_agent_run = streamed_blocking(table.follow_agent_run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        if "_transport" in vars(self):
+            self._transport.close()
+
+    def call_blocking(self, call: Call[Result]) -> Result:
+        """Carry out a call made from a row of `serai.client.operations`."""
+        return self._transport.converse(self._options.core.converse(call))
+
+    def call_stream(self, call: Call[Result]) -> Generator[Result, None, None]:
+        """Carry out a call whose answer is a stream; stopping early closes the connection and leaves the run alone."""
+        return self._transport.stream(self._options.core.stream(call))
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from serai.client._transport import Transport  # noqa: PLC0415 - loads httpx
+
+        return Transport(self.base_url, self._options.timeouts, self._http_client)

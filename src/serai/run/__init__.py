@@ -1,0 +1,1 @@
+"""Results and events of runs, under the import paths that the AgentOS documentation uses."""

@@ -1,0 +1,12 @@
+"""Results and events of agents' runs."""
+
+from __future__ import annotations
+
+from serai.wire import agent_events as _events
+from serai.wire.agent_events import *  # noqa: F403 - every event class, as that module's __all__ lists them
+from serai.wire.runs import Message, Metrics, RunInput, RunOutput
+from serai.wire.status import RunStatus
+from serai.wire.tools import RunRequirement
+
+__all__ = ["Message", "Metrics", "RunInput", "RunOutput", "RunRequirement", "RunStatus"]
+__all__ += _events.__all__

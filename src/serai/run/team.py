@@ -1,0 +1,12 @@
+"""Results and events of teams' runs."""
+
+from __future__ import annotations
+
+from serai.wire import team_events as _events
+from serai.wire.runs import Message, Metrics, RunInput, TeamRunOutput
+from serai.wire.status import RunStatus
+from serai.wire.team_events import *  # noqa: F403 - every event class, as that module's __all__ lists them
+from serai.wire.tools import RunRequirement
+
+__all__ = ["Message", "Metrics", "RunInput", "RunRequirement", "RunStatus", "TeamRunOutput"]
+__all__ += _events.__all__

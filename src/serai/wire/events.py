@@ -1,0 +1,87 @@
+"""Events of a run, as a stream delivers them: what all kinds share, and which class an event's name stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from serai.wire.model import OpenModel, WireModel
+
+TERMINAL_EVENTS = frozenset(
+    f"{kind}{end}"
+    for kind, end in (
+        (kind, end) for kind in ("Run", "TeamRun", "Workflow") for end in ("Completed", "Error", "Cancelled", "Paused")
+    )
+)
+"""Names of the events that end a run's stream, or pause it."""
+
+
+class BaseEvent(WireModel):
+    """What every event has; ``created_at`` in Unix seconds, ``event_index`` the place in the run's log."""
+
+    event: str = ""
+    created_at: int | None = None
+    run_id: str | None = None
+    session_id: str | None = None
+    nested_depth: int = 0
+    event_index: int | None = None
+    content: Any = None
+
+
+class RunToolCallEvent(BaseEvent):
+    """The common base of the events about a tool call, an agent's or a team's."""
+
+
+class UnknownEvent(OpenModel, BaseEvent):
+    """An event this version has no class for, or one that does not fit its class; all members are kept as they came."""
+
+    created_at: Any = None
+    run_id: Any = None
+    session_id: Any = None
+    nested_depth: Any = 0
+    event_index: Any = None
+
+
+class CustomEvent(OpenModel, BaseEvent):
+    """An event made by the server's owner or by the server itself; all members are kept.
+
+    A Serai server sends one named ``step_restarted`` (member ``name``) when a model's answer starts anew after a
+    crash: what was streamed since the index it states is void.
+    """
+
+    event: str = "CustomEvent"
+
+
+def parse_event(data: Mapping[str, Any]) -> BaseEvent:
+    """Return the event object for one event's JSON.
+
+    Args:
+        data: the JSON object; its member ``event`` names the kind.
+
+    Returns:
+        An object of the kind's class; ``UnknownEvent`` when there is no class of that name or the data does not fit it.
+    """
+    name = data.get("event")
+    event_class = event_classes().get(name) if isinstance(name, str) else None
+    if event_class is not None:
+        try:
+            return event_class.model_validate(data)
+        except ValidationError:
+            pass  # one odd member must not lose the event
+    return UnknownEvent.model_validate({**data, "event": str(name or "")})
+
+
+@cache
+def event_classes() -> dict[str, type[BaseEvent]]:
+    """Return the class of each event name; built at the first call, since it loads all of them."""
+    from serai.wire import agent_events, team_events, workflow_events  # noqa: PLC0415 - costs as much as the rest
+
+    classes: dict[str, type[BaseEvent]] = {"CustomEvent": CustomEvent}
+    for module in (agent_events, team_events, workflow_events):
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, BaseEvent) and value.model_fields["event"].default:
+                classes[value.model_fields["event"].default] = value
+    return classes

@@ -1,0 +1,143 @@
+"""Conversations with a server as generators: they yield what to do and are sent what came of it. No I/O in here.
+
+A flow yields `Send` (answered with an `Answer`, or thrown `RemoteServerUnavailableError` into) and `Sleep`. The same
+flow serves a blocking and an asynchronous client, which differ only in the few lines that drive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from serai.errors import RemoteServerUnavailableError
+from serai.wire.failures import was_sent
+from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; ``url`` is complete, query included."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+
+class Answer(Protocol):
+    """A server's whole answer; an ``httpx.Response`` is one."""
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, found in any case."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the request and return the whole answer."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait, in seconds."""
+
+    seconds: float
+
+
+Flow = Generator[Send | Sleep, Any, Result]
+"""A conversation that ends with a result; sent an `Answer` for each `Send` and None for each `Sleep`."""
+
+
+def exchange(request: Request, *, policy: RetryPolicy, repeatable: bool) -> Flow[tuple[Any, bool]]:
+    """Send a request until it is answered for good.
+
+    Args:
+        request: what to send.
+        policy: how often, and the waits between.
+        repeatable: whether sending it twice does no harm: it only reads, or it carries an ``Idempotency-Key``.
+            Other requests are sent again only when the server cannot have acted on them.
+
+    Returns:
+        The answer, of any status, and whether an earlier attempt may have been acted on already.
+
+    Raises:
+        RemoteServerUnavailableError: no answer in ``policy.max_requests`` attempts.
+    """
+    uncertain = False
+    attempt = 0
+    while True:
+        attempt += 1
+        delay_s: float | None
+        try:
+            answer = yield Send(request)
+        except RemoteServerUnavailableError as error:
+            sent = was_sent(error)
+            uncertain = uncertain or sent
+            if attempt >= policy.max_requests or (sent and not repeatable):
+                raise
+            delay_s = policy.delay_s(attempt)
+        else:
+            again = answer.status_code in NOT_TAKEN or (repeatable and is_uncertain(answer.status_code))
+            delay_s = policy.delay_after_answer_s(attempt, answer.headers) if again else None
+            if delay_s is None or attempt >= policy.max_requests:
+                return answer, uncertain
+            uncertain = uncertain or is_uncertain(answer.status_code)
+        yield Sleep(delay_s)
+
+
+def is_uncertain(status: int) -> bool:
+    """Say whether the server may have acted on a request that it answered with this error status."""
+    return status in UNCERTAIN or status > 504
+
+
+async def drive_async(
+    flow: Flow[Result], send: Callable[[Request], Awaitable[Answer]], sleep: Callable[[float], Awaitable[None]]
+) -> Result:
+    """Run a flow to its end with the caller's own way to send and to wait; the result is the flow's."""
+    step = next(flow)
+    while True:
+        try:
+            if isinstance(step, Send):
+                try:
+                    answer = await send(step.request)
+                except RemoteServerUnavailableError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+            else:
+                await sleep(step.seconds)
+                step = flow.send(None)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+def drive(flow: Flow[Result], send: Callable[[Request], Answer], sleep: Callable[[float], None]) -> Result:
+    """Run a flow to its end, blocking; else as `drive_async`."""
+    step = next(flow)
+    while True:
+        try:
+            if isinstance(step, Send):
+                try:
+                    answer = send(step.request)
+                except RemoteServerUnavailableError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+            else:
+                sleep(step.seconds)
+                step = flow.send(None)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
