@@ -19,8 +19,8 @@ from benchmarks.subjects import PEERS_LOCK, SERAI, CpuTime, Subject, all_subject
 _ROOT = Path(__file__).parent.parent
 _LLAMA_LOCK = _ROOT / "tests" / "compat" / "clients" / "llama_cloud_services" / "requirements.txt"
 _LOAD_TIMEOUT_S = 600
-_PLAIN_FORM = "message=What+is+2+%2B+2%3F&stream=false"
-_STREAM_FORM = "message=stream&stream=true"
+PLAIN_FORM = "message=What+is+2+%2B+2%3F&stream=false"
+STREAM_FORM = "message=stream&stream=true"
 CHUNKS = 200
 
 
@@ -106,7 +106,7 @@ def measure_plain_run(sizes: Sizes, *, peers: bool) -> list[Sample]:
             for concurrency in (1, 32):
                 case = f"plain run, concurrency {concurrency}"
                 for subject in subjects:
-                    used, load = _under_load(subject, _PLAIN_FORM, "COMPLETED", sizes.runs, concurrency=concurrency)
+                    used, load = _under_load(subject, PLAIN_FORM, "COMPLETED", sizes.runs, concurrency=concurrency)
                     samples.append(_per_unit(case, subject, "run", used, load, units=sizes.runs))
     return samples
 
@@ -118,7 +118,7 @@ def measure_streamed_run(sizes: Sizes, *, peers: bool) -> list[Sample]:
         _start_all(subjects, sizes)
         for _ in range(sizes.samples):
             for subject in subjects:
-                used, load = _under_load(subject, _STREAM_FORM, "RunCompleted", sizes.streams, concurrency=1)
+                used, load = _under_load(subject, STREAM_FORM, "RunCompleted", sizes.streams, concurrency=1)
                 if load.counted != sizes.streams * CHUNKS:
                     raise RuntimeError(f"{subject.name} sent {load.counted} chunks for {sizes.streams} streams")
                 units = load.counted / 1000
@@ -140,22 +140,23 @@ def _start_all(subjects: Sequence[Subject], sizes: Sizes) -> None:
     for subject in subjects:
         subject.server.start()
         _store_rows(subject, sizes)
-        _send_load(subject, _STREAM_FORM, "RunCompleted", max(1, sizes.rows // 20), concurrency=1)
+        send_load(subject, STREAM_FORM, "RunCompleted", max(1, sizes.rows // 20), concurrency=1)
 
 
 def _store_rows(subject: Subject, sizes: Sizes) -> None:
-    _send_load(subject, _PLAIN_FORM, "COMPLETED", sizes.rows, concurrency=4)
+    send_load(subject, PLAIN_FORM, "COMPLETED", sizes.rows, concurrency=4)
 
 
 def _under_load(
     subject: Subject, form: str, expect: str, requests: int, *, concurrency: int
 ) -> tuple[CpuTime, LoadResult]:
     before = subject.cpu()
-    load = _send_load(subject, form, expect, requests, concurrency=concurrency)
+    load = send_load(subject, form, expect, requests, concurrency=concurrency)
     return subject.cpu().since(before), load
 
 
-def _send_load(subject: Subject, form: str, expect: str, requests: int, *, concurrency: int) -> LoadResult:
+def send_load(subject: Subject, form: str, expect: str, requests: int, *, concurrency: int) -> LoadResult:
+    """Send requests from a process of their own; each answer must hold ``expect``."""
     command = [sys.executable, "-m", "benchmarks.load", subject.server.base_url + subject.run_path, "--form", form]
     numbers = ["--requests", str(requests), "--concurrency", str(concurrency)]
     marks = ["--expect", expect, "--count", "event: RunContent\n"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.cases import Sample
+from benchmarks.profile import Profile, read_profile
 from benchmarks.results import Result, read_results
 from benchmarks.subjects import SERAI
 
@@ -31,7 +32,15 @@ def render(results: Sequence[Result]) -> str:
     return "\n".join(_section(result) for result in results)
 
 
-def render_page(page: str, results: Sequence[Result]) -> str:
+def render_profile(profile: Profile) -> str:
+    """Return the Markdown that says where the time goes."""
+    lines = [f"| {name} | {share:.1%} |" for name, share in profile.packages.items()]
+    source = f"`python -m benchmarks.profile` ({profile.method}, {profile.runs} runs) at {profile.commit}."
+    title = "\n### Where a plain run's CPU time goes, in the server process\n"
+    return "\n".join([title, source, "", "| code of | share |", "|---|---|", *lines])
+
+
+def render_page(page: str, results: Sequence[Result], profile: Profile | None = None) -> str:
     """Return the page's text with its tables replaced.
 
     Raises:
@@ -41,7 +50,8 @@ def render_page(page: str, results: Sequence[Result]) -> str:
     _, found_end, tail = rest.partition(END)
     if not (found_begin and found_end):
         raise ValueError(f"the page needs the lines {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n{render(results)}\n{END}{tail}"
+    tables = render(results) + (f"\n{render_profile(profile)}" if profile else "")
+    return f"{head}{BEGIN}\n{tables}\n\n{END}{tail}"
 
 
 def _section(result: Result) -> str:
@@ -122,7 +132,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
     options = parser.parse_args()
     page = PAGE.read_text()
-    new = render_page(page, read_results())
+    new = render_page(page, read_results(), read_profile())
     if options.check:
         return int(new != page)
     PAGE.write_text(new)

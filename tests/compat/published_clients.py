@@ -8,12 +8,12 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from benchmarks.environments import EnvironmentUnavailableError, clean_environment, locked_python
 
 from tests.compat.clients.checklist import Target, check_names
+from tests.suites import not_run
 
 _CLIENTS = Path(__file__).parent / "clients"
 SCRIPT_TIMEOUT_S = 100
@@ -70,15 +70,10 @@ def outcomes(client: PublishedClient, target: Target) -> dict[str, Outcome]:
 
 
 def python_or_not_run(lock: Path) -> Path:
-    """Return the interpreter of a locked environment; without it the test is not run, which fails it on CI."""
+    """Return the interpreter of a locked environment; without one the suite is reported as not run, or fails on CI."""
     try:
         return locked_python(lock)
     except EnvironmentUnavailableError as error:
-        not_run(f"the environment {lock.parent.name} cannot be made: {error}")
-
-
-def not_run(reason: str) -> NoReturn:
-    """End the test as not run, which CI does not accept."""
-    if os.environ.get("CI"):
-        pytest.fail(f"not run: {reason}", pytrace=False)
-    pytest.skip(f"not run: {reason}")
+        if os.environ.get("CI"):
+            pytest.fail(f"the environment {lock.parent.name} cannot be made: {error}", pytrace=False)
+        not_run(f"published client {lock.parent.name}", f"its environment cannot be made: {error}")

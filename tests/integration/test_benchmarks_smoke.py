@@ -1,0 +1,26 @@
+"""Each benchmark runs at tiny sizes on Serai alone. The figures mean nothing at these sizes and are not looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from benchmarks.__main__ import main
+from benchmarks.cases import BENCHMARKS
+from benchmarks.profile import profile_plain_runs
+from benchmarks.results import read_results
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_benchmark_measures_serai_alone(name: str, tmp_path: Path) -> None:
+    assert main(["--only", name, "--quick", "--no-peers", "--results", str(tmp_path)]) == 0
+    [result] = read_results(tmp_path)
+    assert result.name == name
+    assert {sample.subject for sample in result.samples} == {"Serai"}
+    assert all(sample.wall_ms > 0 for sample in result.samples)
+
+
+def test_profile_names_the_packages_that_worked() -> None:
+    profile = profile_plain_runs(20)
+    assert "pydantic_ai" in profile.packages
+    assert sum(profile.packages.values()) <= 1.001
