@@ -30,7 +30,6 @@ class EngineOptions:
     """How a node behaves; each is a setting of the same name."""
 
     node_name: str | None = None
-    role: str = "server"
     max_runs: int = 64
     lease_s: float = 10.0
     max_takeovers: int = 5
@@ -65,17 +64,10 @@ class Engine:
         self.node = Node(
             database.dsn,
             name=options.node_name,
-            role=options.role,
             lease_s=options.lease_s,
             on_released=self._on_released,
         )
-        self._wakeups = Wakeups(
-            database.dsn,
-            node_id=self.node.id,
-            on_queue=lambda: self.worker.wake(),
-            on_events=lambda mask: self._events.wake_followers(mask),
-            is_alone=lambda: self.node.is_alone,
-        )
+        self._wakeups = Wakeups(database.dsn, node_id=self.node.id, is_alone=lambda: self.node.is_alone)
         self._events = EventLog(
             run_log, node_id=self.node.id, confirm_s=options.lease_s / 2, tell=self._wakeups.tell_events
         )
@@ -97,7 +89,7 @@ class Engine:
         """Join the cluster and begin to claim."""
         self._loop = asyncio.get_running_loop()
         await self.node.start()
-        self._wakeups.start()
+        self._wakeups.start(on_queue=self.worker.wake, on_events=self._events.wake_followers)
         self.worker.start()
 
     async def stop(self, *, drain_s: float = 0.0) -> None:

@@ -37,7 +37,7 @@ class RunWriter:
         on_fenced: called once when a write is refused.
     """
 
-    def __init__(self, log: EventLog, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], None]) -> None:
+    def __init__(self, log: EventLog, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], object]) -> None:
         self.record = record
         self.next_seq = next_seq
         self.is_fenced = False
@@ -179,7 +179,7 @@ class EventLog:
         self._flusher: asyncio.Task[None] | None = None
         self._is_urgent = False
 
-    def open_writer(self, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], None]) -> RunWriter:
+    def open_writer(self, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], object]) -> RunWriter:
         """Begin to write for a run that this node has claimed."""
         writer = RunWriter(self, record, next_seq=next_seq, on_fenced=on_fenced)
         self._writers[record.key] = writer

@@ -31,18 +31,14 @@ class Node:
     Args:
         dsn: a direct connection to PostgreSQL.
         name: for people; default host name and process id.
-        role: ``server`` or ``worker``.
         lease_s: seconds after which a frozen node's runs are taken over.
         on_released: called in the thread when another node's runs have become claimable.
     """
 
-    def __init__(
-        self, dsn: str, *, name: str | None, role: str, lease_s: float, on_released: Callable[[], None]
-    ) -> None:
+    def __init__(self, dsn: str, *, name: str | None, lease_s: float, on_released: Callable[[], None]) -> None:
         self.id = secrets.token_hex(8)
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._dsn = dsn
-        self._role = role
         self._lease_s = lease_s
         self._on_released = on_released
         self._lock_key = int.from_bytes(bytes.fromhex(self.id), signed=True)
@@ -106,9 +102,7 @@ class Node:
         assert self._wake is not None
         self._suspects.clear()
         await nodes.hold_lock(connection, self._lock_key)
-        await nodes.register_node(
-            connection, self.id, name=self.name, role=self._role, lock_key=self._lock_key, lease_s=self._lease_s
-        )
+        await nodes.register_node(connection, self.id, name=self.name, lock_key=self._lock_key, lease_s=self._lease_s)
         renewed_at = time.monotonic()
         await self._watch(connection)
         self._registered.set()

@@ -34,32 +34,27 @@ class Wakeups:
     Args:
         dsn: a direct connection, not one behind a transaction pooler.
         node_id: own notifications are recognised by it and passed over.
-        on_queue: called when a run may have become claimable.
-        on_events: called with the mask of shards that have new events.
         is_alone: when true nobody is told, for nobody listens.
     """
 
-    def __init__(
-        self,
-        dsn: str,
-        *,
-        node_id: str,
-        on_queue: Callable[[], None],
-        on_events: Callable[[int], None],
-        is_alone: Callable[[], bool],
-    ) -> None:
+    def __init__(self, dsn: str, *, node_id: str, is_alone: Callable[[], bool]) -> None:
         self._dsn = dsn
         self._node_id = node_id
-        self._on_queue = on_queue
-        self._on_events = on_events
         self._is_alone = is_alone
         self._has_queue = False
         self._mask = 0
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin listening, in the background."""
+    def start(self, *, on_queue: Callable[[], None], on_events: Callable[[int], None]) -> None:
+        """Begin listening, in the background.
+
+        Args:
+            on_queue: called when a run may have become claimable.
+            on_events: called with the mask of shards that have new events.
+        """
+        self._on_queue = on_queue
+        self._on_events = on_events
         self._task = asyncio.create_task(self._run(), name="serai-wakeups")
 
     async def stop(self) -> None:

@@ -158,11 +158,14 @@ class Worker:
     def _begin(self, record: RunRecord) -> None:
         task = asyncio.create_task(self._work(record), name=f"serai-run-{record.id}")
         self._tasks[record.key] = task
-        task.add_done_callback(lambda _: self._end(record.key))
+        task.add_done_callback(lambda ended: self._end(record.key, ended))
 
-    def _end(self, key: UUID) -> None:
-        self._tasks.pop(key, None)
-        self._due.set()
+    def _end(self, key: UUID, task: asyncio.Task[None]) -> None:
+        was_full = len(self._tasks) >= self._max_runs
+        if self._tasks.get(key) is task:  # else claimed again meanwhile
+            del self._tasks[key]
+        if was_full:
+            self._due.set()
 
     async def _work(self, record: RunRecord) -> None:
         structlog.contextvars.bind_contextvars(run_id=record.id)
@@ -176,7 +179,7 @@ class Worker:
             has_ended = await self._finish(run, writer, outcome)
         except (asyncio.CancelledError, FencedError):
             _log.info("run_let_go", is_fenced=writer.is_fenced)
-        except Exception:  # the boundary of the worker: the run stays claimed and is released by `_reconcile`
+        except Exception:  # noqa: BLE001 - the worker's boundary: `_reconcile` lets go of the run
             _log.exception("run_crashed")
         finally:
             self._events.drop_writer(writer, has_ended=has_ended)
@@ -216,7 +219,7 @@ class Worker:
             return await component.execute(run)
         except FencedError:
             raise
-        except Exception as error:  # the boundary of users' code
+        except Exception as error:  # noqa: BLE001 - the boundary of users' code
             _log.exception("component_failed")
             return component.fail(run, error)
 

@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from serai.errors import ConfigurationError
-from serai.server.access import LoopbackGuard, SecurityKey, check_bind
+from serai.server.access import LoopbackGuard, SecurityKey, check_key
 from serai.server.components import Agent, index_by_id, slugify
 from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery, records
+from serai.server.routes import discovery, records, runs
 from serai.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ class AgentOS:
         """The ASGI app, built at its first use; more routes and middleware may be added to it.
 
         Raises:
-            ConfigurationError: the settings would leave it open to pages of any origin.
+            ConfigurationError: the key is empty, or pages of any origin may call and there is none.
         """
         settings = self.settings
+        check_key(settings)
         app = self._base_app or FastAPI(title=self.name, version=version("serai"), description=self.description or "")
         app.state.serai = None
         app.state.serai_description = Description(
@@ -92,7 +93,7 @@ class AgentOS:
             quick_prompts=self.quick_prompts,
         )
         install_error_handlers(app)
-        routes = _all_routes()
+        routes = all_routes()
         install(app, routes, secured=settings.security_key is not None)
         _add_middleware(app, settings, routes)
         users_lifespan = app.router.lifespan_context
@@ -117,8 +118,9 @@ class AgentOS:
             await runtime.stop()
 
 
-def _all_routes() -> list[Route]:
-    return [*discovery.ROUTES, *records.ROUTES]
+def all_routes() -> list[Route]:
+    """Return every operation that a server offers."""
+    return [*discovery.ROUTES, *runs.ROUTES, *records.ROUTES]
 
 
 def _as_component(agent: Any) -> Agent:
@@ -162,6 +164,3 @@ def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -
 def _open_paths(app: FastAPI, routes: Sequence[Route]) -> set[str]:
     documents = (app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url)
     return {route.path for route in routes if route.open} | {path for path in documents if path}
-
-
-__all__ = ["AgentOS", "check_bind"]

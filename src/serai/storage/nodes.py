@@ -9,8 +9,8 @@ from serai.storage.connection import Connection
 
 # Registers a node, or renews the row of one whose connection was lost.
 _REGISTER = """
-insert into nodes (id, name, role, lock_key, lease_until)
-values ($1, $2, $3, $4, now() + make_interval(secs => $5))
+insert into nodes (id, name, lock_key, lease_until)
+values ($1, $2, $3, now() + make_interval(secs => $4))
 on conflict (id) do update set lease_until = excluded.lease_until"""
 
 _RENEW = "update nodes set lease_until = now() + make_interval(secs => $2) where id = $1"
@@ -50,11 +50,9 @@ async def hold_lock(connection: Connection, lock_key: int) -> None:
     await connection.execute("select pg_advisory_lock($1)", lock_key)
 
 
-async def register_node(
-    connection: Connection, node_id: str, *, name: str, role: str, lock_key: int, lease_s: float
-) -> None:
+async def register_node(connection: Connection, node_id: str, *, name: str, lock_key: int, lease_s: float) -> None:
     """Write the node's row with a fresh lease."""
-    await connection.execute(_REGISTER, node_id, name, role, lock_key, lease_s)
+    await connection.execute(_REGISTER, node_id, name, lock_key, lease_s)
 
 
 async def renew_lease(connection: Connection, node_id: str, *, lease_s: float) -> None:

@@ -84,7 +84,6 @@ create table nodes (
     project_id  text        not null default 'default',
     user_id     text,
     name        text        not null,
-    role        text        not null,                 -- server or worker
     lock_key    bigint      not null,                 -- held as an advisory lock while the process lives
     lease_until timestamptz not null,
     started_at  timestamptz not null default now()

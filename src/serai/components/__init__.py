@@ -1,0 +1,1 @@
+"""What runs: agents on pydantic-ai, made durable, heard, and described."""

@@ -1,0 +1,112 @@
+"""The events of an agent's run, as JSON: one object made per run, which knows what all of them share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.runs import Event
+from serai.engine.active_run import ActiveRun
+
+_TOOL_CALL: dict[str, Any] = dict.fromkeys(
+    (
+        *("tool_call_id", "tool_name", "tool_args", "tool_call_error", "result", "metrics", "child_run_id"),
+        *("stop_after_tool_call", "created_at", "requires_confirmation", "confirmed", "confirmation_note"),
+        *("requires_user_input", "user_input_schema", "user_feedback_schema", "answered"),
+        *("external_execution_required", "external_execution_silent", "approval_type", "approval_id"),
+        "parent_tool_call_id",
+    )
+) | {"stop_after_tool_call": False}
+_encode_text = msgspec.json.Encoder().encode
+
+
+def tool_call(call_id: str, name: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool execution as the wire shows it: all members there, null when unset."""
+    return {
+        **_TOOL_CALL,
+        "tool_call_id": call_id,
+        "tool_name": name,
+        "tool_args": args,
+        "created_at": int(time.time()),
+    }
+
+
+class AgentEvents:
+    """Writes one run's events.
+
+    Args:
+        run: where they go.
+        agent_id, agent_name: whose they are.
+    """
+
+    def __init__(self, run: ActiveRun, *, agent_id: str, agent_name: str) -> None:
+        self._run = run
+        self._common = {
+            "agent_id": agent_id,
+            "agent_name": agent_name,
+            "run_id": run.record.id,
+            "session_id": run.record.session_id,
+            "nested_depth": 0,
+        }
+        # A token's event is put together from parts: it is written hundreds of times in a run.
+        self._delta_start = b',"event":"RunContent",' + dump_json(self._common)[1:-1]
+
+    def members(self, event: str, /, **members: Any) -> dict[str, Any]:
+        """Return an event's members, for the one that ends the run; nulls are left out."""
+        given = {key: value for key, value in members.items() if value is not None}
+        head = {"created_at": int(time.time()), "event": event}
+        return {**head, **self._common, **given, "event_index": self._run.next_seq}
+
+    def emit(self, event: str, /, **members: Any) -> None:
+        """Write an event."""
+        self._run.emit(event, dump_json(self.members(event, **members)))
+
+    def emit_text(self, text: str, *, reasoning: str = "") -> None:
+        """Write a piece of the answer, or of the reasoning."""
+        try:
+            content, thought = _encode_text(text), _encode_text(reasoning)
+        except UnicodeEncodeError:  # a lone surrogate
+            content, thought = dump_json(text), dump_json(reasoning)
+        self._run.emit(
+            "RunContent",
+            b'{"created_at":%d%b,"content":%b,"workflow_agent":false,"content_type":"str","reasoning_content":%b,'
+            b'"event_index":%d}' % (int(time.time()), self._delta_start, content, thought, self._run.next_seq),
+        )
+
+    def emit_tool_completed(self, tool: dict[str, Any], *, error: str | None) -> None:
+        """Write the end of a tool call, and its failure behind it when it failed."""
+        arguments = ", ".join(f"{name}={value}" for name, value in tool["tool_args"].items())
+        took_s = tool["metrics"]["duration"]
+        self.emit(
+            "ToolCallCompleted", tool=tool, content=f"{tool['tool_name']}({arguments}) completed in {took_s:.4f}s. "
+        )
+        if error is not None:
+            self.emit("ToolCallError", tool=tool, error=error)
+
+
+class LoggedEvents:
+    """What a run that was taken over had said before: nothing of it is said twice.
+
+    Attributes:
+        has_started: the run's first event is there.
+        open_request: the sequence number of the first event of a model request that was cut off, if there is one.
+        started_calls: tool calls that were announced.
+    """
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.has_started = bool(events)
+        self.has_content_completed = any(event.name == "RunContentCompleted" for event in events)
+        self.open_request: int | None = None
+        self.started_calls: set[str] = set()
+        self.last_seq = events[-1].seq if events else -1
+        for event in events:
+            if event.name == "ModelRequestStarted":
+                self.open_request = event.seq + 1
+            elif event.name == "ModelRequestCompleted":
+                self.open_request = None
+            elif event.name == "ToolCallStarted":
+                self.started_calls.add(load_json(event.data)["tool"]["tool_call_id"])

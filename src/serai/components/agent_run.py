@@ -1,0 +1,362 @@
+"""One run of an agent, from its claim to its outcome: what it hears, journals and says."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import pydantic
+from pydantic_ai import AgentRunResult
+from pydantic_ai.agent.abstract import AbstractAgent
+from pydantic_ai.capabilities.abstract import AbstractCapability
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ApprovalRequired,
+    CallDeferred,
+    ModelRetry,
+    ToolFailed,
+    UsageLimitExceeded,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+)
+
+from serai.components.agent_events import AgentEvents, LoggedEvents, tool_call
+from serai.components.deps import RunDeps, current_tool_call
+from serai.components.durability import MODEL_ID, Body, current_execution
+from serai.components.journalled import (
+    json_value,
+    load_response,
+    load_usage,
+    problem_of,
+    shape_of,
+    text_of_result,
+)
+from serai.components.messages import dump_messages, load_messages, text_of, thinking_of, wire_usage
+from serai.components.run_input import RunInput, load_run_input
+from serai.domain.json_text import dump_json
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import Outcome
+from serai.engine import faults
+from serai.engine.active_run import ActiveRun
+from serai.errors import FencedError, SeraiError
+
+_CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
+
+
+class AgentRun:
+    """The execution of one segment.
+
+    Args:
+        run: the claimed run.
+        agent_id, agent_name, model_name, model_provider: how the wire names them.
+    """
+
+    def __init__(
+        self, run: ActiveRun, *, agent_id: str, agent_name: str, model_name: str | None, model_provider: str | None
+    ) -> None:
+        self.run = run
+        self.input: RunInput = load_run_input(run.record.input)
+        self.deps = RunDeps(
+            run_id=run.record.id,
+            session_id=run.record.session_id,
+            user_id=run.record.user_id,
+            dependencies=self.input.dependencies,
+            metadata=self.input.metadata,
+            knowledge_filters=self.input.knowledge_filters,
+        )
+        self._agent = {"agent_id": agent_id, "agent_name": agent_name}
+        self._model = {"model": model_name, "model_provider": model_provider}
+        self._events = AgentEvents(run, agent_id=agent_id, agent_name=agent_name)
+        self._logged = LoggedEvents(run.logged)
+        self._started_at = time.perf_counter()
+        self._first_token_s: float | None = None
+        self._request_started_at = 0.0
+        self._request_first_token_s: float | None = None
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._usage: Counter[str] = Counter()
+        self._tools: list[dict[str, Any]] = []
+        self._announced: dict[str, tuple[ToolCallPart, dict[str, Any]]] = {}
+        self._ordinals: Counter[str] = Counter()
+        self._model_failed = False
+        self._stored_state: dict[str, bytes] = {}
+        self._known_state: dict[str, bytes] = {}
+
+    async def execute(
+        self, agent: AbstractAgent[Any, Any], *, durability: AbstractCapability[Any], deps: Any, history_runs: int
+    ) -> Outcome:
+        """Run the agent to its end; what its model or tools raise becomes the outcome."""
+        history = await self._load(history_runs if self.input.history_runs is None else self.input.history_runs)
+        if not self._logged.has_started:
+            self._events.emit("RunStarted", **self._model)
+        token = current_execution.set(self)
+        try:
+            result = await agent.run(
+                self.input.message,
+                message_history=history or None,
+                deps=deps(self.deps) if callable(deps) else self.deps,
+                model=MODEL_ID,
+                capabilities=[durability],
+                run_id=f"{self.run.record.id}:{self.run.record.segment}",
+                conversation_id=self.run.record.session_id,
+            )
+        except FencedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the model's or a user's code; the run's answer says so
+            return self.failure(error)
+        finally:
+            current_execution.reset(token)
+        return self._success(result)
+
+    def failure(self, error: Exception) -> Outcome:
+        """Return the outcome of a run that cannot go on: the error's text as content, the partial text kept."""
+        text = str(error) or type(error).__name__
+        last = self._events.members("RunError", content=text, error_type=self._error_type(error))
+        return self._outcome(RunStatus.ERROR, content=text, content_type="str", last=last)
+
+    async def do_model_request(self, operation: str, messages: list[ModelMessage], body: Body) -> Any:
+        """Do a model request as a step: started, heard, completed and journalled together."""
+
+        async def ask() -> dict[str, Any]:
+            self._open_request()
+            try:
+                payload = await body()
+            except Exception:
+                self._model_failed = True
+                raise
+            return {"response": payload, "first_token_s": self._close_request(payload)}
+
+        call = str(self._next_ordinal(operation))
+        step = await self.run.journal.run(operation, call, given=shape_of(messages), body=ask)
+        response = step["response"]
+        self._count(response["usage"])
+        if self._first_token_s is None:
+            self._first_token_s = step["first_token_s"]
+        return response
+
+    async def announce_tool_call(self, call: ToolCallPart, args: dict[str, Any], handler: Body) -> Any:
+        """Remember which call the next tool step of this task is."""
+        self._announced[call.tool_call_id] = (call, args)
+        token = current_tool_call.set(call.tool_call_id)
+        try:
+            return await handler()
+        finally:
+            current_tool_call.reset(token)
+
+    async def do_tool_call(self, operation: str, body: Body) -> Any:
+        """Do a tool call as a step; what the tool raises is told to the model, and journalled as that."""
+        call_id = current_tool_call.get()
+        assert call_id is not None
+        call, args = self._announced[call_id]
+        step = await self.run.journal.run(
+            operation, call_id, given=[call.tool_name, args], body=lambda: self._call_tool(call, args, body)
+        )
+        self._apply_state(step["state"], step["removed"])
+        self._tools.append(step["tool"])
+        if step["failure"] is not None:
+            raise ToolFailed(step["failure"])
+        return step["result"]
+
+    async def do_other(self, operation: str, body: Body) -> Any:
+        """Do any other durable operation as a step."""
+        return await self.run.journal.run(operation, str(self._next_ordinal(operation)), given=None, body=body)
+
+    def hear(self, event: ModelResponseStreamEvent) -> None:
+        """Take what the model says, as it says it: to followers at once, or in one piece when nobody streams."""
+        match event:
+            case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                self._say(text, "")
+            case PartStartEvent(part=ThinkingPart(content=text)):
+                self._say("", text)
+            case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))):
+                self._say("", text)
+            case PartStartEvent():
+                self._mark_first_token()
+            case _:
+                return
+
+    async def _load(self, history_runs: int) -> list[ModelMessage]:
+        context = await self.run.load_context(history_runs=history_runs)
+        self._stored_state = {name: dump_json(value) for name, value in context.state.items()}
+        self.deps.session_state.update(context.state)
+        self.deps.session_state.update(self.input.session_state)
+        self._known_state = self._state()
+        return load_messages(context.history)
+
+    def _open_request(self) -> None:
+        self._text.clear()
+        self._thinking.clear()
+        self._request_started_at = time.perf_counter()
+        self._request_first_token_s = None
+        cut_off, self._logged.open_request = self._logged.open_request, None
+        if cut_off is None:
+            self._events.emit("ModelRequestStarted", **self._model)
+        elif cut_off <= self._logged.last_seq:
+            # Some of this request's answer was delivered before the node died: followers drop it from there on.
+            self._events.emit("CustomEvent", name="step_restarted", from_index=cut_off)
+        faults.reach("in_model_call")
+
+    def _close_request(self, payload: dict[str, Any]) -> float | None:
+        response = load_response(payload)
+        if not self.input.stream or not (self._text or self._thinking):
+            text, thinking = text_of([response]), thinking_of([response])
+            if text or thinking:
+                self._mark_first_token()
+                self._events.emit_text(text, reasoning=thinking)
+        self._events.emit(
+            "ModelRequestCompleted",
+            **self._model,
+            **{"reasoning_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, **wire_usage(response.usage)},
+            time_to_first_token=self._request_first_token_s,
+        )
+        return self._request_first_token_s
+
+    def _say(self, text: str, thinking: str) -> None:
+        if not text and not thinking:
+            return
+        self._mark_first_token()
+        if text:
+            self._text.append(text)
+        else:
+            self._thinking.append(thinking)
+        if self.input.stream:
+            self._events.emit_text(text, reasoning=thinking)
+
+    def _mark_first_token(self) -> None:
+        if self._request_first_token_s is None:
+            self._request_first_token_s = round(time.perf_counter() - self._request_started_at, 6)
+
+    async def _call_tool(self, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
+        tool = tool_call(call.tool_call_id, call.tool_name, args)
+        if call.tool_call_id not in self._logged.started_calls:
+            self._events.emit("ToolCallStarted", tool=tool)
+        faults.reach("in_tool_call", call.tool_name)
+        started_at, started = time.time(), time.perf_counter()
+        result, failure = None, None
+        try:
+            result = await body()
+        except _CONTROL_FLOW:
+            raise
+        except Exception as error:  # noqa: BLE001 - a raising tool is told to the model
+            failure = f"{type(error).__name__}: {error}"
+        duration = round(time.perf_counter() - started, 6)
+        tool["metrics"] = {"start_time": started_at, "end_time": started_at + duration, "duration": duration}
+        problem = failure or problem_of(result)
+        tool["tool_call_error"] = problem is not None
+        tool["result"] = problem if problem is not None else text_of_result(result)
+        self._events.emit_tool_completed(tool, error=problem)
+        state, removed = self._state_changes()
+        return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed}
+
+    def _success(self, result: AgentRunResult[Any]) -> Outcome:
+        messages = result.new_messages()
+        if isinstance(result.output, str):
+            content, content_type = text_of(messages) or result.output, "str"
+        else:
+            content, content_type = json_value(result.output), type(result.output).__name__
+            self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
+        if not self._logged.has_content_completed:
+            self._events.emit("RunContentCompleted")
+        last = self._events.members(
+            "RunCompleted",
+            content=content,
+            content_type=content_type,
+            reasoning_content=thinking_of(messages) or None,
+            metrics=self._metrics(),
+            session_state=self.deps.session_state,
+            metadata=self.input.metadata or None,
+        )
+        outcome = self._outcome(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
+        outcome.messages = dump_messages(messages)
+        if thinking := thinking_of(messages):
+            outcome.output["reasoning_content"] = thinking
+        return outcome
+
+    def _outcome(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
+        record = self.run.record
+        changes, removals = self._session_changes()
+        return Outcome(
+            status=status,
+            output={
+                "run_id": record.id,
+                **self._agent,
+                "session_id": record.session_id,
+                "user_id": record.user_id,
+                "content": content,
+                "content_type": content_type,
+                **self._model,
+                "tools": self._tools,
+                "metrics": self._metrics(),
+                "session_state": self.deps.session_state,
+                "metadata": self.input.metadata or None,
+                "input": {"input_content": self.input.message},
+                "created_at": int(record.created_at.timestamp()),
+            },
+            last_event=(last["event"], last),
+            state_changes=changes,
+            state_removals=removals,
+            input_tokens=self._usage["input_tokens"],
+            output_tokens=self._usage["output_tokens"],
+        )
+
+    def _error_type(self, error: Exception) -> str:
+        if isinstance(error, UsageLimitExceeded):
+            return "usage_limit_exceeded"
+        if self._model_failed or isinstance(error, AgentRunError):
+            return "model_provider_error"
+        return error.code if isinstance(error, SeraiError) else "agent_run_error"
+
+    def _metrics(self) -> dict[str, Any]:
+        tokens = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **self._usage}
+        metrics: dict[str, Any] = {**tokens, "duration": round(time.perf_counter() - self._started_at, 6)}
+        if self._first_token_s is not None:
+            metrics["time_to_first_token"] = self._first_token_s
+        details = {"id": self._model["model"], "provider": self._model["model_provider"], **tokens}
+        return {**metrics, "details": {"model": [details]}}
+
+    def _count(self, usage: dict[str, Any]) -> None:
+        self._usage.update(wire_usage(load_usage(usage)))
+
+    def _next_ordinal(self, operation: str) -> int:
+        self._ordinals[operation] += 1
+        return self._ordinals[operation]
+
+    def _state(self) -> dict[str, bytes]:
+        return {name: dump_json(value) for name, value in self.deps.session_state.items()}
+
+    def _state_changes(self) -> tuple[dict[str, Any], list[str]]:
+        """Return what changed in the session state since the last look: it belongs to the step that ends now."""
+        if not self._known_state and not self.deps.session_state:
+            return {}, []
+        before, self._known_state = self._known_state, self._state()
+        changed = {
+            name: self.deps.session_state[name] for name, text in self._known_state.items() if before.get(name) != text
+        }
+        return changed, [name for name in before if name not in self._known_state]
+
+    def _apply_state(self, changes: dict[str, Any], removed: list[str]) -> None:
+        """Lay a replayed step's changes over the state; those of a step just done are there already."""
+        if changes or removed:
+            for name, value in changes.items():
+                if self._known_state.get(name) != dump_json(value):
+                    self.deps.session_state[name] = value
+            for name in removed:
+                self.deps.session_state.pop(name, None)
+            self._known_state = self._state()
+
+    def _session_changes(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        state = self._state() if self.deps.session_state else {}
+        changed = {
+            name: self.deps.session_state[name] for name, text in state.items() if self._stored_state.get(name) != text
+        }
+        return changed, tuple(name for name in self._stored_state if name not in state)

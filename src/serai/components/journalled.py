@@ -1,0 +1,61 @@
+"""Reads the payloads that pydantic-ai journals, and says what a step was given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart
+from pydantic_ai.usage import RequestUsage
+
+from serai.domain.json_text import dump_json
+
+_response = TypeAdapter(ModelResponse)
+_usage = TypeAdapter(RequestUsage)
+_anything = TypeAdapter[Any](Any)
+
+
+def load_response(payload: dict[str, Any]) -> ModelResponse:
+    """Return the response of a journalled model request."""
+    return _response.validate_python(payload)
+
+
+def load_usage(payload: dict[str, Any]) -> RequestUsage:
+    """Return the usage of a journalled model request."""
+    return _usage.validate_python(payload)
+
+
+def shape_of(messages: list[ModelMessage]) -> list[Any]:
+    """Return what tells one model request of a run from another: how many messages, and which calls were answered.
+
+    Cheap on purpose, whatever the history's length.
+    """
+    last = messages[-1] if messages else None
+    answered = (
+        [part.tool_call_id for part in last.parts if isinstance(part, ToolReturnPart)]
+        if isinstance(last, ModelRequest)
+        else []
+    )
+    return [len(messages), answered]
+
+
+def problem_of(result: Any) -> str | None:
+    """Return the message of a tool result that says the call failed, else None."""
+    if isinstance(result, dict) and result.get("kind") in ("tool_failed", "model_retry"):
+        return str(result.get("message", ""))
+    if isinstance(result, dict) and result.get("kind") == "validation_error":
+        return "; ".join(str(error.get("msg", "")) for error in result.get("errors", []))
+    return None
+
+
+def text_of_result(result: Any) -> str:
+    """Return a tool's result as text: a string as it is, anything else as JSON."""
+    value = result.get("result") if isinstance(result, dict) and "kind" in result else result
+    if isinstance(value, dict) and value.get("kind") == "tool-return":
+        value = value.get("return_value")
+    return value if isinstance(value, str) else dump_json(value).decode()
+
+
+def json_value(value: Any) -> Any:
+    """Return any output as JSON knows it: models and dataclasses become objects."""
+    return _anything.dump_python(value, mode="json", fallback=str)

@@ -1,0 +1,139 @@
+"""Messages between the two worlds: pydantic-ai's, which are stored, and the wire's, which are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.usage import RequestUsage
+
+from serai.domain.json_text import dump_json
+
+
+def dump_messages(messages: Sequence[ModelMessage]) -> bytes:
+    """Return messages as JSON; lone surrogates are kept as escapes."""
+    try:
+        return ModelMessagesTypeAdapter.dump_json(list(messages))
+    except ValueError:
+        return dump_json(ModelMessagesTypeAdapter.dump_python(list(messages), mode="python"))
+
+
+def load_messages(documents: Iterable[bytes]) -> list[ModelMessage]:
+    """Return the messages of several runs as one history."""
+    return [message for document in documents for message in ModelMessagesTypeAdapter.validate_json(document)]
+
+
+def text_of(messages: Iterable[ModelMessage]) -> str:
+    """Return all text that the model said, in order: the concatenation of its content events."""
+    return "".join(
+        part.content
+        for message in messages
+        if isinstance(message, ModelResponse)
+        for part in message.parts
+        if isinstance(part, TextPart)
+    )
+
+
+def thinking_of(messages: Iterable[ModelMessage]) -> str:
+    """Return the model's reasoning, in order."""
+    return "".join(
+        part.content
+        for message in messages
+        if isinstance(message, ModelResponse)
+        for part in message.parts
+        if isinstance(part, ThinkingPart)
+    )
+
+
+def wire_messages(messages: Iterable[ModelMessage]) -> list[dict[str, Any]]:
+    """Return messages as run objects carry them: one of each role, tool calls in the assistant's."""
+    return [wired for message in messages for wired in _wire(message)]
+
+
+def wire_usage(usage: RequestUsage) -> dict[str, int]:
+    """Return a request's tokens under their names on the wire; zeros are left out but for the three totals."""
+    counts = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+    others = {
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "audio_input_tokens": usage.input_audio_tokens,
+        "audio_output_tokens": usage.output_audio_tokens,
+        "reasoning_tokens": usage.details.get("reasoning_tokens", 0),
+    }
+    return {**counts, **{name: count for name, count in others.items() if count}}
+
+
+def _wire(message: ModelMessage) -> Iterator[dict[str, Any]]:
+    if isinstance(message, ModelResponse):
+        yield _wire_response(message)
+    elif isinstance(message, ModelRequest):
+        for part in message.parts:
+            match part:
+                case SystemPromptPart():
+                    yield _base("system", part.content, part.timestamp)
+                case UserPromptPart():
+                    yield _base("user", _user_text(part.content), part.timestamp)
+                case ToolReturnPart():
+                    yield _wire_tool_return(
+                        part.tool_name, part.tool_call_id, part.model_response_str(), part.timestamp
+                    ) | {"tool_call_error": part.outcome != "success"}
+                case RetryPromptPart() if part.tool_name is not None:
+                    yield _wire_tool_return(
+                        part.tool_name, part.tool_call_id, part.model_response(), part.timestamp
+                    ) | {"tool_call_error": True}
+                case RetryPromptPart():
+                    yield _base("user", part.model_response(), part.timestamp)
+                case _:
+                    continue
+
+
+def _wire_response(message: ModelResponse) -> dict[str, Any]:
+    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+    wired = _base("assistant", text_of([message]) or None, message.timestamp)
+    if thinking := thinking_of([message]):
+        wired["reasoning_content"] = thinking
+    if calls:
+        wired["tool_calls"] = [
+            {
+                "id": call.tool_call_id,
+                "type": "function",
+                "function": {"name": call.tool_name, "arguments": call.args_as_json_str()},
+            }
+            for call in calls
+        ]
+    wired["metrics"] = wire_usage(message.usage)
+    return wired
+
+
+def _wire_tool_return(name: str, call_id: str, content: str, at: datetime) -> dict[str, Any]:
+    return {**_base("tool", content, at), "tool_call_id": call_id, "tool_name": name}
+
+
+def _base(role: str, content: str | None, at: datetime) -> dict[str, Any]:
+    members = {"role": role, "content": content, "created_at": int(at.timestamp())}
+    return {name: value for name, value in members.items() if value is not None} | {
+        "from_history": False,
+        "stop_after_tool_call": False,
+    }
+
+
+def _user_text(content: str | Sequence[Any]) -> str:
+    return content if isinstance(content, str) else " ".join(part for part in content if isinstance(part, str))

@@ -1,0 +1,37 @@
+"""Weekly partitions of the event log, made ahead of time so that old ones can be dropped whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from serai.domain.ids import first_key_at
+from serai.storage.connection import Database
+
+WEEKS_AHEAD = 4
+
+# Names and bounds cannot be parameters of DDL; both are made here from a date, never from outside.
+_CREATE = """
+create table if not exists {name} partition of run_events for values from ('{start}') to ('{end}')"""
+_EXISTING = "select relname from pg_class where relname = any($1::text[])"
+
+
+async def create_partitions(database: Database, *, today: datetime | None = None) -> list[str]:
+    """Create the partitions of this week and the next ones that are missing; return their names.
+
+    Cost when none is missing: one small read.
+    """
+    now = today or datetime.now(UTC)
+    monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    starts = [monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD)]
+    names = {f"run_events_{start:%Gw%V}": start for start in starts}
+    existing = {row["relname"] for row in await database.fetch(_EXISTING, list(names))}
+    missing = [name for name in names if name not in existing]
+    for name in missing:
+        start = names[name]
+        bounds = [first_key_at(int(at.timestamp() * 1000)) for at in (start, start + timedelta(weeks=1))]
+        async with database.transaction() as connection:
+            # One node at a time; a busy log makes the others wait no longer than this.
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended('serai partitions', 0))")
+            await connection.execute("set local lock_timeout = '2s'")
+            await connection.execute(_CREATE.format(name=name, start=bounds[0], end=bounds[1]))
+    return missing
