@@ -5,7 +5,7 @@ Each row is a function under `operation`; its signature and docstring are those 
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -50,17 +50,20 @@ def operation(
     return enter
 
 
-def streamed(plain: Operation[Parameters, Any], name: str, summary: str) -> Operation[Parameters, Result]:
+def streamed(
+    plain: Operation[Parameters, Any], name: str, summary: str, *, yields: str
+) -> Operation[Parameters, Result]:
     """Enter the streaming twin of an operation that takes a form: the same arguments, answered by events."""
 
-    @functools.wraps(plain.arrange)
     def arrange(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Arguments[Result]:
         arguments = plain.arrange(*args, **kwargs)
         form = {**(arguments.form or {}), "stream": True}
         return Arguments(path=arguments.path, form=form, headers=arguments.headers, run=arguments.run)
 
-    arrange.__name__ = name
-    arrange.__doc__ = f"{summary}\n\n        Takes the arguments of `{plain.name}`.\n        "
+    arrange.__name__ = arrange.__qualname__ = name
+    arrange.__doc__ = f"{summary}\n\nTakes the arguments of `{plain.name}`."
+    signature = inspect.signature(plain.arrange).replace(return_annotation=f"Arguments[{yields}]")
+    arrange.__signature__ = signature  # type: ignore[attr-defined]
     return operation(plain.method, plain.path, streams=True)(arrange)
 
 
@@ -250,7 +253,7 @@ def continue_agent_run(
 
 
 def _agent_events(plain: Operation[Parameters, Any], name: str, summary: str) -> Operation[Parameters, RunOutputEvent]:
-    return streamed(plain, name, summary)
+    return streamed(plain, name, summary, yields="RunOutputEvent")
 
 
 run_agent_stream = _agent_events(

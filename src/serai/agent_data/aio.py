@@ -1,0 +1,176 @@
+"""The asynchronous client of one collection of typed records."""
+
+# ruff: noqa: A002 - the published interface has arguments named type and filter
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from types import TracebackType
+from typing import Generic, Self
+
+from serai.agent_data._core import AgentDataCore, Filter, search_body
+from serai.agent_data.items import AgentDataT, TypedAgentData, TypedAgentDataItems
+from serai.agent_data.llama_cloud import DEFAULT_TIMEOUT_S, AsyncLlamaCloud
+from serai.wire.records import AgentData, AgentDataPage
+from serai.wire.retry import RetryPolicy
+
+
+class AsyncAgentDataClient(Generic[AgentDataT]):
+    """Stores and finds records of one type in one collection of one deployment.
+
+    Requests that time out, find no connection, lose it, or are answered 408, 425, 429 or 5xx are sent again, three
+    times in all. Each write carries an ``Idempotency-Key``, so that a Serai server does it once.
+
+    All methods raise ``httpx.HTTPStatusError`` for an error answer and `RemoteServerUnavailableError` when there is
+    none. Each takes ``project_id``, which overrides the client's.
+
+    Attributes:
+        type: the class of the payloads.
+        collection: the collection.
+        deployment_name: the deployment.
+        client: the connections.
+    """
+
+    def __init__(  # noqa: PLR0913 - the published interface
+        self,
+        type: type[AgentDataT],
+        collection: str = "default",
+        deployment_name: str | None = None,
+        client: AsyncLlamaCloud | None = None,
+        token: str | None = None,
+        base_url: str | None = None,
+        agent_url_id: str | None = None,
+        *,
+        project_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Prepare a client; the first call connects.
+
+        Args:
+            type: the pydantic class of the payloads.
+            collection: any name; collections do not see each other.
+            deployment_name: else ``LLAMA_DEPLOY_DEPLOYMENT_NAME``, else ``_public``.
+            client: connections to share; it stays open, and the four arguments about connections are then unused.
+            token: else ``LLAMA_CLOUD_API_KEY``.
+            base_url: else ``LLAMA_CLOUD_BASE_URL``, else ``http://127.0.0.1:7777``.
+            agent_url_id: an older name of ``deployment_name``.
+            project_id: else the client's ``Project-Id`` header, else ``LLAMA_DEPLOY_PROJECT_ID``, else the server's.
+            timeout: seconds of silence until an answer is given up.
+            retry: how often to try, and the waits between.
+        """
+        self._is_own = client is None
+        self.client = AsyncLlamaCloud(base_url, token, timeout=timeout, retry=retry) if client is None else client
+        self.type = type
+        self.collection = collection
+        self._core = AgentDataCore(
+            type, collection, deployment_name or agent_url_id, project_id or self.client.project_id
+        )
+        self.deployment_name = self._core.deployment_name
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections for good, unless they were passed in."""
+        if self._is_own:
+            await self.client.close()
+
+    async def create_item(self, data: AgentDataT, *, project_id: str | None = None) -> TypedAgentData[AgentDataT]:
+        """Store a payload as a new record and return the record.
+
+        Raises:
+            ValueError: the payload holds NaN or an infinity, which JSON cannot say.
+        """
+        return await self.client.converse(self._core.create(self.client.connection, data, project_id))
+
+    async def get_item(self, item_id: str, *, project_id: str | None = None) -> TypedAgentData[AgentDataT]:
+        """Return a record; an unknown id is status 404.
+
+        Raises:
+            ValidationError: the payload does not fit the type; `untyped_get_item` returns it as it is.
+        """
+        return await self.client.converse(self._core.get(self.client.connection, item_id, project_id))
+
+    async def untyped_get_item(self, item_id: str, *, project_id: str | None = None) -> AgentData:
+        """Return a record with its payload as plain JSON; an unknown id is status 404."""
+        return await self.client.converse(self._core.untyped_get(self.client.connection, item_id, project_id))
+
+    async def update_item(
+        self, item_id: str, data: AgentDataT, *, project_id: str | None = None
+    ) -> TypedAgentData[AgentDataT]:
+        """Replace a record's payload as a whole and return the record; an unknown id is status 404."""
+        return await self.client.converse(self._core.update(self.client.connection, item_id, data, project_id))
+
+    async def delete_item(self, item_id: str, *, project_id: str | None = None) -> None:
+        """Delete a record; an unknown id is status 404."""
+        await self.client.converse(self._core.delete(self.client.connection, item_id, project_id))
+
+    async def search(
+        self,
+        filter: Filter | None = None,
+        order_by: str | None = None,
+        offset: int | None = None,
+        page_size: int | None = None,
+        include_total: bool = False,
+        *,
+        page_token: str | None = None,
+        project_id: str | None = None,
+    ) -> TypedAgentDataItems[AgentDataT]:
+        """Return a page of the records that match.
+
+        Args:
+            filter: field path to operator to operand; all must hold. Operators are eq, ne, gt, gte, lt, lte, includes
+                and excludes. ``created_at`` and ``updated_at`` are the record's own.
+            order_by: fields with ``asc`` or ``desc``, separated by commas; the newest first by default.
+            offset: how many matches to leave out.
+            page_size: how many records at most; the server's 50 by default, 1000 at most.
+            include_total: whether to count all matches.
+            page_token: continues after the page it came with.
+            project_id: overrides the client's.
+
+        Returns:
+            The page. Records whose payload does not fit the type are in ``invalid_items``.
+        """
+        body = search_body(filter, order_by, offset, page_size, include_total, page_token)
+        return await self.client.converse(self._core.search(self.client.connection, body, project_id))
+
+    async def untyped_search(
+        self,
+        filter: Filter | None = None,
+        order_by: str | None = None,
+        offset: int | None = None,
+        page_size: int | None = None,
+        include_total: bool = False,
+        *,
+        page_token: str | None = None,
+        project_id: str | None = None,
+    ) -> AgentDataPage:
+        """Return a page as `search` does, with the payloads as plain JSON."""
+        body = search_body(filter, order_by, offset, page_size, include_total, page_token)
+        return await self.client.converse(self._core.untyped_search(self.client.connection, body, project_id))
+
+    async def search_all(
+        self,
+        filter: Filter | None = None,
+        order_by: str | None = None,
+        *,
+        page_size: int | None = None,
+        project_id: str | None = None,
+    ) -> AsyncGenerator[TypedAgentData[AgentDataT], None]:
+        """Yield every record that matches, page after page; those that do not fit the type are logged and left out."""
+        page_token: str | None = None
+        while True:
+            page = await self.search(
+                filter, order_by, page_size=page_size, page_token=page_token, project_id=project_id
+            )
+            for item in page.items:
+                yield item
+            page_token = page.next_page_token
+            if not page_token:
+                return

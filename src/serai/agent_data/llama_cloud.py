@@ -1,0 +1,149 @@
+"""The base clients: which server, which key, which connections. The typed clients send through them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from serai.agent_data._core import Connection
+from serai.wire.exchange import Flow, Request, drive, drive_async
+from serai.wire.failures import TRANSPORT_ERRORS, unavailable
+from serai.wire.retry import RetryPolicy
+
+Result = TypeVar("Result")
+
+DEFAULT_BASE_URL = "http://127.0.0.1:7777"
+DEFAULT_TIMEOUT_S = 60.0
+
+
+class AsyncLlamaCloud:
+    """Asynchronous connections to a server of the Agent Data API.
+
+    Use it as a context manager or call `close`. An httpx client that was passed in keeps its headers, its timeouts and
+    its proxies, and stays open.
+
+    Attributes:
+        base_url: the server, without a trailing slash.
+        project_id: the project of requests that name none; None leaves the choice to the server.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        token: str | None = None,
+        httpx_client: httpx.AsyncClient | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Prepare connections; the first request makes one.
+
+        Args:
+            base_url: the server; else ``LLAMA_CLOUD_BASE_URL``, else ``http://127.0.0.1:7777``.
+            token: sent as ``Authorization: Bearer``; else ``LLAMA_CLOUD_API_KEY``, else nothing is sent.
+            httpx_client: sends the requests; its ``Project-Id`` header names the project.
+            timeout: seconds of silence until an answer is given up; not for an httpx client that was passed in.
+            retry: how often to try, and the waits between.
+        """
+        self.connection = _connection(base_url, token, retry)
+        self.base_url = self.connection.base_url
+        self._is_own = httpx_client is None
+        self._http = httpx.AsyncClient(timeout=timeout) if httpx_client is None else httpx_client
+        self.project_id = _default_project(self._http.headers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections for good, unless they belong to an httpx client that was passed in."""
+        if self._is_own:
+            await self._http.aclose()
+
+    async def converse(self, flow: Flow[Result]) -> Result:
+        """Carry a flow out and return its result."""
+        return await drive_async(flow, self._send, asyncio.sleep)
+
+    async def _send(self, request: Request) -> httpx.Response:
+        try:
+            return await self._http.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.content,
+                follow_redirects=True,
+            )
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self.base_url) from error
+
+
+class LlamaCloud:
+    """Blocking connections to a server of the Agent Data API; the twin of `AsyncLlamaCloud`.
+
+    Attributes:
+        base_url: the server, without a trailing slash.
+        project_id: the project of requests that name none; None leaves the choice to the server.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        token: str | None = None,
+        httpx_client: httpx.Client | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Prepare connections; the arguments are those of `AsyncLlamaCloud`."""
+        self.connection = _connection(base_url, token, retry)
+        self.base_url = self.connection.base_url
+        self._is_own = httpx_client is None
+        self._http = httpx.Client(timeout=timeout) if httpx_client is None else httpx_client
+        self.project_id = _default_project(self._http.headers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections for good, unless they belong to an httpx client that was passed in."""
+        if self._is_own:
+            self._http.close()
+
+    def converse(self, flow: Flow[Result]) -> Result:
+        """Carry a flow out and return its result."""
+        return drive(flow, self._send, time.sleep)
+
+    def _send(self, request: Request) -> httpx.Response:
+        try:
+            return self._http.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.content,
+                follow_redirects=True,
+            )
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, base_url=self.base_url) from error
+
+
+def _connection(base_url: str | None, token: str | None, retry: RetryPolicy | None) -> Connection:
+    url = base_url or os.environ.get("LLAMA_CLOUD_BASE_URL") or DEFAULT_BASE_URL
+    return Connection(url, token or os.environ.get("LLAMA_CLOUD_API_KEY") or None, retry or RetryPolicy())
+
+
+def _default_project(headers: httpx.Headers) -> str | None:
+    return None if "project-id" in headers else os.environ.get("LLAMA_DEPLOY_PROJECT_ID") or None
