@@ -59,8 +59,19 @@ ModelName = Annotated[
         show_default="a script, no LLM",
     ),
 ]
-Level = Annotated[LogLevel | None, typer.Option("--log-level", envvar="SERAI_LOG_LEVEL", show_default="info")]
-Format = Annotated[LogFormat | None, typer.Option("--log-format", envvar="SERAI_LOG_FORMAT", show_default="auto")]
+Level = Annotated[
+    LogLevel | None,
+    typer.Option("--log-level", help="Least severe level logged.", envvar="SERAI_LOG_LEVEL", show_default="info"),
+]
+Format = Annotated[
+    LogFormat | None,
+    typer.Option(
+        "--log-format",
+        help="auto: text on a terminal, JSON lines elsewhere.",
+        envvar="SERAI_LOG_FORMAT",
+        show_default="auto",
+    ),
+]
 
 
 def read_settings(**flags: Any) -> Settings:

@@ -1,0 +1,32 @@
+# One word per chore; .ci/run calls the same commands.
+
+# list the chores
+default:
+    @just --list
+
+# format, lint, types
+check:
+    uv run ruff format --check
+    uv run ruff check
+    uv run mypy
+
+# put right what can be put right
+fix:
+    uv run ruff format
+    uv run ruff check --fix
+
+# all tests, or those named
+test *tests:
+    uv run pytest {{tests}}
+
+# our server beside the published one
+bench *flags:
+    uv run python -m benchmarks {{flags}}
+
+# write docs/reference from the code
+docs:
+    uv run python -m docs.generate
+
+# the demo, or an OS of your own
+serve *arguments:
+    uv run serai serve {{arguments}}
