@@ -64,37 +64,67 @@ def _start_once(subject: Subject) -> Sample:
 
 
 def measure_client_import(sizes: Sizes, *, peers: bool) -> list[Sample]:
-    """Import a client in a fresh interpreter, in an environment whose bytecode is compiled."""
-    cases = [
-        ("import of the AgentOS client", SERAI, Path(sys.executable), "import serai.client"),
-        ("import of the Agent Data client", SERAI, Path(sys.executable), "import serai.agent_data"),
-    ]
+    """Import a client in a fresh interpreter, alone and with its first call; the call goes to Serai's server."""
+    with all_subjects(peers=False) as [serai]:
+        serai.server.start()
+        programs = _client_programs(serai.server.base_url, peers=peers)
+        for program in programs:
+            _run_program(*program)
+        return [_run_program(*program) for _ in range(sizes.samples) for program in programs]
+
+
+def _client_programs(base_url: str, *, peers: bool) -> list[tuple[str, str, Path, str]]:
+    """Return case, subject, interpreter and text of each program."""
+    own = (SERAI, Path(sys.executable), "serai.client", "serai.agent_data", "serai.agent_data")
+    published = [own]
     if peers:
         agno, llama = locked_python(PEERS_LOCK), locked_python(_LLAMA_LOCK)
-        cases += [
-            ("import of the AgentOS client", "agno 3.1.10", agno, "import agno.client"),
-            ("import of the Agent Data client", "llama-cloud-services 0.6.94", llama, _LLAMA_IMPORT),
-        ]
-    for _, _, python, statement in cases:
-        _import_once("", "", python, statement)
-    return [_import_once(*case) for _ in range(sizes.samples) for case in cases]
+        published.append(("agno 3.1.10", agno, "agno.client", "", ""))
+        services = "llama_cloud_services.beta.agent_data"
+        published.append(("llama-cloud-services 0.6.94", llama, "", services, "llama_cloud.client"))
+    programs = []
+    for subject, python, runs, records, cloud in published:
+        if runs:
+            call = f"from {runs} import AgentOSClient\nAgentOSClient({base_url!r}).get_config()"
+            programs.append(("import of the AgentOS client", subject, python, f"import {runs}"))
+            programs.append(("import and first call of the AgentOS client", subject, python, call))
+        if records:
+            call = _SEARCH.format(records=records, cloud=cloud, base_url=base_url)
+            programs.append(("import of the Agent Data client", subject, python, f"import {records}"))
+            programs.append(("import and first call of the Agent Data client", subject, python, call))
+    return programs
 
 
-_LLAMA_IMPORT = "import llama_cloud_services.beta.agent_data"
+_SEARCH = """
+import asyncio
+import httpx
+from pydantic import BaseModel
+from {cloud} import AsyncLlamaCloud
+from {records} import AsyncAgentDataClient
+
+class Person(BaseModel):
+    name: str
+
+async def search():
+    cloud = AsyncLlamaCloud(base_url={base_url!r}, token="any", httpx_client=httpx.AsyncClient())
+    await AsyncAgentDataClient(type=Person, client=cloud).search()
+
+asyncio.run(search())
+"""
 
 
-def _import_once(case: str, subject: str, python: Path, statement: str) -> Sample:
+def _run_program(case: str, subject: str, python: Path, text: str) -> Sample:
     began = time.perf_counter()
-    process = subprocess.Popen([str(python), "-W", "ignore", "-c", statement], env=clean_environment(), cwd="/")
+    process = subprocess.Popen([str(python), "-W", "ignore", "-c", text], env=clean_environment(), cwd="/")
     _, status, used = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise RuntimeError(f"{statement!r} failed in {python}")
+        raise RuntimeError(f"{case} of {subject} failed in {python}:\n{text}")
     # Linux counts in KiB, macOS in bytes.
     rss_mb = used.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
     cpu_ms = (used.ru_utime + used.ru_stime) * 1000
-    return Sample(case, subject, "import", wall_s * 1000, cpu_ms, max_rss_mb=rss_mb)
+    return Sample(case, subject, "process", wall_s * 1000, cpu_ms, max_rss_mb=rss_mb)
 
 
 def measure_plain_run(sizes: Sizes, *, peers: bool) -> list[Sample]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).parent / "snippets"
-_SNIPPET = re.compile(r"^## (?P<title>.+)\n```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_SNIPPET = re.compile(r"^## (?P<title>[^\n]+)\n```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 OUR_IMPORT_PATHS = {
     "agno.client": "serai.client",

@@ -109,7 +109,7 @@ async def iterating_a_search_follows_the_page_tokens(target):
 @check
 async def an_id_of_odd_form_is_404(target):
     data = cloud(target).beta.agent_data
-    for item_id in ("no-such-id", "a/b c", "..", str(uuid4()), "\u00e9"):
+    for item_id in ("no-such-id", "a/b c", "...", "a?b#c", str(uuid4()), "\u00e9"):
         error = await expect_error(NotFoundError, data.get(item_id))
         assert isinstance(error.body["detail"], str), error.body
     await expect_error(NotFoundError, data.update("no-such-id", data={}))
