@@ -1,7 +1,5 @@
 """The Agent Data clients without their I/O: requests, how often to send them, and what their answers mean."""
 
-# ruff: noqa: A002 - the published interface has arguments named type and filter
-
 from __future__ import annotations
 
 import json
@@ -22,9 +20,6 @@ from serai.wire.records import BASE_PATH, AgentData, AgentDataPage
 from serai.wire.retry import RetryPolicy
 
 DEFAULT_DEPLOYMENT = "_public"
-
-Filter = Mapping[str, Mapping[str, Any]]
-"""Field path to operator to operand, for example ``{"age": {"gte": 21}}``."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +55,9 @@ class AgentDataCore(Generic[AgentDataT]):
     """What both typed clients know: one collection of one deployment, and the type of its payloads."""
 
     def __init__(
-        self, type: type[AgentDataT], collection: str, deployment_name: str | None, project_id: str | None
+        self, data_type: type[AgentDataT], collection: str, deployment_name: str | None, project_id: str | None
     ) -> None:
-        self.type = type
+        self.type = data_type
         self.collection = collection
         self.deployment_name = deployment_name or os.environ.get("LLAMA_DEPLOY_DEPLOYMENT_NAME") or DEFAULT_DEPLOYMENT
         self.project_id = project_id
@@ -134,25 +129,6 @@ class AgentDataCore(Generic[AgentDataT]):
                 logger.warning("Record %s does not fit %s: %s", record.id, self.type.__name__, error)
                 invalid.append(InvalidAgentData(record, error))
         return items, invalid
-
-
-def search_body(
-    filter: Filter | None,
-    order_by: str | None,
-    offset: int | None,
-    page_size: int | None,
-    include_total: bool,
-    page_token: str | None,
-) -> dict[str, Any]:
-    """Return what a search says beside its scope; members that are None are not sent."""
-    return {
-        "filter": filter,
-        "order_by": order_by,
-        "offset": offset,
-        "page_size": page_size,
-        "include_total": include_total or None,
-        "page_token": page_token,
-    }
 
 
 def _payload(data: AgentDataT) -> dict[str, Any]:

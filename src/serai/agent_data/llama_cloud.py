@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
-from serai.agent_data._core import Connection
-from serai.wire.exchange import Flow, Request, drive, drive_async
-from serai.wire.failures import TRANSPORT_ERRORS, unavailable
-from serai.wire.retry import RetryPolicy
+    from serai.agent_data._core import Connection
+    from serai.wire.exchange import Flow, Request
+    from serai.wire.retry import RetryPolicy
 
 Result = TypeVar("Result")
 
@@ -50,6 +49,8 @@ class AsyncLlamaCloud:
             timeout: seconds of silence until an answer is given up; not for an httpx client that was passed in.
             retry: how often to try, and the waits between.
         """
+        import httpx  # noqa: PLC0415 - costs more than the rest together
+
         self.connection = _connection(base_url, token, retry)
         self.base_url = self.connection.base_url
         self._is_own = httpx_client is None
@@ -71,9 +72,15 @@ class AsyncLlamaCloud:
 
     async def converse(self, flow: Flow[Result]) -> Result:
         """Carry a flow out and return its result."""
+        import asyncio  # noqa: PLC0415 - costs more than this module
+
+        from serai.wire.exchange import drive_async  # noqa: PLC0415 - loads httpx
+
         return await drive_async(flow, self._send, asyncio.sleep)
 
     async def _send(self, request: Request) -> httpx.Response:
+        from serai.wire.failures import TRANSPORT_ERRORS, unavailable  # noqa: PLC0415 - loads httpx
+
         try:
             return await self._http.request(
                 request.method,
@@ -104,6 +111,8 @@ class LlamaCloud:
         retry: RetryPolicy | None = None,
     ) -> None:
         """Prepare connections; the arguments are those of `AsyncLlamaCloud`."""
+        import httpx  # noqa: PLC0415 - costs more than the rest together
+
         self.connection = _connection(base_url, token, retry)
         self.base_url = self.connection.base_url
         self._is_own = httpx_client is None
@@ -125,9 +134,13 @@ class LlamaCloud:
 
     def converse(self, flow: Flow[Result]) -> Result:
         """Carry a flow out and return its result."""
+        from serai.wire.exchange import drive  # noqa: PLC0415 - loads httpx
+
         return drive(flow, self._send, time.sleep)
 
     def _send(self, request: Request) -> httpx.Response:
+        from serai.wire.failures import TRANSPORT_ERRORS, unavailable  # noqa: PLC0415 - loads httpx
+
         try:
             return self._http.request(
                 request.method,
@@ -141,6 +154,9 @@ class LlamaCloud:
 
 
 def _connection(base_url: str | None, token: str | None, retry: RetryPolicy | None) -> Connection:
+    from serai.agent_data._core import Connection  # noqa: PLC0415 - loads httpx
+    from serai.wire.retry import RetryPolicy  # noqa: PLC0415
+
     url = base_url or os.environ.get("LLAMA_CLOUD_BASE_URL") or DEFAULT_BASE_URL
     return Connection(url, token or os.environ.get("LLAMA_CLOUD_API_KEY") or None, retry or RetryPolicy())
 

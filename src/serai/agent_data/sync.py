@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self
 
-from serai.agent_data._core import AgentDataCore, Filter, search_body
+from serai.agent_data._queries import Filter, search_body
 from serai.agent_data.items import AgentDataT, TypedAgentData, TypedAgentDataItems
 from serai.agent_data.llama_cloud import DEFAULT_TIMEOUT_S, LlamaCloud
 from serai.wire.records import AgentData, AgentDataPage
-from serai.wire.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from serai.wire.retry import RetryPolicy
 
 
 class AgentDataClient(Generic[AgentDataT]):
@@ -46,6 +48,8 @@ class AgentDataClient(Generic[AgentDataT]):
         retry: RetryPolicy | None = None,
     ) -> None:
         """Prepare a client; the arguments are those of `AsyncAgentDataClient`."""
+        from serai.agent_data._core import AgentDataCore  # noqa: PLC0415 - loads httpx
+
         self._is_own = client is None
         self.client = LlamaCloud(base_url, token, timeout=timeout, retry=retry) if client is None else client
         self.type = type

@@ -35,7 +35,7 @@ class RunToolCallEvent(BaseEvent):
     """The common base of the events about a tool call, an agent's or a team's."""
 
 
-class UnknownEvent(OpenModel, BaseEvent):
+class UnknownEvent(BaseEvent, OpenModel):
     """An event this version has no class for, or one that does not fit its class; all members are kept as they came."""
 
     created_at: Any = None
@@ -45,7 +45,7 @@ class UnknownEvent(OpenModel, BaseEvent):
     event_index: Any = None
 
 
-class CustomEvent(OpenModel, BaseEvent):
+class CustomEvent(BaseEvent, OpenModel):
     """An event made by the server's owner or by the server itself; all members are kept.
 
     A Serai server sends one named ``step_restarted`` (member ``name``) when a model's answer starts anew after a
