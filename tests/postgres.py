@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -19,6 +22,15 @@ from serai.storage.migrate import migrate
 
 POSTGRES_VERSION = os.environ.get("SERAI_TEST_POSTGRES", "18")
 _TEMPLATE = "serai_template"
+_USE_SERVER = """
+import sys
+from pathlib import Path
+from serai.storage.embedded import EmbeddedPostgres
+
+with EmbeddedPostgres(Path(sys.argv[1]), postgres_version=sys.argv[2]) as embedded:
+    print(embedded.start(), flush=True)
+    sys.stdin.read()
+"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,48 @@ async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
         yield server.url(name)
     finally:
         await _execute(server.dsn, f"drop database {name} with (force)")
+
+
+@asynccontextmanager
+async def empty_database(server: PostgresServer) -> AsyncIterator[str]:
+    """Make a database without any migration; yields its DSN and drops it afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    await _execute(server.dsn, f"create database {name}")
+    try:
+        yield server.url(name)
+    finally:
+        await _execute(server.dsn, f"drop database {name} with (force)")
+
+
+@contextmanager
+def process_using(data_dir: Path, version: str) -> Iterator[subprocess.Popen[str]]:
+    """Run another process that uses the PostgreSQL of a folder until its input is closed, or until it is killed.
+
+    It prints the DSN as its first line; ``start_of`` reads it.
+    """
+    command = [sys.executable, "-c", _USE_SERVER, str(data_dir), version]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait()
+
+
+def start_of(process: subprocess.Popen[str]) -> str:
+    """Wait until the other process has its server; returns the DSN."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+async def fetch(dsn: str, sql: str) -> Any:
+    """Run a query that answers one value, on a connection of its own."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
 
 
 async def _execute(dsn: str, sql: str) -> None:

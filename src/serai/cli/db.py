@@ -1,4 +1,4 @@
-"""``serai db …``: look at the database, migrate it, back it up, restore it, upgrade PostgreSQL. What they do: db_work."""
+"""``serai db …``: look at the database, migrate, back up, restore, upgrade. ``db_work`` has what they do."""
 
 from __future__ import annotations
 

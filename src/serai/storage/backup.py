@@ -97,17 +97,22 @@ def _dump(programs: ClientPrograms, file: Path) -> int:
         raise ConfigurationError(f"The backup cannot be written to {target}: {error.strerror}.") from error
     unfinished = Path(name)
     try:
-        options = ["--format=custom", "--no-owner", "--no-privileges", f"--dbname={programs.url}"]
-        with os.fdopen(descriptor, "wb") as output:
-            dumped = subprocess.run(  # noqa: S603
-                [programs.tool("pg_dump"), *options],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.PIPE,
-                env=programs.environment,
-                check=False,
-            )
-            os.fsync(output.fileno())
+        os.close(descriptor)
+        # Not through its standard output: there pg_dump appends a second table of contents instead of filling in offsets.
+        options = [
+            "--format=custom",
+            "--no-owner",
+            "--no-privileges",
+            f"--file={unfinished}",
+            f"--dbname={programs.url}",
+        ]
+        dumped = subprocess.run(  # noqa: S603
+            [programs.tool("pg_dump"), *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=programs.environment,
+            check=False,
+        )
         _check("pg_dump", dumped.returncode, dumped.stderr.decode("utf-8", "replace"))
         unfinished.replace(target)
     finally:

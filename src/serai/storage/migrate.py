@@ -152,7 +152,7 @@ async def connected(dsn: str) -> AsyncIterator[_Connection]:
             )
         yield connection
     finally:
-        await connection.close()
+        await connection.close(timeout=10)
 
 
 async def _connect(dsn: str) -> _Connection:

@@ -65,7 +65,7 @@ class Launch:
                     f"PostgreSQL did not start in {self.folder.root}. Its log {self.folder.log} ends: {said}"
                 )
             time.sleep(0.2)
-        process.remove_stale_pid_file(self.cluster)
+        process.remove_stale_pid_files(self.cluster, self.socket_dir)
         config_file = write_configuration(self.folder.root, socket_dir=self.socket_dir, system_user=self.account.name)
         self.log_start = self.folder.log.stat().st_size if self.folder.log.exists() else 0
         self.child = process.spawn(self.folder, self.binaries, self.cluster, config_file, self.account)

@@ -165,8 +165,10 @@ def log_tail(folder: DataFolder, *, since_byte: int = 0) -> str:
         return "(no log)"
 
 
-def remove_stale_pid_file(cluster: Path) -> None:
-    """Remove postmaster.pid when its process is no PostgreSQL of this folder; PostgreSQL would trust the bare number.
+def remove_stale_pid_files(cluster: Path, socket_dir: Path) -> None:
+    """Remove postmaster.pid and the socket's lock file, which PostgreSQL would believe by the bare process number.
+
+    Only while ``server.lock`` is free.
 
     Raises:
         ConfigurationError: a PostgreSQL that Serai did not start runs on this folder and does not answer.
@@ -178,6 +180,7 @@ def remove_stale_pid_file(cluster: Path) -> None:
             "socket. Stop it, then start Serai again."
         )
     (cluster / "postmaster.pid").unlink(missing_ok=True)
+    (socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
 
 def _is_zombie(pid: int) -> bool:

