@@ -75,13 +75,13 @@ class RunContinuedEvent(BaseAgentRunEvent):
     event: str = "RunContinued"
 
 
-class ToolCallStartedEvent(members.ToolCall, RunToolCallEvent, BaseAgentRunEvent):
+class ToolCallStartedEvent(RunToolCallEvent, BaseAgentRunEvent):
     """A tool is about to be called."""
 
     event: str = "ToolCallStarted"
 
 
-class ToolCallCompletedEvent(members.ToolCallCompleted, RunToolCallEvent, BaseAgentRunEvent):
+class ToolCallCompletedEvent(members.ProducedMedia, RunToolCallEvent, BaseAgentRunEvent):
     """A tool has returned; ``tool.result`` holds what."""
 
     event: str = "ToolCallCompleted"

@@ -7,7 +7,7 @@ from typing import Any
 from serai.wire.media import Audio, File, Image, Video
 from serai.wire.model import WireModel
 from serai.wire.runs import Message, Metrics
-from serai.wire.tools import RunRequirement, ToolExecution
+from serai.wire.tools import RunRequirement
 
 
 class ModelName(WireModel):
@@ -92,18 +92,8 @@ class RunPaused(WireModel):
     requirements: list[RunRequirement] | None = None
 
 
-class ToolCall(WireModel):
-    """The tool call an event is about."""
-
-    tool: ToolExecution | None = None
-
-
-class ToolCallCompleted(ToolCall, ProducedMedia):
-    """A tool call that has returned."""
-
-
-class ToolCallError(ToolCall):
-    """A tool call that has failed."""
+class ToolCallError(WireModel):
+    """Why a tool call failed."""
 
     error: str | None = None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from serai.wire.model import OpenModel, WireModel
+from serai.wire.tools import ToolExecution
 
 TERMINAL_EVENTS = frozenset(
     f"{kind}{end}"
@@ -34,6 +35,8 @@ class BaseEvent(WireModel):
 class RunToolCallEvent(BaseEvent):
     """The common base of the events about a tool call, an agent's or a team's."""
 
+    tool: ToolExecution | None = None
+
 
 class UnknownEvent(BaseEvent, OpenModel):
     """An event this version has no class for, or one that does not fit its class; all members are kept as they came."""
@@ -44,6 +47,10 @@ class UnknownEvent(BaseEvent, OpenModel):
     nested_depth: Any = 0
     event_index: Any = None
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 class CustomEvent(BaseEvent, OpenModel):
     """An event made by the server's owner or by the server itself; all members are kept.
@@ -53,6 +60,10 @@ class CustomEvent(BaseEvent, OpenModel):
     """
 
     event: str = "CustomEvent"
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def parse_event(data: Mapping[str, Any]) -> BaseEvent:

@@ -83,13 +83,13 @@ class RunContinuedEvent(BaseTeamRunEvent):
     event: str = "TeamRunContinued"
 
 
-class ToolCallStartedEvent(members.ToolCall, RunToolCallEvent, BaseTeamRunEvent):
+class ToolCallStartedEvent(RunToolCallEvent, BaseTeamRunEvent):
     """A tool is about to be called."""
 
     event: str = "TeamToolCallStarted"
 
 
-class ToolCallCompletedEvent(members.ToolCallCompleted, RunToolCallEvent, BaseTeamRunEvent):
+class ToolCallCompletedEvent(members.ProducedMedia, RunToolCallEvent, BaseTeamRunEvent):
     """A tool has returned; ``tool.result`` holds what."""
 
     event: str = "TeamToolCallCompleted"
