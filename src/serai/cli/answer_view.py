@@ -61,11 +61,13 @@ class AnswerView:
         self._said_anything = True
 
     def _show_tool(self, tool: Any, *, error: str | None = None) -> None:
-        arguments = ", ".join(f"{name}={_short(value)}" for name, value in (tool.tool_args or {}).items())
+        arguments = ", ".join(
+            f"{name}={_short(json.dumps(value, ensure_ascii=False))}" for name, value in (tool.tool_args or {}).items()
+        )
         failed = error or tool.tool_call_error
         outcome = f"failed: {_short(error or tool.result)}" if failed else _short(tool.result)
         took_s = self._duration_s(tool)
-        took = "" if took_s is None else f"  ({took_s * 1000:.0f} ms)"
+        took = "" if took_s is None else f"  ({_duration_text(took_s)})"
         self._note(f"· {tool.tool_name}({arguments}) → {outcome}{took}", style="dim red" if failed else "dim")
 
     def _duration_s(self, tool: Any) -> float | None:
@@ -119,6 +121,10 @@ class JsonView:
 def printable(text: str) -> str:
     """Return a text without the control characters by which it could steer the terminal."""
     return "".join(c if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else "\ufffd" for c in text)
+
+
+def _duration_text(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(1, round(seconds * 1000))} ms"
 
 
 def _short(value: Any) -> str:

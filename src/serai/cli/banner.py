@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from serai.demo.agent import DEMO_MODEL_NAME
 
@@ -53,7 +53,7 @@ def _describe(agent_os: AgentOS, settings: Settings) -> list[str]:
 
 def _data_place(settings: Settings) -> str:
     if settings.database_url is not None:
-        return f"{without_password(settings.database_url.get_secret_value())}"
+        return without_password(settings.database_url.get_secret_value())
     from serai.storage.embedded import default_data_dir  # noqa: PLC0415 - only needed without a URL
 
     return f"{settings.data_dir or default_data_dir()} (own PostgreSQL)"
@@ -63,7 +63,7 @@ def without_password(url: str) -> str:
     """Return a database URL that can be shown: no password, no query."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query="", fragment=""))
+    return f"{parts.scheme}://{user.partition(':')[0]}{at}{host}{parts.path}"
 
 
 def _example(agent: str, *, settings: Settings, url: str) -> str:
@@ -73,5 +73,5 @@ def _example(agent: str, *, settings: Settings, url: str) -> str:
         url=url,
         url_flag="" if url == "http://127.0.0.1:7777" else f" --url {url}",
         curl_key=' -H "Authorization: Bearer $SERAI_SECURITY_KEY"' if keyed else "",
-        python_key=', headers={"Authorization": "Bearer …"}' if keyed else "",
+        python_key=', security_key="…"' if keyed else "",
     )

@@ -62,18 +62,11 @@ def _ask(
     """Yield the run's events, or its result as the only item."""
     from serai.client import SyncAgentOSClient  # noqa: PLC0415
 
-    call: dict[str, Any] = {
-        "agent_id": agent,
-        "message": message,
-        "session_id": session,
-        "user_id": user,
-        "headers": {"Authorization": f"Bearer {key}"} if key else None,
-    }
-    with SyncAgentOSClient(base_url=url) as client:
+    with SyncAgentOSClient(base_url=url, security_key=key) as client:
         if stream:
-            yield from client.run_agent_stream(**call)
+            yield from client.run_agent_stream(agent, message, session_id=session, user_id=user)
         else:
-            yield client.run_agent(**call)
+            yield client.run_agent(agent, message, session_id=session, user_id=user)
 
 
 def _detail(response: Any) -> str:

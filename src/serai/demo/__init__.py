@@ -22,13 +22,16 @@ def build_demo(settings: Settings) -> AgentOS:
     Raises:
         ConfigurationError: ``settings.model`` names a model that cannot be used as the environment stands.
     """
-    from serai.demo.agent import build_agent  # noqa: PLC0415 - listing commands must not load the agent runtime
+    from serai.components.agent import AgentComponent  # noqa: PLC0415 - listing commands must not load all this
+    from serai.demo.agent import build_agent  # noqa: PLC0415
     from serai.server.app import AgentOS  # noqa: PLC0415
 
+    agent = AgentComponent(build_agent(settings.model), name="My Agent", history_runs=settings.history_runs)
     return AgentOS(
         name="Serai demo",
         id="serai-demo",
         description="What serai serve runs when it is given no OS of your own.",
-        agents=[build_agent(settings.model)],
+        agents=[agent],
+        quick_prompts={agent.id: ("What is 2 + 2?", "What time is it?", "Note: buy milk")},
         settings=settings,
     )

@@ -20,7 +20,7 @@ _INSTRUCTIONS = "You are the demo agent of a Serai server. Be brief. Use your to
 
 
 def build_agent(model: str | None = None) -> Agent[Any, str]:
-    """Return the agent ``my-agent`` ("My Agent").
+    """Return the agent ``my-agent``.
 
     Args:
         model: a pydantic-ai model string such as ``openai:gpt-5-mini``; None for the scripted model.
@@ -31,7 +31,7 @@ def build_agent(model: str | None = None) -> Agent[Any, str]:
     return Agent(
         _load_model(model),
         name="my-agent",
-        description="My Agent: a calculator, a clock and a notebook.",
+        description="Computes, tells the time and keeps notes.",
         instructions=_INSTRUCTIONS,
         tools=[calculate, clock, take_note, read_notes],
     )

@@ -1,0 +1,239 @@
+"""The command line without a server: help, targets, flags, and how answers are shown."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from serai.cli import app
+from serai.cli.answer_view import AnswerView, JsonView, printable
+from serai.cli.banner import without_password
+from serai.cli.flags import apply_flags, read_settings
+from serai.cli.target import load_target
+from serai.errors import ConfigurationError
+from serai.server.app import AgentOS
+from serai.settings import Settings
+from serai.wire.agent_events import RunCompletedEvent, RunContentEvent, RunErrorEvent, ToolCallCompletedEvent
+from serai.wire.runs import Metrics, RunOutput
+from serai.wire.tools import ToolCallMetrics, ToolExecution
+
+COMMANDS = [
+    "serve",
+    "worker",
+    "run",
+    "db",
+    "db url",
+    "db status",
+    "db migrate",
+    "db backup",
+    "db restore",
+    "db upgrade",
+]
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("SERAI_") and name != "SERAI_TEST_RUN"]:
+        monkeypatch.delenv(name)
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*os.sys.path])  # type: ignore[attr-defined]
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_its_parameters(command):
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    group: Any = typer.main.get_command(app)
+    for name in command.split():
+        group = group.commands[name]
+    assert group.help
+    assert [p.name for p in group.params if not p.help] == []
+
+
+def test_the_list_of_commands_here_is_complete():
+    group: Any = typer.main.get_command(app)
+    nested = [f"db {name}" for name in group.commands["db"].commands]
+    assert sorted([*group.commands, *nested]) == sorted(COMMANDS)
+
+
+def test_the_version_is_printed():
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.startswith("serai 0.")
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "found"),
+    [
+        ("os = AgentOS(name='a')\napp = AgentOS(name='b')", "my_os_1.py", "a"),
+        ("app = AgentOS(name='b')\nother = AgentOS(name='c')", "my_os_2.py", "b"),
+        ("home = AgentOS(name='c')\nalias = home\napp = home.app", "my_os_3.py", "c"),
+        ("one = AgentOS(name='d')\ntwo = AgentOS(name='e')", "my_os_4.py:two", "e"),
+        ("one = AgentOS(name='d')\ntwo = AgentOS(name='e')", "my_os_5:one", "d"),
+    ],
+)
+def test_the_os_of_a_file_or_module_is_found(folder, code, target, found):
+    (folder / f"{target.partition(':')[0].removesuffix('.py')}.py").write_text(f"from serai import AgentOS\n{code}\n")
+    assert load_target(target, settings=Settings()).name == found
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "message"),
+    [
+        ("", "absent.py", r"There is no file absent\.py \(looked in"),
+        ("", "absent_module:os", "There is no module 'absent_module' here"),
+        ("x = 1", "my_os_6.py", r"holds no AgentOS: write os = AgentOS\(agents="),
+        ("x = 1", "my_os_7.py:x", r"my_os_7\.py:x is a int; it must be an AgentOS"),
+        ("x = 1", "my_os_8.py:y", r"my_os_8\.py:y does not exist"),
+        ("one = AgentOS()\ntwo = AgentOS()", "my_os_9.py", r"It holds: my_os_9\.py:one, my_os_9\.py:two"),
+    ],
+)
+def test_a_target_that_names_no_os_says_what_was_found(folder, code, target, message):
+    if not target.startswith("absent"):
+        (folder / f"{target.partition(':')[0]}").write_text(f"from serai import AgentOS\n{code}\n")
+    with pytest.raises(ConfigurationError, match=message):
+        load_target(target, settings=Settings())
+
+
+def test_an_error_in_the_users_own_code_passes_through(folder):
+    (folder / "broken_os.py").write_text("import nonexistent_package\n")
+    with pytest.raises(ModuleNotFoundError, match="nonexistent_package"):
+        load_target("broken_os.py", settings=Settings())
+    with pytest.raises(ModuleNotFoundError, match="nonexistent_package"):
+        load_target("broken_os:os", settings=Settings())
+
+
+def test_without_a_target_the_demo_is_served():
+    demo = load_target(None, settings=Settings())
+    assert [(agent.id, agent.name) for agent in demo.agents.values()] == [("my-agent", "My Agent")]
+
+
+def test_a_flag_wins_over_its_variable_and_reaches_code_that_reads_its_own_settings(monkeypatch):
+    monkeypatch.setenv("SERAI_PORT", "1")
+    assert read_settings(port=2, host=None).port == 2
+    assert Settings().port == 2
+
+
+def test_a_folder_flag_wins_over_a_url_of_the_environment(monkeypatch):
+    monkeypatch.setenv("SERAI_DATABASE_URL", "postgresql://elsewhere/x")
+    assert read_settings(data_dir="/tmp/x").database_url is None
+    assert read_settings(data_dir="/tmp/x", database_url="postgresql://here/x").database_url is not None
+
+
+def test_a_wrong_setting_is_named():
+    with pytest.raises(ConfigurationError, match="SERAI_PORT: Input should be less than or equal to 65535"):
+        read_settings(port=70_000)
+
+
+def test_flags_come_over_the_settings_given_in_code_until_the_app_is_built():
+    fixed = AgentOS(settings=Settings(max_runs=3, port=9))
+    read_settings(max_runs=5)
+    assert apply_flags(fixed, max_runs=5, port=None).max_runs == 5
+    assert fixed.settings.max_runs == 5
+    assert fixed.settings.port == 9
+    built = AgentOS(settings=Settings(max_runs=3))
+    assert built.app is not None
+    with pytest.raises(ConfigurationError, match="--max-runs cannot take effect"):
+        apply_flags(built, max_runs=5)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:secret@db:5432/serai?sslmode=require&password=x", "postgresql://ann@db:5432/serai"),
+        ("postgresql:///serai?host=/run/pg", "postgresql:///serai"),
+        ("postgresql://db/serai", "postgresql://db/serai"),
+    ],
+)
+def test_a_database_url_is_shown_without_its_secrets(url, shown):
+    assert without_password(url) == shown
+
+
+def show(*items: object) -> tuple[str, bool]:
+    """Return what the view prints and whether it counts as success."""
+    out = io.StringIO()
+    view = AnswerView(Console(file=out, width=200, soft_wrap=True, highlight=False))
+    for item in items:
+        view.show(item)
+    view.close()
+    return out.getvalue(), view.succeeded
+
+
+TOOL = ToolExecution(
+    tool_name="calculate", tool_args={"expression": "2 + 2"}, result="4", metrics=ToolCallMetrics(duration=0.012)
+)
+
+
+def test_an_answer_is_shown_as_it_comes_with_its_tools_and_its_cost():
+    text, succeeded = show(
+        RunContentEvent(event="RunContent", content="Let me see."),
+        ToolCallCompletedEvent(event="ToolCallCompleted", tool=TOOL),
+        RunContentEvent(event="RunContent", content="It is "),
+        RunContentEvent(event="RunContent", content="4."),
+        RunCompletedEvent(
+            event="RunCompleted", content="It is 4.", run_id="r1", metrics=Metrics(input_tokens=7, output_tokens=3)
+        ),
+    )
+    assert succeeded
+    assert text.splitlines() == [
+        "Let me see.",
+        '· calculate(expression="2 + 2") → 4  (12 ms)',
+        "It is 4.",
+        "7 tokens in, 3 out · run r1",
+    ]
+
+
+def test_a_run_that_was_not_streamed_is_shown_the_same_way():
+    run = RunOutput(
+        run_id="r1",
+        content="It is 4.",
+        tools=[TOOL],
+        status="COMPLETED",
+        metrics=Metrics(input_tokens=7, output_tokens=3),
+    )
+    text, succeeded = show(run)
+    assert succeeded
+    assert text.splitlines() == [
+        '· calculate(expression="2 + 2") → 4  (12 ms)',
+        "It is 4.",
+        "7 tokens in, 3 out · run r1",
+    ]
+
+
+def test_a_run_that_fails_says_so_and_is_no_success():
+    text, succeeded = show(RunErrorEvent(event="RunError", content="model exploded", run_id="r1"))
+    assert not succeeded
+    assert text.splitlines() == ["error: model exploded", "run r1"]
+
+
+def test_json_output_is_one_object_a_line(capsys):
+    view = JsonView()
+    view.show(RunContentEvent(event="RunContent", content="a\u2028b"))
+    view.show(RunCompletedEvent(event="RunCompleted", run_id="r1"))
+    lines = capsys.readouterr().out.split("\n")
+    assert len(lines) == 3
+    assert '"run_id":"r1"' in lines[1]
+    assert view.succeeded
+
+
+def test_an_answer_cannot_steer_the_terminal():
+    assert printable("a\x1b[31mb\tc\n\x07\x9b") == "a\ufffd[31mb\tc\n\ufffd\ufffd"
+    text, _ = show(SimpleNamespace(event="RunContent", content="[red]markup[/red] \x1b[2J"))
+    assert "[red]markup[/red] \ufffd[2J" in text
