@@ -70,14 +70,14 @@ class NodeProcess:
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             try:
-                line = self._arrived.get(timeout=left_s)
+                arrived = self._arrived.get(timeout=left_s)
             except queue.Empty:
                 break
-            if line is None:
+            if arrived is None:
                 break
-            self.lines.append(line)
-            if text in line:
-                return line
+            self.lines.append(arrived)
+            if text in arrived:
+                return arrived
         raise AssertionError(f"{' '.join(self._command)} never printed {text!r}:\n" + "\n".join(self.lines))
 
     def wait_until_listening(self) -> str:

@@ -1,0 +1,157 @@
+"""The commands as people use them: real processes, a real server, real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from serai.client import SyncAgentOSClient
+from tests.node_process import NodeProcess
+from tests.postgres import data_folder
+
+SLOW_OS = str(Path(__file__).parent / "slow_os.py")
+WHOLE_ANSWER = "".join(f"{i} " for i in range(30))
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A data folder that the tests of this module use one after the other."""
+    with data_folder() as made:
+        yield made
+
+
+def serve(folder: Path, *arguments: str) -> NodeProcess:
+    return NodeProcess(["serve", *arguments, "--port", "0", "--data-dir", str(folder)])
+
+
+def ask(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Run ``serai run``."""
+    command = [sys.executable, "-m", "serai", "run", *arguments, "--url", url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
+    with serve(folder) as node:
+        url = node.wait_until_listening()
+        node.wait_for("print(client.run_agent(")
+        banner = "\n".join(node.lines)
+        assert "my-agent on serai:scripted-demo (a script, no LLM" in banner
+        assert f"{folder} (own PostgreSQL)" in banner
+        assert re.search(r"started in \d+\.\d s", banner)
+
+        answered = ask("my-agent", "What is 2 + 2?", url=url)
+        assert answered.returncode == 0
+        assert re.match(r'· calculate\(expression="2 \+ 2"\) → 4  \(\d+ ms\)\n2 \+ 2 = 4\n', answered.stdout)
+        assert re.search(r"\d+ tokens in, \d+ out · run \S+\n$", answered.stdout)
+
+        as_json = ask("my-agent", "What is 3 * 4?", "--json", url=url)
+        events = [json.loads(line) for line in as_json.stdout.splitlines()]
+        assert [events[0]["event"], events[-1]["event"]] == ["RunStarted", "RunCompleted"]
+        assert events[-1]["content"].startswith("3 * 4 = 12")
+
+        plain = ask("my-agent", "Note: buy milk", "--no-stream", "--session", "s1", url=url)
+        assert "Noted: buy milk" in plain.stdout
+        assert "- buy milk" in ask("my-agent", "Show my notes", "--session", "s1", url=url).stdout
+
+        unknown = ask("nobody", "hello", url=url)
+        assert unknown.returncode == 4
+        assert "404" in unknown.stderr
+
+
+def test_the_banners_curl_command_works_as_it_is_printed(folder):
+    with serve(folder) as node:
+        node.wait_until_listening()
+        command = node.wait_for("curl ").strip()
+        done = subprocess.run(["bash", "-c", f"{command} --silent"], capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["content"].startswith("2 + 2 = 4")
+
+
+def test_run_without_a_server_says_how_to_start_one():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    done = ask("my-agent", "hello", url=url)
+    assert done.returncode == 3
+    assert "Start one with: serai serve" in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_clear_line(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with NodeProcess(["serve", "--port", port, "--data-dir", str(folder)]) as node:
+            assert node.wait() == 1
+        said = [line for line in node.lines if line.startswith("serai: ")]
+        assert len(said) == 1
+        assert said[0].startswith(f"serai: Cannot listen on 127.0.0.1:{port}: Address already in use. Give another")
+
+
+def test_other_addresses_need_a_key_or_the_word_insecure(folder):
+    arguments = ["serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(folder)]
+    with NodeProcess(arguments) as node:
+        assert node.wait() == 1
+    assert "Refusing to listen on 0.0.0.0 without a security key" in "\n".join(node.lines)
+    with NodeProcess(arguments, env={"SERAI_SECURITY_KEY": "a-key-for-tests"}) as node:
+        port = node.wait_until_listening().rpartition(":")[2]
+        assert httpx.get(f"http://127.0.0.1:{port}/agents").status_code == 401
+        with SyncAgentOSClient(f"http://127.0.0.1:{port}", security_key="a-key-for-tests") as client:
+            assert [agent.id for agent in client.list_agents()] == ["my-agent"]
+
+
+def test_one_signal_lets_a_stream_run_to_its_end(folder):
+    with serve(folder, SLOW_OS) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
+        told = ""
+        for event in client.run_agent_stream("slow", "count"):
+            if event.event == "RunContent":
+                if not told:
+                    node.send(signal.SIGTERM)
+                told += event.content
+        assert told == WHOLE_ANSWER
+        assert event.event == "RunCompleted"
+        assert node.wait() == 0
+
+
+def test_a_second_signal_hands_the_run_over_and_a_worker_finishes_it(folder):
+    with serve(folder, SLOW_OS) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
+        events = client.run_agent_stream("slow", "count")
+        run_id = next(str(event.run_id) for event in events if event.event == "RunContent")
+        began = time.monotonic()
+        node.send(signal.SIGTERM)
+        node.send(signal.SIGTERM)
+        assert node.wait() == 0
+        assert time.monotonic() - began < 5
+    with NodeProcess(["worker", SLOW_OS, "--data-dir", str(folder)]) as worker:
+        worker.wait_for("working")
+        asyncio.run(wait_until_completed(database_of(folder), run_id))
+        worker.send(signal.SIGINT)
+        assert worker.wait() == 0
+    with serve(folder, SLOW_OS) as later, SyncAgentOSClient(later.wait_until_listening()) as client:
+        assert client.get_agent_run("slow", run_id).content == WHOLE_ANSWER
+
+
+def database_of(folder: Path) -> str:
+    """Return the URL that ``serai db url`` prints."""
+    command = [sys.executable, "-m", "serai", "db", "url", "--data-dir", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+async def wait_until_completed(database_url: str, run_id: str) -> None:
+    """Look at the database until the run has ended well."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with asyncio.timeout(30):
+            while await connection.fetchval("select status from runs where id = $1", run_id) != "COMPLETED":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
