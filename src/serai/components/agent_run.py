@@ -204,7 +204,6 @@ class AgentRun:
         elif cut_off <= self._logged.last_seq:
             # Some of this request's answer was delivered before the node died: followers drop it from there on.
             self._events.emit("CustomEvent", name="step_restarted", from_index=cut_off)
-        faults.reach("in_model_call")
 
     def _close_request(self, payload: dict[str, Any]) -> float | None:
         response = load_response(payload)
@@ -231,6 +230,7 @@ class AgentRun:
             self._thinking.append(thinking)
         if self.input.stream:
             self._events.emit_text(text, reasoning=thinking)
+        faults.reach("in_model_call", str(len(self._text)))
 
     def _mark_first_token(self) -> None:
         if self._request_first_token_s is None:

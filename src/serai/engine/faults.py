@@ -12,10 +12,10 @@ from typing import Final
 POINTS: Final = frozenset(
     {
         "after_submit_commit",  # the run is stored, nobody was told
-        "in_model_call",  # the model has begun to answer
-        "in_tool_call",  # the tool has been called
-        "before_step_commit",  # the step is done, its result only in memory
-        "after_step_commit",  # the step's result is durable, the next step has not begun
+        "in_model_call",  # the model has said something; detail: how many pieces of text
+        "in_tool_call",  # the tool is about to do its work; detail: its name
+        "before_step_commit",  # the step is done, its result only in memory; detail: operation/call
+        "after_step_commit",  # all earlier steps are durable, this one has not begun; detail: operation/call
         "before_finish_commit",  # the answer is complete, only in memory
         "after_finish_commit",  # the answer is durable, nobody was told
     }

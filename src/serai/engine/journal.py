@@ -57,8 +57,8 @@ class Journal:
                 )
             return load_json(stored.result)
         await self._writer.commit()
-        faults.reach("after_step_commit", operation)
+        faults.reach("after_step_commit", f"{operation}/{call}")
         result = await body()
-        faults.reach("before_step_commit", operation)
+        faults.reach("before_step_commit", f"{operation}/{call}")
         self._writer.add_step(Step(operation=operation, call=call, fingerprint=fingerprint, result=dump_json(result)))
         return result

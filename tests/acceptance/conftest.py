@@ -1,0 +1,39 @@
+"""Clusters of a test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serai.storage.embedded import EmbeddedPostgres
+from tests.acceptance.cluster import Cluster
+from tests.postgres import POSTGRES_VERSION, data_folder
+
+
+@pytest.fixture
+def cluster(database_url: str, tmp_path: Path) -> Iterator[Cluster]:
+    """Nodes on a fresh database; all are gone when the test ends."""
+    nodes = Cluster(database_url, tmp_path)
+    try:
+        yield nodes
+    finally:
+        nodes.stop()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL that the test may stop and start."""
+    with data_folder() as folder, EmbeddedPostgres(folder, postgres_version=POSTGRES_VERSION) as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def own_cluster(own_postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Cluster]:
+    """Nodes on a PostgreSQL that the test may stop and start."""
+    nodes = Cluster(own_postgres.start(), tmp_path)
+    try:
+        yield nodes
+    finally:
+        nodes.stop()

@@ -1,0 +1,188 @@
+"""Nodes are killed, frozen and stopped in the middle of runs; another one ends the runs, and nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.acceptance.cluster import Cluster, ask, follow, read_run, stream, submit
+
+TOOL = "worker__function_toolset__<agent>.call_tool:record"
+MODEL = "worker__model.request.serai"
+
+
+async def collect(base_url: str, run_id: str, *, after: int = -1) -> list[dict[str, Any]]:
+    async with asyncio.timeout(40):
+        return [event async for event in follow(base_url, run_id, after=after)]
+
+
+def check_log(events: list[dict[str, Any]]) -> None:
+    """Every event once, none missing, the numbers in the frames and in the payloads the same, one end."""
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert [event["event_index"] for event in events] == list(range(len(events)))
+    assert events[0]["event"] == "RunStarted"
+    ends = [event["event"] for event in events if event["event"] in ("RunCompleted", "RunError", "RunCancelled")]
+    assert ends == [events[-1]["event"]] == ["RunCompleted"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "repeated"),
+    [
+        ("after_submit_commit:kill", None),
+        ("in_tool_call/record:kill", None),
+        (f"after_step_commit/{MODEL}/2:kill", None),
+        ("before_step_commit:kill", "model 0"),
+        ("before_finish_commit:kill", "model 2"),
+        ("after_finish_commit:kill", None),
+    ],
+)
+async def test_a_run_of_a_killed_node_goes_on_after_its_last_finished_step(
+    cluster: Cluster, fault: str, repeated: str | None
+):
+    doomed = cluster.start_node(fault=fault)
+    survivor = cluster.start_node()
+    following = asyncio.create_task(collect(survivor.base_url, "run-1"))
+    await submit(doomed.base_url, "tools a b", run_id="run-1")
+    events = await following
+    assert doomed.wait() == -signal.SIGKILL
+    check_log(events)
+    run = await read_run(survivor.base_url, "run-1")
+    assert run["status"] == "COMPLETED"
+    assert run["content"] == events[-1]["content"] == "recorded a b"
+    assert [tool["tool_args"] for tool in run["tools"]] == [{"label": "a"}, {"label": "b"}]
+    expected = Counter({"model 0": 1, "model 1": 1, "model 2": 1, "tool a": 1, "tool b": 1})
+    # Only a step whose result was not yet durable when the node died is done again.
+    assert Counter(cluster.ledger) == expected + Counter([repeated] if repeated else [])
+
+
+async def test_a_model_call_cut_off_by_a_kill_starts_again_and_says_so(cluster: Cluster):
+    doomed = cluster.start_node(fault="in_model_call/20:kill")
+    survivor = cluster.start_node()
+    following = asyncio.create_task(collect(survivor.base_url, "run-1"))
+    await submit(doomed.base_url, "stream 40 0.02", run_id="run-1", stream="true")
+    events = await following
+    assert doomed.wait() == -signal.SIGKILL
+    check_log(events)
+    restart = next(event for event in events if event["event"] == "CustomEvent")
+    assert restart["name"] == "step_restarted"
+    kept = [
+        event["content"]
+        for event in events
+        if event["event"] == "RunContent" and not restart["from_index"] <= event["seq"] < restart["seq"]
+    ]
+    before = [event for event in events if event["event"] == "RunContent" and event["seq"] < restart["seq"]]
+    assert before, "the kill was meant to come after some of the answer had been delivered"
+    assert "".join(kept) == events[-1]["content"] == "".join(f"w{index} " for index in range(40))
+
+
+async def test_a_killed_nodes_run_goes_on_within_three_seconds(cluster: Cluster):
+    doomed = cluster.start_node()
+    survivor = cluster.start_node()
+    await submit(doomed.base_url, "stream 400 0.02", run_id="run-1", stream="true")
+    gaps = []
+    last = None
+    async with asyncio.timeout(40):
+        async for event in follow(survivor.base_url, "run-1"):
+            now = time.monotonic()
+            if last is not None:
+                gaps.append(now - last)
+            last = now
+            if event["seq"] == 20:
+                doomed.kill()
+            if event["event"] == "CustomEvent":
+                break
+    assert max(gaps) < 3
+
+
+async def test_a_frozen_nodes_run_is_taken_over_and_the_thawed_node_lets_go(cluster: Cluster):
+    frozen = cluster.start_node(lease_s="2", fault="in_tool_call/record:stop")
+    survivor = cluster.start_node(lease_s="2")
+    following = asyncio.create_task(collect(survivor.base_url, "run-1"))
+    await submit(frozen.base_url, "tools a b", run_id="run-1")
+    check_log(await following)
+    before = Counter(cluster.ledger)
+    frozen.signal(signal.SIGCONT)
+    # The thawed node works again, and what it still held of the run is refused.
+    assert (await ask(frozen.base_url, "hello"))["status"] == "COMPLETED"
+    assert (await read_run(frozen.base_url, "run-1"))["content"] == "recorded a b"
+    check_log(await collect(frozen.base_url, "run-1"))
+    assert Counter(cluster.ledger)["tool b"] == before["tool b"] == 1
+
+
+async def test_a_tool_that_blocks_the_event_loop_does_not_cost_the_node_its_runs(cluster: Cluster):
+    blocked = cluster.start_node(lease_s="1")
+    other = cluster.start_node(lease_s="1")
+    following = asyncio.create_task(collect(other.base_url, "run-1"))
+    await submit(blocked.base_url, "block 3", run_id="run-1")
+    check_log(await following)
+    assert Counter(cluster.ledger)["tool block"] == 1
+
+
+async def test_a_stopping_node_hands_its_runs_over_at_once(cluster: Cluster):
+    stopping = cluster.start_node(drain_s="0.2")
+    other = cluster.start_node()
+    await submit(stopping.base_url, "stream 150 0.02", run_id="run-1", stream="true")
+    events = []
+    async with asyncio.timeout(40):
+        async for event in follow(other.base_url, "run-1"):
+            events.append(event)
+            if event["seq"] == 10:
+                stopping.signal(signal.SIGTERM)
+    assert stopping.wait() == 0
+    check_log(events)
+
+
+async def test_a_stopping_node_lets_its_runs_end_first(cluster: Cluster):
+    node = cluster.start_node(drain_s="20")
+    events = []
+    async with asyncio.timeout(40):
+        async for event in stream(node.base_url, "stream 60 0.02"):
+            events.append(event)
+            if event["seq"] == 10:
+                node.signal(signal.SIGTERM)
+    check_log(events)
+    assert node.wait() == 0
+    assert Counter(cluster.ledger) == {"model 0": 1}
+
+
+async def test_a_second_signal_stops_at_once_and_loses_nothing(cluster: Cluster):
+    node = cluster.start_node(drain_s="60")
+    await submit(node.base_url, "stream 200 0.02", run_id="run-1", stream="true")
+    async with asyncio.timeout(40):
+        async for event in follow(node.base_url, "run-1"):
+            if event["seq"] == 10:
+                node.signal(signal.SIGTERM)
+                await asyncio.sleep(0.2)
+                node.signal(signal.SIGTERM)
+                break
+    assert node.wait(timeout_s=10) == 0
+    successor = cluster.start_node()
+    check_log(await collect(successor.base_url, "run-1"))
+
+
+async def test_a_worker_without_http_ends_a_dead_servers_run(cluster: Cluster):
+    server = cluster.start_node(fault="after_submit_commit:kill")
+    cluster.start_worker()
+    await submit(server.base_url, "tools a b", run_id="run-1")
+    assert server.wait() == -signal.SIGKILL
+    other = cluster.start_node(max_runs="1")
+    check_log(await collect(other.base_url, "run-1"))
+
+
+async def test_a_run_whose_nodes_keep_dying_ends_in_error(cluster: Cluster):
+    doomed = [cluster.start_node(fault="in_tool_call/record:kill", max_takeovers="1") for _ in range(2)]
+    await submit(doomed[0].base_url, "tools a", run_id="run-1")
+    for node in doomed:
+        assert node.wait() == -signal.SIGKILL
+    last = cluster.start_node(max_takeovers="1")
+    events = await collect(last.base_url, "run-1")
+    assert events[-1]["event"] == "RunError"
+    assert events[-1]["error_type"] == "takeover_limit"
+    run = await read_run(last.base_url, "run-1")
+    assert run["status"] == "ERROR"
+    assert "SERAI_MAX_TAKEOVERS" in run["content"]
