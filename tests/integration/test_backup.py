@@ -9,7 +9,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.postgres import PostgresServer, data_folder, empty_database, fetch, fresh_database, running_server
 
 from serai.errors import ConfigurationError
 from serai.storage.backup import back_up, restore
@@ -17,6 +16,7 @@ from serai.storage.client_programs import find_client_programs, split_password
 from serai.storage.embedded import EmbeddedPostgres
 from serai.storage.migrate import migrate
 from serai.storage.upgrade import upgrade
+from tests.postgres import PostgresServer, data_folder, empty_database, fetch, fresh_database, running_server
 
 
 @pytest.fixture(scope="module", params=["16", "18"])

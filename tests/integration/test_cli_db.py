@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres import data_folder
 from typer.testing import CliRunner
 
 from serai.cli.db import app
 from serai.errors import ConfigurationError
+from tests.postgres import data_folder
 
 
 @pytest.fixture(scope="module")

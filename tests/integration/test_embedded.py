@@ -13,12 +13,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.postgres import data_folder, fetch, process_using, start_of
 
 from serai.storage.data_folder import DataFolder, is_held
 from serai.storage.embedded import EmbeddedPostgres
 from serai.storage.postgres_binaries import find_binaries
 from serai.storage.postgres_process import read_pid_file
+from tests.postgres import data_folder, fetch, process_using, start_of
 
 
 @dataclass(frozen=True)

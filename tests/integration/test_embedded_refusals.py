@@ -11,10 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.postgres import data_folder, fetch
 
 from serai.errors import ConfigurationError
+from serai.storage.data_folder import open_data_folder
 from serai.storage.embedded import EmbeddedPostgres, inspect
+from serai.storage.postgres_account import choose_account
+from serai.storage.postgres_binaries import PostgresBinaries, find_binaries, run_tool
+from serai.storage.postgres_cluster import reachable_binaries
+from tests.postgres import data_folder, fetch
 
 
 def refusal(folder: Path, version: str | None = None) -> str:
@@ -77,6 +81,19 @@ def test_root_does_not_open_a_private_folder_that_holds_other_things():
         (folder / "letters.txt").write_text("private")
         assert "cannot enter" in refusal(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_programs_below_a_private_home_are_copied_to_where_postgres_can_run_them(tmp_path):
+    package = find_binaries().install.parent
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, tmp_path / part.name, ignore=shutil.ignore_patterns("include", "pginstall"))
+    private = PostgresBinaries(18, tmp_path / package.name / "pginstall18")
+    with data_folder() as folder:
+        account = choose_account(folder)
+        copied = reachable_binaries(open_data_folder(folder), private, account)
+        assert copied.install.is_relative_to(folder)
+        assert "PostgreSQL" in run_tool(copied, "psql", ["--version"], account=account)
 
 
 def test_path_too_long_for_a_socket_gets_a_private_short_folder():

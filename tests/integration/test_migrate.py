@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.postgres import PostgresServer, empty_database, fetch, running_server
 
 from serai.errors import ConfigurationError
 from serai.storage.migrate import migrate, migration_status, read_migrations
+from tests.postgres import PostgresServer, empty_database, fetch, running_server
 
 _MIGRATE = """
 import asyncio, sys

@@ -98,7 +98,7 @@ def _dump(programs: ClientPrograms, file: Path) -> int:
     unfinished = Path(name)
     try:
         os.close(descriptor)
-        # Not through its standard output: there pg_dump appends a second table of contents instead of filling in offsets.
+        # Not through its standard output: there pg_dump appends a second table of contents and fills in no offsets.
         options = [
             "--format=custom",
             "--no-owner",

@@ -114,6 +114,15 @@ def socket_folder(cluster: Path, account: PostgresAccount) -> Path:
     """
     if len(os.fsencode(cluster / _SOCKET_NAME)) <= _LONGEST_SOCKET_NAME_BYTES:
         return cluster
+    return short_socket_folder(cluster, account)
+
+
+def short_socket_folder(cluster: Path, account: PostgresAccount) -> Path:
+    """Return a private folder under /tmp, always the same for a folder of PostgreSQL's; created where it is missing.
+
+    Raises:
+        ConfigurationError: somebody else owns its name.
+    """
     digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
     folder = Path("/tmp") / f"serai-{account.uid}-{digest}"  # noqa: S108
     try:
@@ -125,8 +134,8 @@ def socket_folder(cluster: Path, account: PostgresAccount) -> Path:
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != account.uid or info.st_mode & 0o077:
         raise ConfigurationError(
-            f"The path of the data folder is too long for a unix socket ({cluster}), and the short folder {folder} "
-            "that Serai would use instead is not private. Remove it, or choose a shorter data folder."
+            f"Serai would put the socket of the PostgreSQL in {cluster} into {folder}, and that is no private folder "
+            f"of the user {account.name}. Remove it, or choose a data folder with a shorter path."
         )
     return folder
 

@@ -77,13 +77,21 @@ def reachable_binaries(folder: DataFolder, binaries: PostgresBinaries, account: 
     if can_reach(original, account):
         return binaries
     info = original.stat()
-    copy = folder.root / "software" / f"postgresql-{binaries.major}-{info.st_size:x}-{int(info.st_mtime):x}"
+    name = f"postgresql-{binaries.major}-{info.st_size:x}-{int(info.st_mtime):x}"
+    copy = folder.root / "software" / name
     if not copy.exists():
         for earlier in copy.parent.glob(f"postgresql-{binaries.major}-*"):
             shutil.rmtree(earlier)
         unfinished = copy.with_name(f"postgresql-{binaries.major}-unfinished")
-        unfinished.mkdir(parents=True)
-        for part in ("bin", "lib", "share"):
-            shutil.copytree(binaries.install / part, unfinished / part, symlinks=True)
+        _copy_programs(binaries.install, unfinished)
         unfinished.rename(copy)
-    return PostgresBinaries(binaries.major, copy)
+    return PostgresBinaries(binaries.major, copy / binaries.install.parent.name / binaries.install.name)
+
+
+def _copy_programs(install: Path, target: Path) -> None:
+    """Copy an installation with the libraries beside it, which the programs find by their relative place."""
+    package = install.parent
+    for source in (install, package / ".dylibs", package.with_name(f"{package.name}.libs")):
+        if source.exists():
+            leave_out = shutil.ignore_patterns("include")
+            shutil.copytree(source, target / source.relative_to(package.parent), symlinks=True, ignore=leave_out)

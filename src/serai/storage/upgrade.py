@@ -10,7 +10,15 @@ from pathlib import Path
 
 from serai.errors import ConfigurationError
 from serai.storage import postgres_process as process
-from serai.storage.data_folder import DataFolder, alone, check_reachable, is_held, open_data_folder, socket_folder
+from serai.storage.data_folder import (
+    DataFolder,
+    alone,
+    check_reachable,
+    is_held,
+    open_data_folder,
+    short_socket_folder,
+    socket_folder,
+)
 from serai.storage.postgres_account import PostgresAccount, choose_account
 from serai.storage.postgres_binaries import PostgresBinaries, find_binaries, run_tool
 from serai.storage.postgres_cluster import ROLE, initialise, reachable_binaries
@@ -131,10 +139,13 @@ class _Move:
         write_configuration(self.work, socket_dir=self.work, system_user=self.account.name)
         if self.account.is_other_user:
             os.chown(self.work, self.account.uid, self.account.gid)
-        socket_dir = socket_folder(self.work, self.account)
+        socket_dir = short_socket_folder(self.work, self.account)
         clusters = ["--old-datadir", str(self.source), "--new-datadir", str(self.unfinished)]
         programs = ["--old-bindir", str(self.old.tool("")), "--new-bindir", str(self.new.tool(""))]
         # Relative, since pg_upgrade hands these options through two shells; it and its servers start in `work`.
         options = [f"--{which}-options=-c config_file=postgresql.conf" for which in ("old", "new")]
         arguments = [*clusters, *programs, *options, "--username", ROLE, "--socketdir", str(socket_dir)]
-        run_tool(self.new, "pg_upgrade", arguments, account=self.account, folder=self.work)
+        try:
+            run_tool(self.new, "pg_upgrade", arguments, account=self.account, folder=self.work)
+        finally:
+            shutil.rmtree(socket_dir)
