@@ -18,24 +18,31 @@ _OWN_FETCH_SITES = frozenset((b"none", b"same-origin"))
 
 
 def check_bind(settings: Settings) -> None:
-    """Refuse settings that would leave the server open to strangers.
+    """Refuse to listen where strangers could run agents.
 
     Raises:
-        ConfigurationError: it would listen beyond loopback, or answer pages of any origin, without a key.
+        ConfigurationError: the address is not loopback's, there is no key, and the operator did not allow it.
     """
-    if settings.security_key is not None and not settings.security_key.get_secret_value():
-        raise ConfigurationError("SERAI_SECURITY_KEY is empty. Give it a long random value, or unset it.")
-    if settings.security_key is not None:
-        return
-    if "*" in settings.cors_origins:
-        raise ConfigurationError(
-            "SERAI_CORS_ORIGINS=* would let any web page run agents on a server without a key. "
-            "List the origins, or set SERAI_SECURITY_KEY."
-        )
-    if not settings.insecure and not is_loopback(settings.host):
+    check_key(settings)
+    if settings.security_key is None and not settings.insecure and not is_loopback(settings.host):
         raise ConfigurationError(
             f"Refusing to listen on {settings.host} without a security key: anyone who reaches it could run agents. "
             "Set SERAI_SECURITY_KEY, listen on 127.0.0.1, or pass --insecure (SERAI_INSECURE=1) to allow it."
+        )
+
+
+def check_key(settings: Settings) -> None:
+    """Refuse a key, or the lack of one, that protects nothing.
+
+    Raises:
+        ConfigurationError: the key is empty, or there is none and pages of any origin would be answered.
+    """
+    if settings.security_key is not None and not settings.security_key.get_secret_value():
+        raise ConfigurationError("SERAI_SECURITY_KEY is empty. Give it a long random value, or unset it.")
+    if settings.security_key is None and "*" in settings.cors_origins:
+        raise ConfigurationError(
+            "SERAI_CORS_ORIGINS=* would let any web page run agents on a server without a key. "
+            "List the origins, or set SERAI_SECURITY_KEY."
         )
 
 

@@ -18,6 +18,7 @@ from serai.server.components import Agent, index_by_id, slugify
 from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
+from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
 from serai.server.routes import discovery, records, runs
 from serai.settings import Settings
@@ -108,6 +109,7 @@ class AgentOS:
 
     @asynccontextmanager
     async def _running(self, app: FastAPI) -> AsyncIterator[None]:
+        route_structlog()
         runtime = self._runtime_factory(self)
         await runtime.start()
         app.state.serai = runtime

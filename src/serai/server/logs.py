@@ -91,9 +91,22 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
+    route_structlog()
     # One line per request of every model call and statement is noise at info.
     for name in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING if settings.log_level != "debug" else logging.NOTSET)
+
+
+def route_structlog() -> None:
+    """Let structlog's loggers write through standard logging, unless the program has set structlog up itself."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
 
 
 def _formatter(*, text: bool, colors: bool, secrets: Iterable[str]) -> logging.Formatter:

@@ -1,11 +1,16 @@
-"""Small builders for the OpenAPI parts of a route. Pure: dictionaries in, dictionaries out."""
+"""The OpenAPI document of our routes: small builders for its parts, and its union with the document of a user's app."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from serai.server.dispatch import Route
 
 JsonObject = dict[str, Any]
 
@@ -87,3 +92,69 @@ def header_parameter(name: str, description: str) -> JsonObject:
 def path_parameter(name: str) -> JsonObject:
     """Return one path parameter."""
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def describe(routes: Iterable[Route], *, secured: bool) -> JsonObject:
+    """Return the document of these routes.
+
+    Args:
+        routes: what to describe.
+        secured: all but open routes need the bearer key.
+    """
+    bearer = Security(HTTPBearer(auto_error=False, description="The server's security key."))
+    app = FastAPI(openapi_url=None)
+    for route in routes:
+        app.add_api_route(
+            route.path,
+            route.handler,
+            methods=[route.method],
+            summary=route.summary,
+            description=route.description,
+            tags=list(route.tags),
+            responses=dict(route.responses),
+            response_model=None,
+            dependencies=[bearer] if secured and not route.open else None,
+            openapi_extra=_extra(route),
+        )
+    return app.openapi()
+
+
+def _extra(route: Route) -> JsonObject:
+    extra: JsonObject = {}
+    parameters = [*(path_parameter(name) for name in route.parameter_names), *route.parameters]
+    if parameters:
+        extra["parameters"] = parameters
+    if route.body is not None:
+        extra["requestBody"] = dict(route.body)
+    return extra
+
+
+def merge_documents(users: JsonObject, ours: JsonObject) -> JsonObject:
+    """Return a user's document with our operations and schemas in it; neither of the two is changed.
+
+    A schema of ours whose name the user gave to another one gets a name of its own.
+    """
+    schemas = users.get("components", {}).get("schemas", {})
+    own = ours.get("components", {}).get("schemas", {})
+    renamed = {name: f"Serai{name}" for name, schema in own.items() if schemas.get(name, schema) != schema}
+    ours = _rename(ours, {f"#/components/schemas/{old}": f"#/components/schemas/{new}" for old, new in renamed.items()})
+    components = {**users.get("components", {})}
+    for kind, members in ours.get("components", {}).items():
+        components[kind] = {**components.get(kind, {}), **{renamed.get(k, k): v for k, v in members.items()}}
+    paths = {**users.get("paths", {})}
+    for path, operations in ours["paths"].items():
+        paths[path] = {**paths.get(path, {}), **operations}
+    return {**users, "paths": paths, **({"components": components} if components else {})}
+
+
+def _rename(value: Any, references: Mapping[str, str]) -> Any:
+    if not references:
+        return value
+    if isinstance(value, dict):
+        return {
+            name: references.get(member, member) if name == "$ref" else _rename(member, references)
+            for name, member in value.items()
+        }
+    if isinstance(value, list):
+        return [_rename(member, references) for member in value]
+    return value

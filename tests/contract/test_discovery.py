@@ -1,0 +1,117 @@
+"""The shapes of what a server says about itself, as strict clients read them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.hosting import DescribedAgent, IdleRuntime, make_os, serving
+
+CALCULATOR = {"name": "add", "description": "Add two numbers.", "parameters": {"type": "object", "properties": {}}}
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    agent = DescribedAgent(tools=[CALCULATOR], metadata={"team": "blue"})
+    bare = DescribedAgent(
+        id="bare", name="Bare", description=None, model_name=None, model_provider=None, instructions=None
+    )
+    os = make_os(agents=[agent, bare], description="For tests.", quick_prompts={"my-agent": ["Hello"]})
+    async with serving(os.app) as url, httpx.AsyncClient(base_url=url) as client:
+        yield client
+
+
+async def test_root_names_the_first_addresses(client: httpx.AsyncClient):
+    assert (await client.get("/")).json() == {
+        "name": "Test OS",
+        "health": "/health",
+        "info": "/info",
+        "docs": "/docs",
+    }
+
+
+async def test_health_is_ok_and_says_since_when(client: httpx.AsyncClient):
+    health = (await client.get("/health")).json()
+    assert health["status"] == "ok"
+    assert health["instantiated_at"].endswith("Z")
+
+
+async def test_ready_asks_the_runtime(client: httpx.AsyncClient):
+    assert (await client.get("/ready")).json() == {"status": "ready"}
+
+
+async def test_ready_answers_503_with_retry_after_while_the_database_is_away():
+    async with serving(make_os(IdleRuntime(is_ready=False)).app) as url, httpx.AsyncClient(base_url=url) as client:
+        response = await client.get("/ready")
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert "database" in response.json()["detail"]
+
+
+async def test_info_has_versions_and_counts_and_says_how_to_sign_in(client: httpx.AsyncClient):
+    info = (await client.get("/info")).json()
+    assert info["os_id"] == "test-os"
+    assert (info["agent_count"], info["team_count"], info["workflow_count"]) == (2, 0, 0)
+    assert info["auth_mode"] == "none"
+    assert info["mcp"] == {"enabled": False}
+    assert isinstance(info["agno_version"], str)
+
+
+async def test_config_has_all_that_strict_clients_demand(client: httpx.AsyncClient):
+    config = (await client.get("/config")).json()
+    assert config["os_id"] == "test-os"
+    assert config["databases"] == ["serai"]
+    assert config["available_models"] == []
+    assert config["teams"] == config["workflows"] == config["interfaces"] == []
+    assert config["chat"] == {"quick_prompts": {"my-agent": ["Hello"]}}
+    assert config["agents"][0]["model"] == {"id": "scripted", "provider": "serai"}
+    assert config["agents"][0]["sandboxed"] is False
+    assert not has_null(config)
+
+
+async def test_models_are_listed_once(client: httpx.AsyncClient):
+    assert (await client.get("/models")).json() == [{"id": "scripted", "provider": "serai"}]
+
+
+async def test_an_agent_is_shown_with_its_tools_as_an_object(client: httpx.AsyncClient):
+    agent = (await client.get("/agents/my-agent")).json()
+    assert agent["tools"] == {"tools": [CALCULATOR]}
+    assert agent["model"] == {"name": "scripted", "model": "scripted", "provider": "serai"}
+    assert agent["metadata"] == {"team": "blue"}
+    assert agent["system_message"] == {"instructions": "Be brief."}
+    assert agent["sessions"]["num_history_runs"] == 3
+
+
+async def test_what_an_agent_lacks_is_left_out_and_never_null(client: httpx.AsyncClient):
+    agent = (await client.get("/agents/bare")).json()
+    assert not has_null(agent)
+    assert {"tools", "model", "description", "system_message"}.isdisjoint(agent)
+
+
+async def test_the_list_of_agents_holds_what_each_says_of_itself(client: httpx.AsyncClient):
+    listed = (await client.get("/agents")).json()
+    assert listed == [(await client.get(f"/agents/{agent}")).json() for agent in ("my-agent", "bare")]
+
+
+@pytest.mark.parametrize("kind", ["teams", "workflows"])
+async def test_lists_of_kinds_without_components_are_empty(client: httpx.AsyncClient, kind: str):
+    assert (await client.get(f"/{kind}")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [("/agents/x", "Agent not found"), ("/teams/x", "Team not found"), ("/workflows/x", "Workflow not found")],
+)
+async def test_unknown_components_are_404_with_the_published_detail(client: httpx.AsyncClient, path: str, detail: str):
+    response = await client.get(path)
+    assert (response.status_code, response.json()) == (404, {"detail": detail})
+
+
+def has_null(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_null, value.values()))
+    if isinstance(value, list):
+        return any(map(has_null, value))
+    return value is None
