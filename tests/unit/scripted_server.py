@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 from urllib.parse import parse_qs
 
 
@@ -33,6 +33,7 @@ class ScriptedServer:
 
     base_url: str = ""
     received: list[Received] = field(default_factory=list)
+    connections: int = 0
 
 
 @asynccontextmanager
@@ -43,6 +44,7 @@ async def scripted_server(*script: Behaviour) -> AsyncIterator[ScriptedServer]:
     tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.connections += 1
         tasks.add(cast("asyncio.Task[None]", asyncio.current_task()))
         try:
             while request := await read_request(reader):
@@ -108,8 +110,8 @@ def silence() -> Behaviour:
     return behave
 
 
-def stream(*chunks: bytes, is_whole: bool = True) -> Behaviour:
-    """Send an event stream chunk by chunk, and then either end it or drop the connection in the middle."""
+def stream(*chunks: bytes, end: Literal["whole", "dropped", "silent"] = "whole") -> Behaviour:
+    """Send an event stream chunk by chunk, and then end it, drop the connection in the middle, or fall silent."""
 
     async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
@@ -117,10 +119,12 @@ def stream(*chunks: bytes, is_whole: bool = True) -> Behaviour:
             writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             await writer.drain()
             await asyncio.sleep(0)
-        if is_whole:
+        if end == "whole":
             writer.write(b"0\r\n\r\n")
             await writer.drain()
-        else:
+        elif end == "dropped":
             writer.close()
+        else:
+            await reader.read()
 
     return behave

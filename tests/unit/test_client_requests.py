@@ -1,0 +1,208 @@
+"""What the AgentOS clients send, what they make of the answers, and what they raise."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from serai.client import AgentOSClient, SyncAgentOSClient
+from serai.client.operations import OPERATIONS
+from serai.exceptions import RemoteServerUnavailableError
+from serai.tools import ToolExecution
+from serai.wire.failures import ServerStatusError
+from tests.unit.both_clients import QUICK, Recorder, connect, result_of, run_json
+
+BOTH = pytest.mark.parametrize("kind", [AgentOSClient, SyncAgentOSClient])
+
+CONFIG = {"os_id": "os", "databases": ["db"], "agents": [{"id": "a"}], "teams": [], "workflows": [], "interfaces": []}
+
+
+def form_of(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.content.decode(), keep_blank_values=True).items()}
+
+
+@BOTH
+async def test_discovery_returns_typed_answers(kind):
+    server = Recorder(
+        httpx.Response(200, json=CONFIG),
+        httpx.Response(200, json=[{"id": "a", "name": "A", "tools": {}}]),
+        httpx.Response(200, json={"id": "a", "model": {"name": "m"}, "tools": {"tools": []}}),
+        httpx.Response(200, json={"os_id": "os", "auth_mode": "none"}),
+        httpx.Response(200, json=[{"id": "m", "provider": "p"}]),
+    )
+    client = connect(kind, server)
+    assert (await result_of(client.aget_config())).agents[0].id == "a"
+    assert [agent.name for agent in await result_of(client.list_agents())] == ["A"]
+    assert (await result_of(client.aget_agent(agent_id="a"))).model.name == "m"
+    assert (await result_of(client.get_info())).auth_mode == "none"
+    assert (await result_of(client.get_models()))[0].provider == "p"
+    assert server.asked == ["GET /config", "GET /agents", "GET /agents/a", "GET /info", "GET /models"]
+
+
+@BOTH
+async def test_a_run_is_sent_as_the_published_form(kind):
+    server = Recorder(run_json(metrics={"total_tokens": 3}))
+    client = connect(kind, server)
+    result = await result_of(
+        client.run_agent(
+            "echo",
+            "hello wire",
+            session_id="s-1",
+            session_state={"k": 1},
+            add_history_to_context=True,
+            num_history_runs=3,
+        )
+    )
+    form = form_of(server.requests[0])
+    assert form.pop("run_id")
+    assert form == {
+        "message": "hello wire",
+        "stream": "false",
+        "session_id": "s-1",
+        "session_state": '{"k": 1}',
+        "add_history_to_context": "true",
+        "num_history_runs": "3",
+    }
+    assert server.requests[0].headers["content-type"] == "application/x-www-form-urlencoded"
+    assert (result.content, result.metrics.total_tokens) == ("4", 3)
+
+
+@BOTH
+async def test_every_write_carries_its_own_idempotency_key_and_reads_carry_none(kind):
+    server = Recorder(run_json())
+    client = connect(kind, server)
+    await result_of(client.run_agent("a", "x"))
+    await result_of(client.run_agent("a", "x"))
+    await result_of(client.cancel_agent_run("a", "r"))
+    await result_of(client.get_agent_run("a", "r"))
+    keys = [request.headers.get("idempotency-key") for request in server.requests]
+    assert len(set(keys[:3])) == 3
+    assert keys[3] is None
+
+
+@BOTH
+async def test_headers_of_a_call_override_those_of_the_client(kind):
+    server = Recorder(httpx.Response(200, json=[]))
+    client = connect(kind, server, security_key="key", headers={"X-Team": "red"})
+    await result_of(client.list_agents())
+    await result_of(client.list_agents(headers={"Authorization": "Bearer other", "x-team": "blue"}))
+    sent = [(request.headers["authorization"], request.headers["x-team"]) for request in server.requests]
+    assert sent == [("Bearer key", "red"), ("Bearer other", "blue")]
+
+
+@BOTH
+async def test_a_callers_run_id_and_key_are_used(kind):
+    server = Recorder(run_json())
+    await result_of(connect(kind, server).run_agent("a", "x", run_id="mine", headers={"idempotency-key": "k"}))
+    assert form_of(server.requests[0])["run_id"] == "mine"
+    assert server.requests[0].headers["idempotency-key"] == "k"
+
+
+@BOTH
+async def test_continue_sends_the_tools_that_were_answered(kind):
+    server = Recorder(run_json())
+    tools = [ToolExecution(tool_call_id="call-1", result="done")]
+    await result_of(connect(kind, server).continue_agent_run("a", "r-1", tools, session_id="s"))
+    form = form_of(server.requests[0])
+    assert server.asked == ["POST /agents/a/runs/r-1/continue"]
+    assert json.loads(form.pop("tools")) == [{"tool_call_id": "call-1", "result": "done"}]
+    assert form == {"stream": "false", "session_id": "s"}
+
+
+@BOTH
+async def test_ids_are_escaped_in_paths_and_dot_segments_refused(kind):
+    server = Recorder(httpx.Response(200, json={}))
+    client = connect(kind, server)
+    await result_of(client.get_agent_run("a/b c", "r?1", session_id="s&t"))
+    assert server.requests[0].url.raw_path == b"/agents/a%2Fb%20c/runs/r%3F1?session_id=s%26t"
+    for wrong in ("", ".", ".."):
+        with pytest.raises(ValueError, match="agent_id"):
+            await result_of(client.aget_agent(wrong))
+
+
+@BOTH
+async def test_an_error_answer_is_an_http_status_error_that_says_why(kind):
+    server = Recorder(
+        httpx.Response(404, json={"detail": "Agent not found"}, headers={"X-Request-Id": "req-7"}),
+    )
+    with pytest.raises(
+        httpx.HTTPStatusError, match=r"404.*GET.*/agents/x: Agent not found \(request id req-7\)"
+    ) as caught:
+        await result_of(connect(kind, server).aget_agent("x"))
+    assert isinstance(caught.value, ServerStatusError)
+    assert (caught.value.status, caught.value.detail, caught.value.request_id) == (404, "Agent not found", "req-7")
+    assert caught.value.response.status_code == 404
+
+
+@BOTH
+async def test_a_validation_error_names_the_field(kind):
+    issue = {"type": "missing", "loc": ["body", "message"], "msg": "Field required", "input": None}
+    server = Recorder(httpx.Response(422, json={"detail": [issue]}))
+    with pytest.raises(httpx.HTTPStatusError, match=r"body\.message: Field required"):
+        await result_of(connect(kind, server).run_agent("x", ""))
+
+
+@BOTH
+async def test_an_answer_that_is_no_json_is_a_value_error(kind):
+    server = Recorder(httpx.Response(200, text="<html>"))
+    with pytest.raises(ValueError, match="JSON"):
+        await result_of(connect(kind, server).aget_agent("x"))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "error",
+    [httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError],
+)
+async def test_a_server_that_does_not_answer_is_named_in_the_error(kind, error):
+    server = Recorder(error("boom"))
+    with pytest.raises(RemoteServerUnavailableError, match="boom") as caught:
+        await result_of(connect(kind, server).aget_config())
+    assert caught.value.base_url == "http://os.test"
+    assert "http://os.test" in caught.value.message
+    assert isinstance(caught.value.original_error, error)
+    assert len(server.requests) == 3
+
+
+async def test_the_asynchronous_client_reads_the_configuration_synchronously_too():
+    client = AgentOSClient("http://127.0.0.1:9", timeout=0.1, retry=QUICK)
+    with pytest.raises(RemoteServerUnavailableError):
+        client.get_config()
+    await client.close()
+
+
+async def test_both_clients_have_every_operation_under_its_documented_name():
+    for name in OPERATIONS:
+        assert hasattr(SyncAgentOSClient, name)
+        assert hasattr(AgentOSClient, name) or hasattr(AgentOSClient, f"a{name}")
+    for name in ("aget_config", "get_config", "aget_agent"):
+        assert hasattr(AgentOSClient, name)
+        assert hasattr(SyncAgentOSClient, name)
+
+
+def test_methods_show_their_signature_and_documentation():
+    method = AgentOSClient.run_agent
+    signature = inspect.signature(method)
+    assert list(signature.parameters)[:5] == ["self", "agent_id", "message", "session_id", "user_id"]
+    assert "knowledge_filters" in signature.parameters
+    assert signature.return_annotation == "RunOutput"
+    assert "seconds to wait" in (inspect.getdoc(method) or "")
+    assert inspect.iscoroutinefunction(method)
+    assert inspect.signature(SyncAgentOSClient.run_agent_stream).return_annotation == "RunOutputEvent"
+
+
+async def test_a_client_is_a_context_manager_and_outlives_a_close():
+    async with AgentOSClient("http://127.0.0.1:9", timeout=0.1, retry=QUICK) as client:
+        pass
+    with pytest.raises(RemoteServerUnavailableError):
+        await client.aget_config()
+    await client.close()
+    with SyncAgentOSClient("http://127.0.0.1:9", timeout=0.1, retry=QUICK) as blocking_client:
+        pass
+    with pytest.raises(RemoteServerUnavailableError):
+        blocking_client.get_config()
+    blocking_client.close()
