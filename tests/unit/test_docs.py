@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from docs.generate import REFERENCE, render_all
 
 import serai
+from docs.generate import REFERENCE, render_all
 from serai.cli import app
 from serai.settings import Settings
 
@@ -35,6 +35,7 @@ PUBLIC_NAMES = {
         "ToolResult",
         "Turn",
         "provider_error",
+        "serving",
     },
     "serai.demo": {"build_demo"},
 }

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "components": COMPONENTS,
     "settings": {"settings"},
     "server": SERVER,
-    "testing": {"errors", "testing"},
+    "testing": SERVER | {"testing"},
     "demo": SERVER | {"testing", "demo"},
     "cli": SERVER | {"testing", "demo", "client", "cli"},
     "client": {"errors", "wire", "client"},
