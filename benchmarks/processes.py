@@ -76,10 +76,6 @@ class ServerProcess:
             time.sleep(POLL_S)
         self.started_in_s = time.perf_counter() - began
 
-    def wrap(self, prefix: Sequence[str], *, skip: int) -> None:
-        """Start the server under another program from now on: ``prefix`` replaces the first ``skip`` words."""
-        self._command = [*prefix, *self._command[skip:]]
-
     def stop(self, *, timeout_s: float = 40) -> None:
         """Ask the process to end and wait for it; kill it when it does not."""
         if self._process is None or self._process.poll() is not None:

@@ -1,73 +1,77 @@
 """Where the server's CPU time goes under plain runs: ``python -m benchmarks.profile``.
 
-Uses py-spy when it is on the path (samples, no distortion), else cProfile (counts calls, exaggerates small functions).
+The sampler py-spy, from an environment of its own, looks at the server from outside; nothing is added to what runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import pstats
 import re
-import shutil
 import signal
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.cases import PLAIN_FORM, send_load
+from benchmarks.environments import locked_python
 from benchmarks.results import RESULTS, describe_commit, describe_machine
 from benchmarks.subjects import all_subjects
 
 PROFILE = RESULTS / "profiles" / "plain_run.json"
+_PROFILER_LOCK = Path(__file__).parent / "profiler" / "requirements.txt"
 _SAMPLES_PER_S = 250
 _FOLDED_LEAF = re.compile(r"(?P<function>[^;]*) \((?P<file>[^()]*?)(?::\d+)?\)$")
 
 
+class ProfilerUnavailableError(Exception):
+    """The system does not let py-spy look into the server; it needs root, or ptrace rights."""
+
+
 @dataclass(frozen=True)
 class Profile:
-    """Shares of the server's CPU time, of PostgreSQL's no part, each list from large to small.
+    """Shares of the time in which the server ran Python, of PostgreSQL's no part, each list from large to small.
 
     Attributes:
-        method: ``py-spy`` or ``cProfile``.
         packages: share of each package; Serai is divided by layer.
         functions: share of each function, as ``package: file function``.
     """
 
-    method: str
     commit: str
     machine: dict[str, str]
     runs: int
+    concurrency: int
     packages: dict[str, float]
     functions: dict[str, float]
 
 
-def profile_plain_runs(runs: int) -> Profile:
-    """Profile the server while it serves plain runs, four at a time."""
+def profile_plain_runs(runs: int, *, concurrency: int = 1) -> Profile:
+    """Profile the server while it serves plain runs, ``concurrency`` of them at a time.
+
+    Raises:
+        EnvironmentUnavailableError: py-spy cannot be had.
+        ProfilerUnavailableError: py-spy may not look into the process.
+    """
+    py_spy = locked_python(_PROFILER_LOCK).with_name("py-spy")
     with all_subjects(peers=False) as [serai]:
-        folder = serai.server.log.parent
-        py_spy = shutil.which("py-spy")
-        if py_spy is None:
-            serai.server.wrap([sys.executable, "-m", "cProfile", "-o", str(folder / "profile"), "-m"], skip=2)
         serai.server.start()
-        send_load(serai, PLAIN_FORM, "COMPLETED", 100, concurrency=4)
-        recorder = _record(py_spy, serai.server.pid, folder / "profile") if py_spy else None
-        send_load(serai, PLAIN_FORM, "COMPLETED", runs, concurrency=4)
-        if recorder:
-            recorder.send_signal(signal.SIGINT)
-            recorder.wait(60)
-        serai.server.stop()
-        used = _read_folded(folder / "profile") if recorder else _read_calls(folder / "profile")
-    return _make_profile("py-spy" if py_spy else "cProfile", runs, used)
+        send_load(serai, PLAIN_FORM, "COMPLETED", max(1, runs // 10), concurrency=concurrency)
+        folded = serai.server.log.with_suffix(".folded")
+        recorder = _start_recording(py_spy, serai.server.pid, folded)
+        send_load(serai, PLAIN_FORM, "COMPLETED", runs, concurrency=concurrency)
+        recorder.send_signal(signal.SIGINT)
+        _, errors = recorder.communicate(timeout=60)
+        if not folded.exists():
+            raise ProfilerUnavailableError(errors.decode(errors="replace").strip())
+        return _make_profile(_read_folded(folded), runs=runs, concurrency=concurrency)
 
 
-def _record(py_spy: str, pid: int, output: Path) -> subprocess.Popen[bytes]:
-    command = [py_spy, "record", "--pid", str(pid), "--format", "raw", "--rate", str(_SAMPLES_PER_S)]
-    unlimited = ["--duration", "unlimited", "--full-filenames", "--output", str(output)]
-    return subprocess.Popen([*command, *unlimited], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _start_recording(py_spy: Path, pid: int, output: Path) -> subprocess.Popen[bytes]:
+    # Holding the interpreter's lock is what tells work from waiting: a loop that waits in C looks busy from outside.
+    command = [str(py_spy), "record", "--gil", "--pid", str(pid), "--format", "raw", "--rate", str(_SAMPLES_PER_S)]
+    rest = ["--duration", "unlimited", "--full-filenames", "--output", str(output)]
+    return subprocess.Popen([*command, *rest], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def _read_folded(file: Path) -> Counter[tuple[str, str]]:
@@ -81,18 +85,7 @@ def _read_folded(file: Path) -> Counter[tuple[str, str]]:
     return used
 
 
-def _read_calls(file: Path) -> Counter[tuple[str, str]]:
-    """Return microseconds by file and function from cProfile's own time of each function."""
-    stats: dict[tuple[str, int, str], Any] = pstats.Stats(str(file)).stats  # type: ignore[attr-defined]
-    used: Counter[tuple[str, str]] = Counter()
-    for (path, _, function), (_, _, own_s, _, _) in stats.items():
-        # Waiting for the network is no work.
-        if "epoll" not in function and "run_until_complete" not in function:
-            used[path, function] += round(own_s * 1e6)
-    return used
-
-
-def _make_profile(method: str, runs: int, used: Counter[tuple[str, str]]) -> Profile:
+def _make_profile(used: Counter[tuple[str, str]], *, runs: int, concurrency: int) -> Profile:
     total = used.total()
     packages: Counter[str] = Counter()
     functions: Counter[str] = Counter()
@@ -102,7 +95,7 @@ def _make_profile(method: str, runs: int, used: Counter[tuple[str, str]]) -> Pro
         functions[f"{package}: {Path(path).name} {function}"] += amount
     share = {name: round(amount / total, 4) for name, amount in packages.most_common() if amount / total >= 0.005}
     top = {name: round(amount / total, 4) for name, amount in functions.most_common(20)}
-    return Profile(method, describe_commit(), describe_machine(), runs, share, top)
+    return Profile(describe_commit(), describe_machine(), runs, concurrency, share, top)
 
 
 def package_of(path: str) -> str:
@@ -126,7 +119,9 @@ def read_profile() -> Profile | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
-    profile = profile_plain_runs(parser.parse_args().runs)
+    parser.add_argument("--concurrency", type=int, default=1)
+    options = parser.parse_args()
+    profile = profile_plain_runs(options.runs, concurrency=options.concurrency)
     PROFILE.parent.mkdir(parents=True, exist_ok=True)
     PROFILE.write_text(json.dumps(asdict(profile), indent=2) + "\n")
     for name, share in (*profile.packages.items(), *profile.functions.items()):

@@ -35,7 +35,8 @@ def render(results: Sequence[Result]) -> str:
 def render_profile(profile: Profile) -> str:
     """Return the Markdown that says where the time goes."""
     lines = [f"| {name} | {share:.1%} |" for name, share in profile.packages.items()]
-    source = f"`python -m benchmarks.profile` ({profile.method}, {profile.runs} runs) at {profile.commit}."
+    load = f"{profile.runs} runs, concurrency {profile.concurrency}"
+    source = f"`python -m benchmarks.profile` at {profile.commit}; {load}."
     title = "\n### Where a plain run's CPU time goes, in the server process\n"
     return "\n".join([title, source, "", "| code of | share |", "|---|---|", *lines])
 

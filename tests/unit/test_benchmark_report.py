@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from benchmarks.cases import Sample
 from benchmarks.profile import Profile, package_of, read_profile
 from benchmarks.report import BEGIN, END, PAGE, render, render_page
@@ -55,7 +56,7 @@ def test_results_survive_their_file(tmp_path: Path) -> None:
 
 def test_tables_replace_the_old_ones_and_nothing_else() -> None:
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    profile = Profile("py-spy", "abc", {}, 10, {"serai.engine": 0.25}, {})
+    profile = Profile("abc", {}, 10, 1, {"serai.engine": 0.25}, {})
     new = render_page(page, [result_of(sample("Serai", 1.0))], profile)
     assert new.startswith("before\n")
     assert new.endswith("after\n")
