@@ -28,7 +28,10 @@ class Drains(Protocol):
     """A runtime that can finish its work before it is stopped."""
 
     async def drain(self, *, timeout_s: float) -> None:
-        """Take no new run, wait for those that run here, hand over what is left after ``timeout_s``."""
+        """Take no new run, wait for those that run here, hand over what is left after ``timeout_s``.
+
+        May be called again when it was cancelled.
+        """
 
 
 def run_until_stopped(work: Callable[[StopSignals], Coroutine[Any, Any, None]]) -> None:
@@ -161,8 +164,8 @@ async def _started(agent_os: AgentOS, signals: StopSignals) -> AsyncIterator[Map
 
 async def _drain(agent_os: AgentOS, settings: Settings, signals: StopSignals) -> None:
     runtime = getattr(agent_os.app.state, "serai", None)
-    if isinstance(runtime, Drains):
-        await signals.unless_hurried(runtime.drain(timeout_s=settings.drain_s))
+    if isinstance(runtime, Drains) and not await signals.unless_hurried(runtime.drain(timeout_s=settings.drain_s)):
+        await runtime.drain(timeout_s=0)
 
 
 async def _stop_at_signal(server: uvicorn.Server, signals: StopSignals) -> None:

@@ -40,8 +40,8 @@ class StopSignals:
         finally:
             self._on_stop = None
 
-    async def unless_hurried(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await ``work``; at the second signal cancel it, so that what follows comes at once."""
+    async def unless_hurried(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Await ``work``, or cancel it at the second signal; tell whether it came to its end."""
         task, hurry = asyncio.create_task(work), asyncio.create_task(self.hurry.wait())
         try:
             await asyncio.wait((task, hurry), return_when=asyncio.FIRST_COMPLETED)
@@ -50,8 +50,10 @@ class StopSignals:
             if not task.done():
                 task.cancel()
             await asyncio.wait((task,))
-        if not task.cancelled():
-            task.result()
+        if task.cancelled():
+            return False
+        task.result()
+        return True
 
     def _receive(self, number: int) -> None:
         if self.hurry.is_set():
