@@ -70,12 +70,39 @@ def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
         assert "404" in unknown.stderr
 
 
-def test_the_banners_curl_command_works_as_it_is_printed(folder):
+def test_what_the_banner_offers_to_copy_works_as_it_is_printed(folder):
     with serve(folder) as node:
-        node.wait_until_listening()
-        command = node.wait_for("curl ").strip()
-        done = subprocess.run(["bash", "-c", f"{command} --silent"], capture_output=True, text=True, check=True)
-        assert json.loads(done.stdout)["content"].startswith("2 + 2 = 4")
+        node.wait_for("print(client.run_agent(")
+        start = next(index for index, line in enumerate(node.lines) if "from serai.client" in line)
+        curl = next(line.strip() for line in node.lines if line.startswith("  curl "))
+        python = "\n".join(line.strip() for line in node.lines[start:])
+        by_curl = subprocess.run(["bash", "-c", f"{curl} --silent"], capture_output=True, text=True, check=True)
+        by_python = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, check=True)
+    assert json.loads(by_curl.stdout)["content"].startswith("2 + 2 = 4")
+    assert by_python.stdout.startswith("2 + 2 = 4")
+
+
+def test_a_model_or_database_that_cannot_be_used_is_one_clear_line(folder):
+    missing_key = ["serve", "--model", "openai:gpt-5-mini", "--data-dir", str(folder)]
+    unreachable = ["serve", "--port", "0", "--database-url", "postgresql://ann:secret@127.0.0.1:1/x"]
+    for arguments, said in (
+        (missing_key, "The model 'openai:gpt-5-mini'"),
+        (unreachable, "PostgreSQL cannot be reached"),
+    ):
+        with NodeProcess(arguments) as node:
+            assert node.wait() == 1
+        assert len(node.lines) == 1
+        assert node.lines[0].startswith(f"serai: {said}")
+        assert "secret" not in node.lines[0]
+
+
+def test_a_signal_while_starting_ends_it_cleanly():
+    with data_folder() as fresh, serve(fresh) as node:
+        while not fresh.exists():
+            assert node.process.poll() is None
+            time.sleep(0.01)
+        node.send(signal.SIGTERM)
+        assert node.wait() == 0
 
 
 def test_run_without_a_server_says_how_to_start_one():

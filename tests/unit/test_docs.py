@@ -12,6 +12,7 @@ import typer
 import serai
 from docs.generate import REFERENCE, render_all
 from serai.cli import app
+from serai.cli.target import load_target
 from serai.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,12 @@ def test_links_inside_the_docs_lead_somewhere(page):
 def test_settings_named_in_the_docs_exist(page):
     known = {f"SERAI_{name.upper()}" for name in Settings.model_fields} | {"SERAI_URL", "SERAI_TEST_POSTGRES"}
     assert set(re.findall(r"\bSERAI_[A-Z_]+[A-Z]\b", page.read_text())) <= known
+
+
+def test_the_example_of_an_os_can_be_served(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    example = load_target(str(ROOT / "examples" / "my_os.py"), settings=Settings())
+    assert list(example.agents) == ["assistant"]
 
 
 def _agree(text: str, default: object) -> bool:
