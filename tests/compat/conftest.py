@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
-
 from tests.compat.clients.checklist import Target
 from tests.compat.published_clients import python_or_not_run
 from tests.postgres import data_folder
@@ -53,7 +53,7 @@ def reference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targe
 
 def _serve_both(open_one: list[str], keyed_one: list[str], *, key_name: str, logs: Path) -> Iterator[Target]:
     servers = [
-        ServerProcess(open_one, env=clean_environment(), log=logs / "open.log", folder=logs),
+        ServerProcess(open_one, env=clean_environment(SERAI_HEARTBEAT_S="0.2"), log=logs / "open.log", folder=logs),
         ServerProcess(keyed_one, env=clean_environment(**{key_name: KEY}), log=logs / "keyed.log", folder=logs),
     ]
     try:

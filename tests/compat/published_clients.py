@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benchmarks.environments import EnvironmentUnavailableError, clean_environment, locked_python
 
+from benchmarks.environments import EnvironmentUnavailableError, clean_environment, locked_python
 from tests.compat.clients.checklist import Target, check_names
 from tests.suites import not_run
 

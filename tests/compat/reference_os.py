@@ -6,6 +6,7 @@ Runs only in the environment of benchmarks/peers. Called as ``reference_os.py FO
 
 import re
 import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -72,6 +73,11 @@ def say_it_back(messages):
     return f"Echo: {text_of(messages, 'user')[-1]}"
 
 
+def say_it_back_late(messages):
+    time.sleep(1.5)
+    return say_it_back(messages)
+
+
 def list_earlier_messages(messages):
     return f"Before: {', '.join(text_of(messages, 'user')[:-1]) or 'nothing'}"
 
@@ -106,6 +112,7 @@ def main():
     shared = {"db": db, "add_history_to_context": True, "telemetry": False}
     agents = [
         Agent(id="echo-agent", name="Echo", description="Says what it hears.", model=Script(say_it_back), **shared),
+        Agent(id="slow-agent", name="Slow", model=Script(say_it_back_late), **shared),
         Agent(id="recall-agent", name="Recall", model=Script(list_earlier_messages), **shared),
         Agent(id="weather-agent", name="Weather", model=Script(ask_the_tool_first), tools=[get_weather], **shared),
         Agent(

@@ -13,6 +13,10 @@ def say_it_back(asked: Asked) -> str:
     return f"Echo: {asked.message}"
 
 
+def say_it_back_late(asked: Asked) -> Turn:
+    return Turn(say_it_back(asked), delay_s=1.5)
+
+
 def list_earlier_messages(asked: Asked) -> str:
     parts = [part for message in asked.messages if isinstance(message, ModelRequest) for part in message.parts]
     said = [part.content for part in parts if isinstance(part, UserPromptPart) and isinstance(part.content, str)]
@@ -30,6 +34,7 @@ def call_the_broken_tool_once(asked: Asked) -> Turn | str:
 
 
 echo = Agent(ScriptedModel(say_it_back), name="echo-agent", description="Says what it hears.")
+slow = Agent(ScriptedModel(say_it_back_late), name="slow-agent")
 recall = Agent(ScriptedModel(list_earlier_messages), name="recall-agent")
 weather = Agent(ScriptedModel(ask_the_tool_first), name="weather-agent")
 broken_tool = Agent(ScriptedModel(call_the_broken_tool_once), name="broken-tool-agent")
@@ -48,4 +53,4 @@ def explode() -> str:
     raise ValueError("tool exploded")
 
 
-agent_os = AgentOS(name="compat", agents=[echo, recall, weather, broken_tool, broken_model])
+agent_os = AgentOS(name="compat", agents=[echo, slow, recall, weather, broken_tool, broken_model])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from benchmarks.processes import free_port
 
+from benchmarks.processes import free_port
 from serai.agent_data import TypedAgentData
 from serai.client import AgentOSClient
 from tests.compat.clients.checklist import Target

@@ -3,6 +3,7 @@
 Runs in the locked environments of agno 3 and agno 2; the agents are those of serai_os.py.
 """
 
+import asyncio
 import socket
 from importlib.metadata import version
 from uuid import uuid4
@@ -20,7 +21,7 @@ from agno.run.agent import (
 )
 from checklist import check, check_generation, main
 
-AGENTS = {"echo-agent", "recall-agent", "weather-agent", "broken-tool-agent", "broken-model-agent"}
+AGENTS = {"echo-agent", "recall-agent", "slow-agent", "weather-agent", "broken-tool-agent", "broken-model-agent"}
 ODD_TEXT = 'a\u0085b\u2028c\u2029d \U0001f600 \u00e9 "quoted" \\ \t tab\nline & = + % end'
 MEBIBYTE = 1024 * 1024
 
@@ -195,6 +196,21 @@ async def a_second_run_sees_the_first(target):
 
 
 @check
+async def runs_of_one_session_take_turns(target):
+    client, session = AgentOSClient(target.base_url), str(uuid4())
+    runs = await asyncio.gather(*(client.run_agent("recall-agent", "hi", session_id=session) for _ in range(3)))
+    equal(sorted(run.content for run in runs), ["Before: hi", "Before: hi, hi", "Before: nothing"])
+
+
+@check
+async def a_session_of_another_user_is_404(target):
+    client, session = AgentOSClient(target.base_url), str(uuid4())
+    await client.run_agent("echo-agent", "hi", session_id=session, user_id="ada")
+    body = await expect_status(404, client.run_agent("echo-agent", "hi", session_id=session, user_id="eve"))
+    equal(body["detail"], "Session not found")
+
+
+@check
 async def run_agent_reports_tool_calls(target):
     run = await AgentOSClient(target.base_url).run_agent("weather-agent", "and in Oslo?")
     equal(run.content, "Report: Oslo: sunny")
@@ -306,6 +322,12 @@ async def a_nul_character_arrives_in_a_stream(target):
     events = await streamed(AgentOSClient(target.base_url), "echo-agent", "a\0b")
     equal("".join(event.content for event in events if isinstance(event, RunContentEvent)), "Echo: a\0b")
     equal(events[-1].content, "Echo: a\0b")
+
+
+@check
+async def a_silent_stream_outlives_the_timeout_of_the_client(target):
+    events = await streamed(AgentOSClient(target.base_url, timeout=0.6), "slow-agent", "take your time")
+    equal(events[-1].content, "Echo: take your time")
 
 
 @check
