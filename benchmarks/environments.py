@@ -65,8 +65,8 @@ def _run(command: list[str]) -> None:
     except subprocess.TimeoutExpired as error:
         raise EnvironmentUnavailableError(f"{' '.join(command[1:3])} took over {CREATION_TIMEOUT_S} s") from error
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-3:]
-        raise EnvironmentUnavailableError(f"{' '.join(command[1:3])} failed: {' '.join(last)}")
+        reason = " ".join(done.stderr.split())[:500]
+        raise EnvironmentUnavailableError(f"{' '.join(command[1:3])} failed: {reason}")
 
 
 def _interpreter(home: Path) -> Path:
