@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from starlette.requests import Request
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What an OS says about itself; fixed once it is built."""
+    """What an OS says about itself; fixed once it is built. `started_at` is RFC 3339 in UTC."""
 
     id: str
     name: str | None
     description: str | None
-    started_at: datetime
+    started_at: str
     settings: Settings
     agents: Mapping[str, Agent]
     quick_prompts: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -43,8 +43,7 @@ async def get_root(request: Request) -> Response:
 
 async def get_health(request: Request) -> Response:
     """Say that the process answers; `/ready` says whether it can work."""
-    started_at = description_of(request).started_at.isoformat().replace("+00:00", "Z")
-    return _json({"status": "ok", "instantiated_at": started_at})
+    return _json({"status": "ok", "instantiated_at": description_of(request).started_at})
 
 
 async def get_ready(request: Request) -> Response:
