@@ -110,6 +110,20 @@ async def test_following_starts_after_the_index_given(kind):
 
 
 @BOTH
+async def test_following_a_run_that_has_ended_from_its_last_event_yields_nothing(kind):
+    server = Recorder(sse(b": ok\n\n"), run_json("COMPLETED"))
+    assert await events_of(connect(kind, server).follow_agent_run("a", "r-1", after=3)) == []
+    assert server.asked == ["GET /agents/a/runs/r-1/events", "GET /agents/a/runs/r-1"]
+
+
+@BOTH
+async def test_a_server_that_ends_a_stream_to_restart_is_followed_after_it(kind):
+    server = Recorder(sse(b": ok\n\n"), run_json("RUNNING"), sse(frames(*STORY[2:], first=2)))
+    events = await events_of(connect(kind, server).follow_agent_run("a", "r-1", after=1))
+    assert names(events) == NAMES[2:]
+
+
+@BOTH
 async def test_a_stream_lost_before_its_first_event_is_followed_when_the_run_exists(kind):
     server = Recorder(httpx.ReadError("cut"), run_json("RUNNING"), sse(frames(*STORY)))
     events = await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1"))

@@ -20,6 +20,7 @@ from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 from serai.wire.sse import Frame, SSEParser
+from serai.wire.status import RunStatus
 
 Result = TypeVar("Result")
 
@@ -203,7 +204,7 @@ class Core:
                     continue
                 yield from self._read_events(cursor)
                 failure = RemoteServerUnavailableError("The stream ended before its run did", self.base_url)
-                if cursor.last_id is None:
+                if cursor.last_id is None or cursor.has_ended or (yield from self._is_over(call, run, cursor)):
                     return
             except RemoteServerUnavailableError as error:
                 failure = error
@@ -212,6 +213,13 @@ class Core:
             attempt = 1 if cursor.has_news else attempt
             request = yield from self._resume(call, run, cursor, first, failure, attempt)
             yield Sleep(self._policy.delay_s(attempt))
+
+    def _is_over(self, call: Call[Any], run: RunReference, cursor: _Cursor) -> Flow[bool]:
+        """Say whether a stream that ended without bringing anything had nothing left to bring."""
+        if cursor.has_news:
+            return False
+        found = yield from self._find_run(run, call.arguments.headers)
+        return not isinstance(found, Missing) and read_status(found.content).is_terminal
 
     def _delay_or_raise(self, answer: Any, attempt: int, *, is_read: bool) -> float:
         again = NOT_TAKEN | UNCERTAIN if is_read else NOT_TAKEN
@@ -292,6 +300,14 @@ def read_answer(call: Call[Result], answer: Any) -> Result:
     if row.many:
         return [model.model_validate(item) for item in json.loads(answer.content)]  # type: ignore[return-value]
     return model.model_validate_json(answer.content)  # type: ignore[no-any-return]
+
+
+def read_status(body: bytes) -> RunStatus:
+    """Return the status in a run's JSON; one that this version does not know counts as an end."""
+    try:
+        return RunStatus(json.loads(body)["status"])
+    except (ValueError, KeyError, TypeError):
+        return RunStatus.COMPLETED
 
 
 def read_event(frame: Frame) -> BaseEvent | None:
