@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 

@@ -20,6 +20,7 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
     PartStartEvent,
@@ -36,7 +37,6 @@ from serai.components.durability import MODEL_ID, Body, current_execution
 from serai.components.journalled import (
     json_value,
     load_response,
-    load_usage,
     problem_of,
     shape_of,
     text_of_result,
@@ -82,6 +82,7 @@ class AgentRun:
         self._first_token_s: float | None = None
         self._request_started_at = 0.0
         self._request_first_token_s: float | None = None
+        self._response: ModelResponse | None = None
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._usage: Counter[str] = Counter()
@@ -134,15 +135,14 @@ class AgentRun:
             except Exception:
                 self._model_failed = True
                 raise
-            return {"response": payload, "first_token_s": self._close_request(payload)}
+            return {"response": payload, **self._close_request(payload)}
 
         call = str(self._next_ordinal(operation))
         step = await self.run.journal.run(operation, call, given=shape_of(messages), body=ask)
-        response = step["response"]
-        self._count(response["usage"])
+        self._usage.update(step["usage"])
         if self._first_token_s is None:
             self._first_token_s = step["first_token_s"]
-        return response
+        return step["response"]
 
     async def announce_tool_call(self, call: ToolCallPart, args: dict[str, Any], handler: Body) -> Any:
         """Remember which call the next tool step of this task is."""
@@ -185,6 +185,10 @@ class AgentRun:
             case _:
                 return
 
+    def hear_all(self, response: ModelResponse) -> None:
+        """Keep the model's whole response until its request is closed."""
+        self._response = response
+
     async def _load(self, history_runs: int) -> list[ModelMessage]:
         context = await self.run.load_context(history_runs=history_runs)
         self._stored_state = {name: dump_json(value) for name, value in context.state.items()}
@@ -198,6 +202,7 @@ class AgentRun:
         self._thinking.clear()
         self._request_started_at = time.perf_counter()
         self._request_first_token_s = None
+        self._response = None
         cut_off, self._logged.open_request = self._logged.open_request, None
         if cut_off is None:
             self._events.emit("ModelRequestStarted", **self._model)
@@ -205,8 +210,9 @@ class AgentRun:
             # Some of this request's answer was delivered before the node died: followers drop it from there on.
             self._events.emit("CustomEvent", name="step_restarted", from_index=cut_off)
 
-    def _close_request(self, payload: dict[str, Any]) -> float | None:
-        response = load_response(payload)
+    def _close_request(self, payload: dict[str, Any]) -> dict[str, Any]:
+        response = self._response or load_response(payload)
+        usage = wire_usage(response.usage)
         if not self.input.stream or not (self._text or self._thinking):
             text, thinking = text_of([response]), thinking_of([response])
             if text or thinking:
@@ -215,10 +221,10 @@ class AgentRun:
         self._events.emit(
             "ModelRequestCompleted",
             **self._model,
-            **{"reasoning_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, **wire_usage(response.usage)},
+            **{"reasoning_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, **usage},
             time_to_first_token=self._request_first_token_s,
         )
-        return self._request_first_token_s
+        return {"usage": usage, "first_token_s": self._request_first_token_s}
 
     def _say(self, text: str, thinking: str) -> None:
         if not text and not thinking:
@@ -323,9 +329,6 @@ class AgentRun:
             metrics["time_to_first_token"] = self._first_token_s
         details = {"id": self._model["model"], "provider": self._model["model_provider"], **tokens}
         return {**metrics, "details": {"model": [details]}}
-
-    def _count(self, usage: dict[str, Any]) -> None:
-        self._usage.update(wire_usage(load_usage(usage)))
 
     def _next_ordinal(self, operation: str) -> int:
         self._ordinals[operation] += 1

@@ -57,6 +57,10 @@ class Execution(Protocol):
         """Take an event of the model's stream as it comes."""
         ...
 
+    def hear_all(self, response: ModelResponse) -> None:
+        """Take the model's whole response."""
+        ...
+
 
 current_execution: ContextVar[Execution | None] = ContextVar("serai_execution", default=None)
 _in_step: ContextVar[bool] = ContextVar("serai_in_step", default=False)
@@ -73,12 +77,17 @@ class ListeningModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         execution = current_execution.get()
-        if execution is None or _cannot_stream(self.wrapped):
+        if execution is None:
             return await self.wrapped.request(messages, model_settings, model_request_parameters)
-        async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:
-            async for event in stream:
-                execution.hear(event)
-        return stream.get()
+        if _cannot_stream(self.wrapped):
+            response = await self.wrapped.request(messages, model_settings, model_request_parameters)
+        else:
+            async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:
+                async for event in stream:
+                    execution.hear(event)
+            response = stream.get()
+        execution.hear_all(response)
+        return response
 
 
 def _cannot_stream(model: Model) -> bool:

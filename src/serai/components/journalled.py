@@ -6,23 +6,16 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart
-from pydantic_ai.usage import RequestUsage
 
 from serai.domain.json_text import dump_json
 
 _response = TypeAdapter(ModelResponse)
-_usage = TypeAdapter(RequestUsage)
 _anything = TypeAdapter[Any](Any)
 
 
 def load_response(payload: dict[str, Any]) -> ModelResponse:
     """Return the response of a journalled model request."""
     return _response.validate_python(payload)
-
-
-def load_usage(payload: dict[str, Any]) -> RequestUsage:
-    """Return the usage of a journalled model request."""
-    return _usage.validate_python(payload)
 
 
 def shape_of(messages: list[ModelMessage]) -> list[Any]:

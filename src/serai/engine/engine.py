@@ -93,7 +93,10 @@ class Engine:
         self.worker.start()
 
     async def stop(self, *, drain_s: float = 0.0) -> None:
-        """Wait for the runs held, at most `drain_s` seconds, hand the rest over, and leave the cluster."""
+        """Wait for the runs held, at most `drain_s` seconds, hand the rest over, and leave the cluster.
+
+        May be cancelled and called again, with less time; does nothing once it has returned.
+        """
         self._is_stopping = True
         await self.worker.drain(drain_s)
         await self.node.stop()

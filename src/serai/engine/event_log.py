@@ -42,6 +42,7 @@ class RunWriter:
         self.next_seq = next_seq
         self.is_fenced = False
         self.pending = Append(record)
+        self.open_steps = 0
         self.confirmed_at = time.monotonic()
         self._log = log
         self._on_fenced = on_fenced
@@ -56,18 +57,18 @@ class RunWriter:
     def add_step(self, step: Step) -> None:
         """Append a finished step; the events emitted before it commit with it or earlier."""
         self.pending.steps.append(step)
+        self.open_steps += 1
         self._log.touch(self)
 
     async def commit(self) -> None:
-        """Wait until all that was written is durable, and this node is known to own the run still.
+        """Wait until all finished steps are durable, and this node is known to own the run still.
 
         Raises:
             FencedError: another node owns it.
         """
         if self.is_fenced:
             raise FencedError(f"run {self.record.id} belongs to another node now")
-        is_due = time.monotonic() - self.confirmed_at > self._log.confirm_s
-        if not is_due and not self.pending.events and not self.pending.steps and not self._log.is_writing(self):
+        if self.open_steps == 0 and time.monotonic() - self.confirmed_at < self._log.confirm_s:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._commits.append(future)
@@ -226,10 +227,6 @@ class EventLog:
         """Return whether this process runs it."""
         return key in self._writers
 
-    def is_writing(self, writer: RunWriter) -> bool:
-        """Return whether a flush of this run is under way."""
-        return writer.record.key in self._writing
-
     async def read(self, key: UUID, *, after: int) -> list[Event]:
         """Return committed events with a greater sequence number."""
         return await self._store.read_events(key, after=after, limit=READ_LIMIT)
@@ -308,6 +305,7 @@ class EventLog:
     ) -> None:
         if is_owned:
             writer.confirmed_at = time.monotonic()
+            writer.open_steps -= len(append.steps)
             if append.events:
                 self.publish(writer.record.key, append.events)
         else:

@@ -44,7 +44,7 @@ class Journal:
             JournalMismatchError: the stored step was given something else.
             FencedError: another node owns the run.
 
-        Everything written before is durable before `body` starts; its result becomes durable with the run's next
+        Every earlier step is durable before `body` starts; its result becomes durable with the run's next
         step or end, at the latest after 10 ms. After a crash within, `body` runs again.
         """
         fingerprint = hashlib.blake2b(dump_json(given), digest_size=16).digest()

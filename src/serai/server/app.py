@@ -66,7 +66,8 @@ class AgentOS:
         if not self.id:
             raise ConfigurationError(f"The name {self.name!r} has no letter or digit to make an id of: pass id=….")
         self.description = description
-        self.agents: Mapping[str, Agent] = index_by_id("agent", (_as_component(agent, self.settings) for agent in agents))
+        components = [_as_component(agent, self.settings) for agent in agents]
+        self.agents: Mapping[str, Agent] = index_by_id("agent", components)
         self.quick_prompts = {key: tuple(prompts) for key, prompts in (quick_prompts or {}).items()}
         if unknown := sorted(set(self.quick_prompts) - set(self.agents)):
             raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from serai.engine.engine import Engine, EngineOptions
+from serai.errors import ConfigurationError
 from serai.records.store import RecordStore
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 
+if TYPE_CHECKING:
+    from serai.storage.embedded import EmbeddedPostgres
+
 DAY_S = 86_400
+POSTGRES_LOOK_S = 2.0
 _log = structlog.get_logger("serai.server")
 
 
@@ -35,8 +39,8 @@ class Runtime:
     def __init__(self, *, settings: Settings, agents: Mapping[str, Any]) -> None:
         self.settings = settings
         self.agents = agents
-        self._postgres: Any = None
-        self._upkeep: asyncio.Task[None] | None = None
+        self._postgres: EmbeddedPostgres | None = None
+        self._upkeep: list[asyncio.Task[None]] = []
         self._is_drained = False
 
     async def start(self) -> None:
@@ -66,21 +70,25 @@ class Runtime:
         except BaseException:
             await self._stop_postgres()
             raise
-        self._upkeep = asyncio.create_task(self._keep_up(), name="serai-upkeep")
+        self._upkeep.append(asyncio.create_task(self._keep_partitions(), name="serai-partitions"))
+        if self._postgres is not None:
+            self._upkeep.append(asyncio.create_task(self._keep_postgres(self._postgres), name="serai-postgres"))
 
     async def drain(self, *, timeout_s: float) -> None:
-        """Take no new run, wait for those that run here, hand over what is left after the time."""
+        """Take no new run, wait for those that run here, hand over what is left after the time.
+
+        May be cancelled and called again with less time.
+        """
         self._is_drained = True
         await self.engine.stop(drain_s=timeout_s)
 
     async def stop(self) -> None:
         """Hand over what still runs, close the connections, and leave PostgreSQL to whoever still uses it."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._upkeep
-        if not self._is_drained:
-            await self.engine.stop()
+        self._is_drained = True
+        await self.engine.stop()
+        for task in self._upkeep:
+            task.cancel()
+        await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.database.close()
         await self._stop_postgres()
 
@@ -94,15 +102,26 @@ class Runtime:
         from serai.storage.embedded import EmbeddedPostgres, default_data_dir  # noqa: PLC0415 - not on every platform
 
         self._postgres = EmbeddedPostgres(self.settings.data_dir or default_data_dir())
-        dsn: str = await asyncio.to_thread(self._postgres.start)
-        return dsn
+        return await asyncio.to_thread(self._postgres.start)
 
     async def _stop_postgres(self) -> None:
         if self._postgres is not None:
             postgres, self._postgres = self._postgres, None
             await asyncio.to_thread(postgres.stop)
 
-    async def _keep_up(self) -> None:
+    async def _keep_postgres(self, postgres: EmbeddedPostgres) -> None:
+        """Start the server's own PostgreSQL again when it has died."""
+        while True:
+            await asyncio.sleep(POSTGRES_LOOK_S)
+            if await self.database.is_reachable():
+                continue
+            _log.warning("postgres_restart")
+            try:
+                await asyncio.to_thread(postgres.start)
+            except ConfigurationError as error:
+                _log.error("postgres_restart_failed", reason=error.message)
+
+    async def _keep_partitions(self) -> None:
         while True:
             await asyncio.sleep(DAY_S)
             try:

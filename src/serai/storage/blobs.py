@@ -1,0 +1,44 @@
+"""Media by content hash: stored once per project, never inside a JSON document."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from serai.storage.connection import Database
+
+# Stores bytes unless the project has them already.
+_PUT = """
+insert into blobs (project_id, sha256, user_id, size, media_type, bytes) values ($1, $2, $3, $4, $5, $6)
+on conflict do nothing"""
+
+_GET = "select media_type, bytes from blobs where project_id = $1 and sha256 = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Stored bytes and what they are, for example ``image/png``."""
+
+    media_type: str
+    bytes: bytes
+
+
+class BlobStore:
+    """Blobs of all projects; each project sees its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, project_id: str, blob: Blob, *, user_id: str | None = None) -> str:
+        """Store a blob and return its SHA-256 in hexadecimal digits; the same bytes again change nothing.
+
+        Durable when it returns. Cost: one write of the blob's size.
+        """
+        digest = hashlib.sha256(blob.bytes).digest()
+        await self._database.execute(_PUT, project_id, digest, user_id, len(blob.bytes), blob.media_type, blob.bytes)
+        return digest.hex()
+
+    async def get(self, project_id: str, sha256: str) -> Blob | None:
+        """Return a project's blob by its hash, or None."""
+        row = await self._database.fetchrow(_GET, project_id, bytes.fromhex(sha256))
+        return None if row is None else Blob(row["media_type"], row["bytes"])

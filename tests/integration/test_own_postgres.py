@@ -1,0 +1,64 @@
+"""A server on the PostgreSQL it brings along: what happens to both when one of them dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+
+from benchmarks.environments import clean_environment
+from benchmarks.processes import ServerProcess, postgres_pid
+from tests.postgres import data_folder
+
+RUNS = "/agents/my-agent/runs"
+
+
+def demo(folder: Path, tmp_path: Path) -> ServerProcess:
+    command = [sys.executable, "-m", "serai", "serve", "--port", "{port}", "--data-dir", str(folder)]
+    return ServerProcess(command, env=clean_environment(), log=tmp_path / "server.log")
+
+
+async def test_a_server_starts_its_postgresql_again_when_it_dies(tmp_path: Path):
+    with data_folder() as folder:
+        server = demo(folder, tmp_path)
+        server.start()
+        try:
+            async with httpx.AsyncClient(base_url=server.base_url, timeout=20) as client:
+                form = {"message": "hello", "stream": "false"}
+                before = (await client.post(RUNS, data=form)).json()["run_id"]
+                died = postgres_pid(folder)
+                assert died is not None
+                os.kill(died, signal.SIGKILL)
+                refused = await client.get("/ready")
+                while (answer := await client.get(f"{RUNS}/{before}")).status_code == 503:
+                    assert answer.headers["retry-after"]
+                    await asyncio.sleep(0.1)
+                assert refused.status_code in (200, 503)
+                assert answer.json()["status"] == "COMPLETED"
+                assert (await client.post(RUNS, data=form)).json()["status"] == "COMPLETED"
+        finally:
+            server.stop()
+        assert not (folder / "postmaster.pid").exists()
+
+
+async def test_what_was_answered_survives_kill_9_of_the_server(tmp_path: Path):
+    with data_folder() as folder:
+        server = demo(folder, tmp_path)
+        server.start()
+        form = {"message": "hello", "stream": "false"}
+        async with httpx.AsyncClient(timeout=20) as client:
+            answered = (await client.post(server.base_url + RUNS, data=form)).json()["run_id"]
+        os.kill(server.pid, signal.SIGKILL)
+        successor = demo(folder, tmp_path)
+        successor.start()
+        try:
+            async with httpx.AsyncClient(timeout=20) as client:
+                assert (await client.get(f"{successor.base_url}{RUNS}/{answered}")).json()["status"] == "COMPLETED"
+        finally:
+            successor.stop()
+            server.stop()
+        assert postgres_pid(folder) is None
