@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -17,6 +19,8 @@ from serai.server.app import AgentOS
 from serai.settings import Settings
 from serai.storage.connection import Database
 from tests.postgres import PostgresServer, fresh_database
+
+_TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def make_os(runtime: Any = None, **members: Any) -> AgentOS:
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an app on a free port of loopback; yields its base URL."""
-    with socket.socket() as listener:
+    # The protocol is named, else asyncio would leave Nagle's algorithm on and each POST would wait 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, http="httptools", loop="none", log_config=None, access_log=False, lifespan="on")
         config.load()
@@ -103,6 +108,11 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
             for accepting in server.servers:
                 accepting.close()
             await server.lifespan.shutdown()
+
+
+def http_client(base_url: str, **options: Any) -> httpx.AsyncClient:
+    """Return a client; it shares what a client of its own would take 30 ms to load."""
+    return httpx.AsyncClient(base_url=base_url, verify=_TLS, **options)
 
 
 @contextmanager

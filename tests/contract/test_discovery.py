@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.hosting import DescribedAgent, IdleRuntime, make_os, serving
+from tests.hosting import DescribedAgent, IdleRuntime, http_client, make_os, serving
 
 CALCULATOR = {"name": "add", "description": "Add two numbers.", "parameters": {"type": "object", "properties": {}}}
 
@@ -19,7 +19,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         id="bare", name="Bare", description=None, model_name=None, model_provider=None, instructions=None
     )
     os = make_os(agents=[agent, bare], description="For tests.", quick_prompts={"my-agent": ["Hello"]})
-    async with serving(os.app) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(os.app) as url, http_client(url) as client:
         yield client
 
 
@@ -43,7 +43,7 @@ async def test_ready_asks_the_runtime(client: httpx.AsyncClient):
 
 
 async def test_ready_answers_503_with_retry_after_while_the_database_is_away():
-    async with serving(make_os(IdleRuntime(is_ready=False)).app) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(make_os(IdleRuntime(is_ready=False)).app) as url, http_client(url) as client:
         response = await client.get("/ready")
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"

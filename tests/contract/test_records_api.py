@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.hosting import RecordsRuntime, connected, make_os, serving, shared_database
+from tests.hosting import RecordsRuntime, connected, http_client, make_os, serving, shared_database
 from tests.postgres import PostgresServer
 
 BASE = "/api/v1/beta/agent-data"
@@ -32,7 +32,7 @@ async def url(shared_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def api(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{url}{BASE}", headers={"Project-Id": str(uuid4())}) as client:
+    async with http_client(f"{url}{BASE}", headers={"Project-Id": str(uuid4())}) as client:
         yield client
 
 
@@ -268,7 +268,7 @@ async def test_unknown_members_of_a_body_are_ignored(api: httpx.AsyncClient):
 
 async def test_the_project_is_the_querys_else_the_headers_else_the_default(url: str):
     body = {"deployment_name": "_public", "data": {}}
-    async with httpx.AsyncClient(base_url=f"{url}{BASE}") as api:
+    async with http_client(f"{url}{BASE}") as api:
         default = (await api.post("", json=body)).json()
         header = (await api.post("", json=body, headers={"Project-Id": "p1"})).json()
         query = (await api.post("", json=body, params={"project_id": "p2", "organization_id": "o"})).json()
@@ -295,7 +295,7 @@ async def test_another_project_sees_nothing_of_a_record(api: httpx.AsyncClient):
 
 async def test_while_the_database_is_away_records_are_503_with_retry_after(shared_url: str):
     runtime = RecordsRuntime(shared_url)
-    async with serving(make_os(runtime).app) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(make_os(runtime).app) as url, http_client(url) as client:
         await runtime.database.close()
         runtime.database.dsn = runtime.database.dsn.replace("host=", "host=/nowhere")
         response = await client.get(f"{BASE}/x")

@@ -14,7 +14,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serai.errors import ConflictError
-from tests.hosting import IdleRuntime, make_os, serving
+from tests.hosting import IdleRuntime, http_client, make_os, serving
 
 
 class ErrorBody(BaseModel):
@@ -41,7 +41,7 @@ class Stamp:
 
 @asynccontextmanager
 async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(app) as url, http_client(url) as client:
         yield client
 
 

@@ -47,7 +47,7 @@ def value_text(raw: bytes, *, loc: Location) -> str:
 
 
 def _spell_out(token: str, loc: Location) -> str:
-    if token.startswith('"') or len(token) < 4:
+    if token.startswith('"'):
         return token
     if token.lstrip("-").isdigit():
         if len(token) > _LONGEST_INTEGER:

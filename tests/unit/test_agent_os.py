@@ -1,0 +1,57 @@
+"""AgentOS: what it takes, what it makes of names, and how it refuses."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic_ai import Agent
+
+from serai.errors import ConfigurationError
+from serai.server.components import slugify
+from serai.testing import ScriptedModel
+from tests.hosting import DescribedAgent, make_os
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("My Agent", "my-agent"),
+        ("  Über_Agent 2! ", "über-agent-2"),
+        ("日本 語", "日本-語"),
+        ("a--b", "a-b"),
+        ("!", ""),
+    ],
+)
+def test_names_become_ids(name: str, slug: str):
+    assert slugify(name) == slug
+
+
+def test_an_os_takes_its_id_from_its_name_or_as_given():
+    assert make_os(name="My OS").id == "my-os"
+    assert make_os(name="My OS", id="os-1").id == "os-1"
+    with pytest.raises(ConfigurationError, match="id="):
+        make_os(name="!!!")
+
+
+def test_a_pydantic_ai_agent_becomes_a_component_with_an_id_from_its_name():
+    os = make_os(agents=[Agent(ScriptedModel("Hi."), name="Helpful Agent")])
+    assert os.agents["helpful-agent"].name == "Helpful Agent"
+
+
+def test_an_agent_without_a_name_is_refused_with_the_next_step():
+    with pytest.raises(ConfigurationError, match="name='my-agent'"):
+        make_os(agents=[Agent(ScriptedModel("Hi."))])
+
+
+def test_two_agents_with_one_id_are_refused_by_their_names():
+    with pytest.raises(ConfigurationError, match=r"'a-b'.*'A B'.*'a_b'"):
+        make_os(agents=[DescribedAgent(id="a-b", name="A B"), DescribedAgent(id="a-b", name="a_b")])
+
+
+def test_quick_prompts_for_nobody_are_refused():
+    with pytest.raises(ConfigurationError, match="'nobody'"):
+        make_os(quick_prompts={"nobody": ["Hi"]})
+
+
+def test_the_app_is_built_once():
+    os = make_os()
+    assert os.app is os.app
