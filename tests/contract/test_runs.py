@@ -396,3 +396,12 @@ async def test_a_body_that_is_no_form_is_400(client: httpx.AsyncClient, content_
     response = await client.post(RUNS, content=b'{"message":"x"}', headers={"Content-Type": content_type})
     assert response.status_code == 400
     assert "x-www-form-urlencoded" in response.json()["detail"]
+
+
+async def test_following_an_ended_run_from_its_end_ends_at_once(client: httpx.AsyncClient):
+    await run(client, "hi", run_id="mine")
+    whole = await client.get(f"{RUNS}/mine/events")
+    last = whole.text.count("event: ") - 1
+    rest = await client.get(f"{RUNS}/mine/events", headers={"Last-Event-ID": str(last)})
+    assert (rest.status_code, "event: " in rest.text) == (200, False)
+    assert "event: " not in (await client.get(f"{RUNS}/mine/events", params={"after": "5000"})).text

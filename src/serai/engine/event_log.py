@@ -102,6 +102,7 @@ class Follower:
         self._log = log
         self._seen = after
         self._is_behind = not is_new
+        self._is_over = record.status.is_at_rest
         self._pushed: list[Event] = []
         self._wake = asyncio.Event()
         self._ends = LAST_EVENTS[record.kind]
@@ -120,13 +121,17 @@ class Follower:
     async def batches(self) -> AsyncIterator[list[Event]]:
         """Yield events in order, without gap or repetition, until the one that ends the run's stream."""
         while True:
-            events = await self._next()
+            was_read, events = self._is_behind, await self._next()
             if events:
                 self._seen = events[-1].seq
                 yield events
                 if events[-1].name in self._ends:
                     return
                 continue
+            if was_read and not self._is_behind:
+                if self._is_over:  # before the last read, which found nothing: there is nothing more
+                    return
+                self._is_over = self._is_behind = await self._log.is_over(self.record.key)
             self._wake.clear()
             if self._pushed or self._is_behind:
                 continue
@@ -230,6 +235,13 @@ class EventLog:
     async def read(self, key: UUID, *, after: int) -> list[Event]:
         """Return committed events with a greater sequence number."""
         return await self._store.read_events(key, after=after, limit=READ_LIMIT)
+
+    async def is_over(self, key: UUID) -> bool:
+        """Return whether a run of another node, or of the past, is known to rest."""
+        try:
+            return key not in self._writers and await self._store.is_at_rest(key)
+        except DatabaseUnavailableError:
+            return False
 
     def publish(self, key: UUID, events: Sequence[Event], *, answer: Answer | None = None) -> None:
         """Hand committed events to the followers here and wake those elsewhere."""

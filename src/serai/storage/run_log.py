@@ -41,6 +41,9 @@ _READ_STEPS = """
 select operation, call, fingerprint, result from run_steps where run_key = $1 and segment = $2"""
 
 
+_IS_AT_REST = "select status not in ('PENDING', 'RUNNING') from runs where key = $1"
+
+
 @dataclass(slots=True)
 class Append:
     """What one run has to write: events in order, steps, and the proof that its node owns it."""
@@ -88,6 +91,10 @@ class RunLog:
         """Return committed events with a greater sequence number, in order."""
         rows = await self._database.fetch(_READ_EVENTS, key, after, limit)
         return [Event(seq=row["seq"], name=row["name"], data=row["event"]) for row in rows]
+
+    async def is_at_rest(self, key: UUID) -> bool:
+        """Return whether a run is neither waiting nor running; a run that is gone rests."""
+        return await self._database.fetchval(_IS_AT_REST, key) is not False
 
     async def read_steps(self, key: UUID, *, segment: int) -> list[Step]:
         """Return the finished steps of a segment."""
