@@ -1,0 +1,30 @@
+"""What a search asks for, as the caller says it and as it is sent."""
+
+# ruff: noqa: A002 - the published interface has an argument named filter
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Filter = Mapping[str, Mapping[str, Any]]
+"""Field path to operator to operand, for example ``{"age": {"gte": 21}}``."""
+
+
+def search_body(
+    filter: Filter | None,
+    order_by: str | None,
+    offset: int | None,
+    page_size: int | None,
+    include_total: bool,
+    page_token: str | None,
+) -> dict[str, Any]:
+    """Return what a search says beside its scope; members that are None are not sent."""
+    return {
+        "filter": filter,
+        "order_by": order_by,
+        "offset": offset,
+        "page_size": page_size,
+        "include_total": include_total or None,
+        "page_token": page_token,
+    }
