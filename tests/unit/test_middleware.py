@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serai.errors import BodyTooLargeError
+from serai.server.access import LoopbackGuard, SecurityKey
 from serai.server.logs import ACCESS_LOGGER
 from serai.server.middleware import BodyLimit, RequestContext
 
@@ -100,3 +101,26 @@ async def test_a_stream_within_the_limit_passes():
     limited = BodyLimit(echo, max_bytes=12)
     sent = await call(limited, headers={"transfer-encoding": "chunked"}, chunks=(b"123456", b"123456"))
     assert sent[1]["body"] == b"12"
+
+
+async def test_the_guard_and_the_key_close_a_websocket_that_may_not_open():
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("reached")
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    headers = [(b"host", b"localhost"), (b"origin", b"https://evil.example")]
+    page = {"type": "websocket", "path": "/ws", "headers": headers}
+    guards: list[ASGIApp] = [
+        LoopbackGuard(never, allowed_hosts=(), allowed_origins=()),
+        SecurityKey(never, key="k", open_paths=()),
+    ]
+    for guard in guards:
+        sent: list[Message] = []
+
+        async def send(message: Message, sent: list[Message] = sent) -> None:
+            sent.append(message)
+
+        await guard(dict(page), receive, send)
+        assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
