@@ -140,6 +140,22 @@ async def test_a_stream_lost_before_its_first_event_is_asked_for_again_when_ther
 
 
 @BOTH
+async def test_a_stream_that_a_gateway_lost_is_followed_when_the_run_exists(kind):
+    server = Recorder(httpx.Response(504), run_json("RUNNING"), sse(frames(*STORY)))
+    events = await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1"))
+    assert names(events) == NAMES
+    assert server.asked.count("POST /agents/a/runs") == 1
+
+
+@BOTH
+async def test_a_stream_that_a_gateway_lost_is_an_error_when_the_server_cannot_say(kind):
+    server = Recorder(httpx.Response(504), httpx.Response(422))
+    with pytest.raises(httpx.HTTPStatusError, match="504"):
+        await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1"))
+    assert len(server.requests) == 2
+
+
+@BOTH
 async def test_a_continued_stream_lost_before_its_first_event_is_asked_for_again_with_its_key(kind):
     server = Recorder(httpx.ReadError("cut"), run_json("RUNNING"), sse(frames(*STORY, first=9)))
     events = await events_of(connect(kind, server).continue_agent_run_stream("a", "r-1", []))

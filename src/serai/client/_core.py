@@ -200,7 +200,11 @@ class Core:
                 answer = yield Open(request)
                 if answer.status_code >= 400:
                     is_read = request is not first or run.kind is RunCall.FOLLOW
-                    yield Sleep(self._delay_or_raise(answer, attempt, is_read=is_read))
+                    if answer.status_code in LOST and not is_read and attempt < self._policy.max_requests:
+                        request = yield from self._restart(call, run, first, ServerStatusError(answer))
+                        yield Sleep(self._policy.delay_s(attempt))
+                    else:
+                        yield Sleep(self._delay_or_raise(answer, attempt, is_read=is_read))
                     continue
                 yield from self._read_events(cursor)
                 failure = RemoteServerUnavailableError("The stream ended before its run did", self.base_url)
@@ -263,6 +267,10 @@ class Core:
             raise failure
         if run.kind is RunCall.FOLLOW or not was_sent(failure):
             return first
+        return (yield from self._restart(call, run, first, failure))
+
+    def _restart(self, call: Call[Any], run: RunReference, first: Request, failure: Exception) -> Flow[Request]:
+        """Return the request that gets a stream whose first event was never seen; raise the failure when none may."""
         found = yield from self._find_run(run, call.arguments.headers)
         if found is Missing.UNCERTAIN and not _may_repeat(run, failure):
             raise failure
@@ -326,13 +334,15 @@ def read_event(frame: Frame) -> BaseEvent | None:
     return event
 
 
-def _may_repeat(run: RunReference, failure: RemoteServerUnavailableError | None) -> bool:
+def _may_repeat(run: RunReference, failure: Exception | None) -> bool:
     """Say whether a run that an unknowing server may have got can be sent anew.
 
     After a dropped connection most likely nobody works on it; after a silence somebody may. An answer from something
-    before the server (no failure) tells as little as a silence.
+    before the server (any other failure, or none) tells as little as a silence.
     """
-    return run.kind is RunCall.CREATE and failure is not None and not timed_out(failure)
+    if run.kind is not RunCall.CREATE or not isinstance(failure, RemoteServerUnavailableError):
+        return False
+    return not timed_out(failure)
 
 
 def _lowered(headers: Mapping[str, str] | None) -> dict[str, str]:
