@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -156,6 +157,9 @@ async def _started(agent_os: AgentOS, signals: StopSignals) -> AsyncIterator[Map
     lifespan = app.router.lifespan_context(app)
     async with signals.cancelling():
         state = await lifespan.__aenter__()
+    # What stands now stands until the end: collections that pass over it cost a small request a quarter of its time.
+    gc.collect()
+    gc.freeze()
     try:
         yield state or {}
     finally:
