@@ -122,7 +122,7 @@ async def stream(client: httpx.AsyncClient, message: str, **fields: Any) -> list
 
 def names(events: list[dict[str, Any]]) -> list[str]:
     """The order of events, runs of content folded into one."""
-    folded = []
+    folded: list[str] = []
     for event in events:
         if not (event["event"] == "RunContent" and folded and folded[-1] == "RunContent"):
             folded.append(event["event"])

@@ -25,6 +25,7 @@ from serai.storage.runs import Answer
 FLUSH_S: Final = 0.01
 POLL_S: Final = 1.0
 READ_LIMIT: Final = 1000
+MAX_PUSHED: Final = 5000
 _log = structlog.get_logger("serai.engine")
 
 
@@ -111,6 +112,9 @@ class Follower:
         """Take events just committed by this process."""
         self._pushed.extend(events)
         self.answer = answer or self.answer
+        if len(self._pushed) > MAX_PUSHED:  # a slow reader: it reads the log page by page instead
+            self._pushed.clear()
+            self._is_behind = True
         self._wake.set()
 
     def look(self) -> None:

@@ -93,7 +93,9 @@ class Node:
                     connection.terminate()
             except Exception as error:
                 if not isinstance(error, DatabaseUnavailableError) and not is_connection_failure(error):
-                    raise
+                    if not self._registered.is_set():
+                        raise
+                    _log.exception("node_beat_failed")
                 # Short: a node must have its lock back before the others look twice.
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 0.2)

@@ -132,6 +132,8 @@ class Worker:
                 _log.warning("claims_wait", reason=error.message)
                 await asyncio.sleep(0.1)
                 self._due.set()
+            except Exception:  # noqa: BLE001 - the worker's boundary: a node that stopped claiming would look alive
+                _log.exception("claim_failed")
 
     async def _claim(self) -> None:
         limit = self._max_runs - len(self._tasks) - self._reserved
@@ -143,10 +145,9 @@ class Worker:
     async def _reconcile(self) -> None:
         """Let go of runs that the table gives to this node and nobody here works on.
 
-        A submit or claim whose answer was lost leaves such a run; two looks in a row make sure.
+        A submit or claim whose answer was lost leaves such a run. One that is merely on its way is not there at two
+        looks in a row; if it is after all, the fence keeps it from harm.
         """
-        if self._reserved:
-            return
         unknown = await self._store.list_running_keys(self._node_id) - self._tasks.keys()
         lost = unknown & self._strangers
         self._strangers = unknown

@@ -33,14 +33,18 @@ _UNAVAILABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk, memory, connections
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until the failover is through
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,
 )
 
 
 def is_connection_failure(error: BaseException) -> bool:
-    """Return whether the error says that PostgreSQL, not the statement, is the trouble."""
+    """Return whether PostgreSQL, not the statement, is the trouble: the same statement may succeed a moment later."""
     if isinstance(error, asyncpg.InterfaceError):
         return "clos" in str(error) or "another operation" in str(error) or "released" in str(error)
     return isinstance(error, _UNAVAILABLE)
