@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from serai.domain.run_state import LAST_EVENTS
@@ -42,6 +43,7 @@ class RunWriter:
         self.record = record
         self.next_seq = next_seq
         self.is_fenced = False
+        self.failure: Exception | None = None
         self.pending = Append(record)
         self.open_steps = 0
         self.confirmed_at = time.monotonic()
@@ -66,9 +68,12 @@ class RunWriter:
 
         Raises:
             FencedError: another node owns it.
+            Exception: what the database says about a step that it cannot take.
         """
         if self.is_fenced:
-            raise FencedError(f"run {self.record.id} belongs to another node now")
+            raise self.fenced()
+        if self.failure is not None:
+            raise self.failure
         if self.open_steps == 0 and time.monotonic() - self.confirmed_at < self._log.confirm_s:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,10 +88,22 @@ class RunWriter:
         return taken, commits
 
     def refuse(self) -> None:
-        """Mark the run as another node's."""
+        """Mark the run as another claim's."""
         if not self.is_fenced:
             self.is_fenced = True
             self._on_fenced()
+            _, commits = self.take()
+            _fail(commits, self.fenced())
+
+    def fail(self, append: Append, failure: Exception) -> None:
+        """Note that the database cannot take these steps: the run can only end, with the events that came with them."""
+        self.failure = failure
+        self.open_steps -= len(append.steps)
+        self.pending.events[:0] = append.events
+
+    def fenced(self) -> FencedError:
+        """Return what a write of a run that was lost raises."""
+        return FencedError(f"run {self.record.id} belongs to another node now")
 
 
 class Follower:
@@ -135,7 +152,8 @@ class Follower:
             if was_read and not self._is_behind:
                 if self._is_over:  # before the last read, which found nothing: there is nothing more
                     return
-                self._is_over = self._is_behind = await self._log.is_over(self.record.key)
+                if await self._log.is_over(self.record.key):
+                    self._is_over = self._is_behind = True
             self._wake.clear()
             if self._pushed or self._is_behind:
                 continue
@@ -156,9 +174,10 @@ class Follower:
             fresh = [event for event in pushed if event.seq > self._seen]
             if not fresh or fresh[0].seq == self._seen + 1:
                 return fresh
+        self._is_behind = False  # before the read: a wake-up while it is under way means another one
         try:
             events = await self._log.read(self.record.key, after=self._seen)
-            self._is_behind = len(events) == READ_LIMIT
+            self._is_behind = self._is_behind or len(events) == READ_LIMIT
             return events
         except DatabaseUnavailableError:
             self._is_behind = True
@@ -190,7 +209,10 @@ class EventLog:
         self._is_urgent = False
 
     def open_writer(self, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], object]) -> RunWriter:
-        """Begin to write for a run that this node has claimed."""
+        """Begin to write for a run that this node has claimed; an earlier claim of its own is void."""
+        if (earlier := self._writers.get(record.key)) is not None:
+            self._dirty.pop(record.key, None)
+            earlier.refuse()
         writer = RunWriter(self, record, next_seq=next_seq, on_fenced=on_fenced)
         self._writers[record.key] = writer
         return writer
@@ -200,7 +222,7 @@ class EventLog:
 
         Its unwritten steps are dropped: the answer makes them needless.
         """
-        self._dirty.pop(writer.record.key, None)
+        self._clean(writer)
         if (writing := self._writing.get(writer.record.key)) is not None:
             await asyncio.shield(writing)
         taken, commits = writer.take()
@@ -211,7 +233,7 @@ class EventLog:
     def drop_writer(self, writer: RunWriter, *, has_ended: bool) -> None:
         """Forget a run; if it goes on elsewhere its followers read the log from here on."""
         key = writer.record.key
-        self._dirty.pop(key, None)
+        self._clean(writer)
         if self._writers.get(key) is writer:
             del self._writers[key]
         if not has_ended:
@@ -262,6 +284,8 @@ class EventLog:
 
     def touch(self, writer: RunWriter, *, is_urgent: bool = False) -> None:
         """Note that a run has something to write: at once when somebody waits, else within 10 ms."""
+        if writer.is_fenced:
+            return
         self._dirty[writer.record.key] = writer
         self._is_urgent = self._is_urgent or is_urgent
         if self._flusher is not None:
@@ -281,6 +305,10 @@ class EventLog:
             self._flusher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._flusher
+
+    def _clean(self, writer: RunWriter) -> None:
+        if self._dirty.get(writer.record.key) is writer:
+            del self._dirty[writer.record.key]
 
     def _begin_flush(self) -> None:
         self._timer = None
@@ -304,17 +332,37 @@ class EventLog:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writing.update((writer.record.key, done) for writer in writers)
         owned: set[UUID] = set()
+        failures: dict[UUID, Exception] = {}
         try:
-            appends = [append for _, append, _ in batch]
-            owned = await retry_while_unavailable(
-                lambda: self._store.append(appends, node_id=self._node_id), on_wait=_warn
-            )
+            owned, failures = await self._append([append for _, append, _ in batch])
         finally:  # nothing written: nobody may go on as if it were
             for writer in writers:
                 self._writing.pop(writer.record.key, None)
             done.set_result(None)
             for writer, append, commits in batch:
-                self._settle(writer, append, commits, is_owned=writer.record.root_key in owned)
+                if (failure := failures.get(writer.record.key)) is not None:
+                    writer.fail(append, failure)
+                    _fail(commits, failure)
+                else:
+                    self._settle(writer, append, commits, is_owned=writer.record.root_key in owned)
+
+    async def _append(self, appends: list[Append]) -> tuple[set[UUID], dict[UUID, Exception]]:
+        """Write, and return the root keys that the fence let through, and what the database cannot take."""
+        try:
+            owned = await retry_while_unavailable(
+                lambda: self._store.append(appends, node_id=self._node_id), on_wait=_warn
+            )
+            return owned, {}
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if len(appends) == 1:
+                _log.exception("append_refused", run_id=appends[0].record.id)
+                return set(), {appends[0].record.key: error}
+        # One of them is bad; found by writing each alone.
+        alone = [await self._append([append]) for append in appends]
+        return (
+            {key for owned, _ in alone for key in owned},
+            {key: failure for _, failures in alone for key, failure in failures.items()},
+        )
 
     def _settle(
         self, writer: RunWriter, append: Append, commits: list[asyncio.Future[None]], *, is_owned: bool
@@ -324,15 +372,18 @@ class EventLog:
             writer.open_steps -= len(append.steps)
             if append.events:
                 self.publish(writer.record.key, append.events)
+            for future in commits:
+                if not future.done():
+                    future.set_result(None)
         else:
             writer.refuse()
-        for future in commits:
-            if future.done():
-                continue
-            if is_owned:
-                future.set_result(None)
-            else:
-                future.set_exception(FencedError(f"run {writer.record.id} belongs to another node now"))
+            _fail(commits, writer.fenced())
+
+
+def _fail(commits: list[asyncio.Future[None]], error: Exception) -> None:
+    for future in commits:
+        if not future.done():
+            future.set_exception(error)
 
 
 def _warn(error: DatabaseUnavailableError) -> None:

@@ -47,6 +47,9 @@ class Journal:
         Every earlier step is durable before `body` starts; its result becomes durable with the run's next
         step or end, at the latest after 10 ms. After a crash within, `body` runs again.
         """
+        call = (
+            call if call.isprintable() else call.encode("unicode_escape").decode()
+        )  # a model may name its calls oddly
         fingerprint = hashlib.blake2b(dump_json(given), digest_size=16).digest()
         stored = self._steps.get((operation, call))
         if stored is not None:

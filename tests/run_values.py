@@ -1,0 +1,103 @@
+"""Runs as values, and a database to put them in, for tests of the store and the engine. Not a test itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from serai.domain.ids import new_key
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import Event, NewRun, RunRecord
+from serai.storage.connection import Database
+from serai.storage.runs import FinishedRun, RunStore
+
+COMPONENT = ("agent", "helper")
+
+
+@asynccontextmanager
+async def open_database(dsn: str, **options: Any) -> AsyncIterator[Database]:
+    """Open a stack of connections for the length of the block."""
+    database = Database(dsn, **options)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def new_run(session_id: str = "s", /, **members: Any) -> NewRun:
+    """Return a run to be stored; without members one of nobody, waiting for any node."""
+    key = new_key()
+    given: dict[str, Any] = {
+        "key": key,
+        "id": str(key),
+        "project_id": "p",
+        "user_id": None,
+        "session_id": session_id,
+        "kind": COMPONENT[0],
+        "component_id": COMPONENT[1],
+        "input": b'{"message":"hi"}',
+        "idempotency_key": None,
+        "fingerprint": b"f",
+        "node_id": None,
+    }
+    return NewRun(**(given | members))
+
+
+def finish_of(record: RunRecord, **members: Any) -> FinishedRun:
+    """Return the end of a claimed run."""
+    given: dict[str, Any] = {
+        "record": record,
+        "status": RunStatus.COMPLETED,
+        "output": b"{}",
+        "messages": None,
+        "events": (),
+        "state_changes": {},
+        "state_removals": (),
+        "input_tokens": 0,
+        "output_tokens": 0,
+    }
+    return FinishedRun(**(given | members))
+
+
+def content(first: int, count: int = 1) -> list[Event]:
+    """Return events of content, numbered from `first`."""
+    return [Event(seq=seq, name="RunContent", data=b'{"n":%d}' % seq) for seq in range(first, first + count)]
+
+
+def completed(seq: int) -> Event:
+    """Return the event that ends an agent's run."""
+    return Event(seq=seq, name="RunCompleted", data=b"{}")
+
+
+async def submit(store: RunStore, *runs: NewRun) -> list[RunRecord]:
+    """Store runs in one batch and return them as stored."""
+    submitted = await store.submit(list(runs))
+    return [one.record for one in submitted if one is not None]
+
+
+async def claim(store: RunStore, *, node_id: str = "node", limit: int = 100) -> list[RunRecord]:
+    """Claim runs of the one component there is."""
+    return await store.claim([COMPONENT], node_id=node_id, limit=limit)
+
+
+async def begin(store: RunStore, *, node_id: str = "node") -> RunRecord:
+    """Store a run in a session of its own, claimed by a node."""
+    run = new_run(str(new_key()), node_id=node_id)
+    (record,) = await submit(store, run)
+    return record
+
+
+async def take_over(database: Database, record: RunRecord, *, node_id: str = "other") -> RunRecord:
+    """Make a run claimable, as survivors do with a dead node's, and claim it."""
+    await database.execute(
+        "update runs set status = 'PENDING', node_id = null, takeovers = takeovers + 1 where key = $1", record.key
+    )
+    (taken,) = await claim(RunStore(database), node_id=node_id)
+    assert taken.key == record.key
+    return taken
+
+
+def keys(records: Sequence[RunRecord]) -> list[str]:
+    """Return the keys as text, in order."""
+    return [str(record.key) for record in records]
