@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,15 +22,17 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.usage import RequestUsage
 
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, load_json
 
 
 def dump_messages(messages: Sequence[ModelMessage]) -> bytes:
-    """Return messages as JSON; lone surrogates are kept as escapes."""
+    """Return messages as JSON in UTF-8; halves of a character are joined, and a lone one becomes U+FFFD."""
     try:
         return ModelMessagesTypeAdapter.dump_json(list(messages))
     except ValueError:
-        return dump_json(ModelMessagesTypeAdapter.dump_python(list(messages), mode="python"))
+        document = load_json(dump_json(ModelMessagesTypeAdapter.dump_python(list(messages), mode="python")))
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def load_messages(documents: Iterable[bytes]) -> list[ModelMessage]:
