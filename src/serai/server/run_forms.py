@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from serai.components.run_input import RunInput
@@ -83,13 +83,14 @@ async def _read_fields(request: Request, *, max_field_bytes: int) -> dict[str, s
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         try:
-            form = await request.form(max_part_size=max_field_bytes)
-        except MultiPartException as error:
-            raise RequestError(f"The multipart body cannot be read: {error.message}") from error
-        uploads = [name for name, value in form.multi_items() if isinstance(value, UploadFile)]
+            async with request.form(max_part_size=max_field_bytes) as form:
+                uploads = [name for name, value in form.multi_items() if isinstance(value, UploadFile)]
+                fields = {name: str(value) for name, value in form.multi_items()}
+        except HTTPException as error:  # Starlette's, as long as it knows of an app
+            raise RequestError(f"The multipart body cannot be read: {error.detail}") from error
         if uploads:
             raise RequestError(f"The upload '{uploads[0]}' is not served by this version of Serai; leave it out.")
-        return {name: str(value) for name, value in form.multi_items()}
+        return fields
     body = await request.body()
     if body and kind not in ("application/x-www-form-urlencoded", ""):
         raise RequestError(f"The body is {kind}; send application/x-www-form-urlencoded or multipart/form-data.")
