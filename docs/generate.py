@@ -1,4 +1,4 @@
-"""Writes docs/reference/{settings,cli,errors}.md from the code: ``just docs``. A test compares them."""
+"""Writes the generated pages of docs/reference from the code: ``just docs``. A test compares them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import typer
 
 from serai import errors
 from serai.cli import app
+from serai.server.app import all_routes
+from serai.server.routes.runs import RUN_FORM
+from serai.server.run_forms import NOT_SERVED
 from serai.settings import Settings
+from tests.compat.clients.checklist import check_names
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py; change the code, then run `just docs`. -->\n"
@@ -47,6 +51,80 @@ Everything Serai raises on purpose is a `serai.errors.SeraiError`. The branches 
 """
 
 
+_HTTP_PAGE = """{note}
+# HTTP API and compatibility
+
+Two published protocols on one port: AgentOS (agents and their runs) and Agent Data (records). The schemas of requests
+and answers are in the server's own OpenAPI document, at `/docs` and `/openapi.json`. A trailing slash makes no
+difference.
+
+| route | what it does |
+|---|---|
+{routes}
+
+## The form of a run
+
+Sent as `application/x-www-form-urlencoded` or `multipart/form-data`. An empty value means "not given".
+
+| field | | meaning |
+|---|---|---|
+{fields}
+| {refused} | refused: 400 | not served by this version |
+| any other | ignored | named in the answer's header `X-Serai-Ignored-Fields` |
+
+Beside the published protocol:
+
+- every frame of a stream has the event's number as its `id:`; a stream is resumed, on any node, by
+  `GET /agents/{{agent_id}}/runs/{{run_id}}/events` with `Last-Event-ID`;
+- closing a connection never ends a run;
+- a silent stream gets a comment every `SERAI_HEARTBEAT_S` seconds;
+- `session_id` may be left out wherever the run's id is given;
+- JSON text that cannot be parsed is refused with a 422 that names its field; the reference server drops it silently;
+- a model request that was cut off by the death of its node starts again: a `CustomEvent` named `step_restarted` says
+  with `from_index` which events to drop. Clients that do not know it have the whole answer in `RunCompleted`.
+
+## What the unmodified clients were seen to do
+
+Each line is a check that the tests run with the published package as it is.
+
+{checks}
+"""
+_CLIENTS = {
+    "agno 3.1.10": ("agno_runs.py", 3),
+    "agno 2.5.17": ("agno_runs.py", 2),
+    "llama-cloud-services 0.6.94": ("llama_cloud_services_records.py", None),
+    "llama-cloud 2.x": ("llama_cloud_records.py", None),
+}
+
+
+def render_http() -> str:
+    """Return the page of routes, the fields of a run, and the checks of the published clients."""
+    fields = [
+        f"| `{name}` | {'required' if name in RUN_FORM['required'] else 'supported'} | {field.get('description', '')} |"
+        for name, field in RUN_FORM["properties"].items()
+    ]
+    return _HTTP_PAGE.format(
+        note=_NOTE,
+        routes="\n".join(f"| `{route.method} {route.path}` | {route.summary} |" for route in all_routes()),
+        fields="\n".join(fields),
+        refused=", ".join(f"`{name}`" for name in sorted(NOT_SERVED)),
+        checks="\n".join(_render_checks()),
+    )
+
+
+def _render_checks() -> Iterator[str]:
+    clients = Path(__file__).parent.parent / "tests" / "compat" / "clients"
+    names = {
+        client: check_names((clients / script).read_text(), generation)
+        for client, (script, generation) in _CLIENTS.items()
+    }
+    yield f"| | {' | '.join(_CLIENTS)} |"
+    yield f"|---|{'---|' * len(_CLIENTS)}"
+    for check in dict.fromkeys(name for checked in names.values() for name in checked):
+        cells = ["yes" if check in names[client] else "" for client in _CLIENTS]
+        yield f"| {check.replace('_', ' ')} | {' | '.join(cells)} |"
+
+
 def render_settings() -> str:
     """Return the table of settings."""
     flags = {option for _, command in _commands(typer.main.get_command(app), "serai") for option in _options(command)}
@@ -78,14 +156,19 @@ def render_errors() -> str:
 
 
 def write_reference() -> None:
-    """Write the three pages."""
+    """Write the pages."""
     for name, text in render_all().items():
         (REFERENCE / name).write_text(text)
 
 
 def render_all() -> dict[str, str]:
     """Return the pages by file name."""
-    return {"settings.md": render_settings(), "cli.md": render_cli(), "errors.md": render_errors()}
+    return {
+        "settings.md": render_settings(),
+        "cli.md": render_cli(),
+        "errors.md": render_errors(),
+        "http-api.md": render_http(),
+    }
 
 
 def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from serai.server.scope import check_name
 
 _TRUE: Final = frozenset({"true", "1", "on", "yes", "t", "y"})
 _FALSE: Final = frozenset({"false", "0", "off", "no", "f", "n"})
-_NOT_SERVED: Final = frozenset(
+NOT_SERVED: Final = frozenset(
     {
         *("images", "audio", "videos", "input_files", "files", "files_metadata", "output_schema", "use_json_schema"),
         *("version", "factory_input", "fork", "regenerate", "replace_original", "continue_from"),
@@ -53,7 +53,7 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
     """
     fields = await _read_fields(request, max_field_bytes=max_field_bytes)
     given = {name: value for name, value in fields.items() if value != ""}
-    if refused := sorted(_NOT_SERVED & given.keys()):
+    if refused := sorted(NOT_SERVED & given.keys()):
         raise RequestError(f"The field '{refused[0]}' is not served by this version of Serai; leave it out.")
     if "message" not in given:
         raise InvalidFieldError.of(("body", "message"), "Field required", kind="missing")

@@ -164,7 +164,7 @@ def _json(body: bytes, *, status: int = 200) -> Response:
     return Response(body, status_code=status, media_type="application/json")
 
 
-_FORM: Final[dict[str, Any]] = {
+RUN_FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["message"],
     "properties": {
@@ -217,7 +217,7 @@ ROUTES: Final = [
         description="The run goes on when the connection closes; read or follow it by its id.",
         tags=("runs",),
         parameters=(header_parameter("Idempotency-Key", "The same key and form again are the same run."),),
-        body=form_body(_FORM),
+        body=form_body(RUN_FORM),
         responses={**_RESULT_OR_EVENTS, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
     ),
     Route(
