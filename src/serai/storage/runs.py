@@ -5,6 +5,7 @@ Order of locks, everywhere: session, then run, then the rest. Submits, claims an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -197,23 +198,17 @@ class RunStore:
         Raises:
             asyncpg.UniqueViolationError: an id or idempotency key is taken.
 
-        Atomic per run and durable when it returns. One statement for each run of the same session in the batch.
+        All or none are stored, durably when it returns. One statement for each run of the same session in the batch.
         """
-        found: dict[UUID, Submitted] = {}
-        waiting = list(runs)
-        while waiting:
-            sessions: set[tuple[str, str]] = set()
-            now: list[NewRun] = []
-            later: list[NewRun] = []
-            for run in waiting:
-                session = (run.project_id, run.session_id)
-                (later if session in sessions else now).append(run)
-                sessions.add(session)
-            rows = await self._database.fetch(_SUBMIT, *_columns(now, _SUBMIT_COLUMNS))
-            by_key = {run.key: run for run in now}
-            for row in rows:
-                found[row["key"]] = _submitted(by_key[row["key"]], row)
-            waiting = later
+        rounds = _rounds(runs)
+        if len(rounds) == 1:
+            rows = await self._database.fetch(_SUBMIT, *_columns(runs, _SUBMIT_COLUMNS))
+        else:
+            async with self._database.transaction() as connection:
+                pages = [await connection.fetch(_SUBMIT, *_columns(some, _SUBMIT_COLUMNS)) for some in rounds]
+            rows = [row for page in pages for row in page]
+        by_key = {run.key: run for run in runs}
+        found = {row["key"]: _submitted(by_key[row["key"]], row) for row in rows}
         return [found.get(run.key) for run in runs]
 
     async def claim(self, components: Iterable[tuple[str, str]], *, node_id: str, limit: int) -> list[RunRecord]:
@@ -294,6 +289,19 @@ _SUBMIT_COLUMNS = (
     *("key", "id", "project_id", "user_id", "session_id", "kind", "component_id"),
     *("input", "idempotency_key", "fingerprint", "node_id"),
 )
+
+
+def _rounds(runs: Sequence[NewRun]) -> list[list[NewRun]]:
+    """Deal runs into rounds with each session once at most, for a statement can update a row only once."""
+    rounds: list[list[NewRun]] = []
+    places: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        session = (run.project_id, run.session_id)
+        if places[session] == len(rounds):
+            rounds.append([])
+        rounds[places[session]].append(run)
+        places[session] += 1
+    return rounds
 
 
 def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[Any]]:
