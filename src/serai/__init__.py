@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from serai.agent_data import AgentDataClient, AsyncAgentDataClient
     from serai.client import AgentOSClient, SyncAgentOSClient
     from serai.components.agent import AgentComponent
+    from serai.components.deps import RunDeps
     from serai.server.app import AgentOS
 
     __version__: str
@@ -19,6 +20,7 @@ _HOMES = {
     "AgentOS": "serai.server.app",
     "AgentOSClient": "serai.client",
     "AsyncAgentDataClient": "serai.agent_data",
+    "RunDeps": "serai.components.deps",
     "SyncAgentOSClient": "serai.client",
 }
 
@@ -28,6 +30,7 @@ __all__ = [
     "AgentOS",
     "AgentOSClient",
     "AsyncAgentDataClient",
+    "RunDeps",
     "SyncAgentOSClient",
     "__version__",
 ]
@@ -39,7 +42,14 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version("serai")
     elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        try:
+            value = getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("serai"):
+                raise
+            raise ImportError(
+                f"serai.{name} needs {error.name!r}, which comes with: pip install 'serai[server]'"
+            ) from error
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
