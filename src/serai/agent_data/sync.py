@@ -21,7 +21,8 @@ class AgentDataClient(Generic[AgentDataT]):
     """Stores and finds records of one type in one collection of one deployment; the twin of `AsyncAgentDataClient`.
 
     Requests that time out, find no connection, lose it, or are answered 408, 425, 429 or 5xx are sent again, three
-    times in all. Each write carries an ``Idempotency-Key``, so that a Serai server does it once.
+    times in all. Each write carries an ``Idempotency-Key``, the same each time; where the server does not heed it
+    (Serai does for runs, not yet for records) a create whose answer was lost may be stored twice.
 
     All methods raise ``httpx.HTTPStatusError`` for an error answer and `RemoteServerUnavailableError` when there is
     none. Each takes ``project_id``, which overrides the client's.
