@@ -182,7 +182,7 @@ class Database:
         try:
             async with asyncio.timeout(timeout_s):
                 await self.fetchval("select 1")
-        except (DatabaseUnavailableError, TimeoutError):
+        except (DatabaseUnavailableError, ConfigurationError, TimeoutError):
             return False
         return True
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
+import structlog
+
 from serai.domain.ids import first_key_at
+from serai.errors import DatabaseUnavailableError
 from serai.storage.connection import Database
 
 WEEKS_AHEAD = 4
+_log = structlog.get_logger("serai.storage")
 
 # Names and bounds cannot be parameters of DDL; both are made here from a date, never from outside.
 _CREATE = """
@@ -16,22 +21,33 @@ _EXISTING = "select relname from pg_class where relname = any($1::text[])"
 
 
 async def create_partitions(database: Database, *, today: datetime | None = None) -> list[str]:
-    """Create the partitions of this week and the next ones that are missing; return their names.
+    """Create the partitions of this week and the next ones that are missing; return the names of those made.
 
-    Cost when none is missing: one small read.
+    A week that cannot be made now, because the log is locked or the default partition holds events of it, is left:
+    its events go to the default partition. Cost when none is missing: one small read.
     """
     now = today or datetime.now(UTC)
     monday = (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     starts = [monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD)]
     names = {f"run_events_{start:%Gw%V}": start for start in starts}
     existing = {row["relname"] for row in await database.fetch(_EXISTING, list(names))}
-    missing = [name for name in names if name not in existing]
-    for name in missing:
+    made = []
+    for name in (name for name in names if name not in existing):
         start = names[name]
         bounds = [first_key_at(int(at.timestamp() * 1000)) for at in (start, start + timedelta(weeks=1))]
-        async with database.transaction() as connection:
-            # One node at a time; a busy log makes the others wait no longer than this.
-            await connection.execute("select pg_advisory_xact_lock(hashtextextended('serai partitions', 0))")
-            await connection.execute("set local lock_timeout = '2s'")
-            await connection.execute(_CREATE.format(name=name, start=bounds[0], end=bounds[1]))
-    return missing
+        try:
+            async with database.transaction() as connection:
+                # One node at a time; a busy log makes the others wait no longer than this.
+                await connection.execute("select pg_advisory_xact_lock(hashtextextended('serai partitions', 0))")
+                await connection.execute("set local lock_timeout = '2s'")
+                await connection.execute(_CREATE.format(name=name, start=bounds[0], end=bounds[1]))
+        except asyncpg.CheckViolationError:
+            _log.warning("partition_left_out", partition=name, reason="the default partition holds events of its week")
+            continue
+        except DatabaseUnavailableError as error:
+            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                raise
+            _log.warning("partition_left_out", partition=name, reason="the event log is locked")
+            break
+        made.append(name)
+    return made
