@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from serai.domain.ids import new_key
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, NewRun, RunRecord
-from serai.storage.connection import Database
+from serai.storage.connection import Connection, Database
 from serai.storage.runs import FinishedRun, RunStore
 
 COMPONENT = ("agent", "helper")
@@ -93,9 +94,28 @@ async def take_over(database: Database, record: RunRecord, *, node_id: str = "ot
     await database.execute(
         "update runs set status = 'PENDING', node_id = null, takeovers = takeovers + 1 where key = $1", record.key
     )
-    (taken,) = await claim(RunStore(database), node_id=node_id)
-    assert taken.key == record.key
-    return taken
+    # A claim passes over a run whose old owner is writing at this moment.
+    while not (taken := await claim(RunStore(database), node_id=node_id)):  # noqa: ASYNC110 - a poll by design
+        await asyncio.sleep(0)
+    assert keys(taken) == keys([record])
+    return taken[0]
+
+
+async def until(database: Database | Connection, sql: str, *args: Any) -> Any:
+    """Ask again and again until the answer is true; return it."""
+    async with asyncio.timeout(5):
+        while not (answer := await database.fetchval(sql, *args)):  # noqa: ASYNC110 - PostgreSQL has no event for it
+            await asyncio.sleep(0.005)
+    return answer
+
+
+async def until_locked(database: Database, *, statements: int = 1) -> None:
+    """Return once so many statements on this database wait for locks."""
+    await until(
+        database,
+        "select count(*) >= $1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+        statements,
+    )
 
 
 def keys(records: Sequence[RunRecord]) -> list[str]:

@@ -19,7 +19,7 @@ from serai.errors import FencedError
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
 from serai.storage.runs import Answer, RunStore
-from tests.run_values import begin, completed, finish_of, open_database, take_over
+from tests.run_values import begin, completed, finish_of, open_database, take_over, until_locked
 
 
 @asynccontextmanager
@@ -133,7 +133,7 @@ async def test_events_are_shown_only_once_they_are_committed(database: Database,
             await connection.fetch("select from runs where key = $1 for update", record.key)
             writer.emit("RunContent", b"0")
             first = asyncio.ensure_future(anext(batches))
-            await wait_until_blocked(database)
+            await until_locked(database)
             assert not first.done()
         assert await asyncio.wait_for(first, 5) == [Event(seq=0, name="RunContent", data=b"0")]
         follower.close()
@@ -244,7 +244,7 @@ async def test_a_commit_under_way_when_the_same_node_claims_the_run_again_is_ref
             await connection.fetch("select from runs where key = $1 for update", record.key)
             first.add_step(step(1))
             flying = asyncio.create_task(first.commit())
-            await wait_until_blocked(database)
+            await until_locked(database)
             first.add_step(step(2))
             waiting = asyncio.create_task(first.commit())
             await asyncio.sleep(0)
@@ -282,7 +282,7 @@ async def test_news_that_come_while_a_follower_looks_are_not_left_for_the_next_p
         async with other.transaction() as connection:
             await connection.execute("lock table runs in access exclusive mode")
             first = asyncio.ensure_future(anext(batches))
-            await wait_until_blocked(other)  # it has read the log and asks whether the run is over
+            await until_locked(other)  # it has read the log and asks whether the run is over
             await other.execute(
                 "insert into run_events values ($1, 0, 1, 'p', null, 'RunContent', 'x'::bytea)", record.key
             )
@@ -299,7 +299,7 @@ async def test_a_lost_connection_is_waited_out_and_nothing_is_written_twice(data
             writer.emit("RunContent", b"0")
             writer.add_step(step(1))
             committing = asyncio.create_task(writer.commit())
-            await wait_until_blocked(database)
+            await until_locked(database)
             await connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' "
                 "and datname = current_database()"
@@ -312,11 +312,3 @@ async def committed(database: Database) -> int:
     """Statements that wrote something: transaction ids used so far."""
     count: int = await database.fetchval("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
     return count
-
-
-async def wait_until_blocked(database: Database) -> None:
-    """Return once a statement of this database waits for a lock."""
-    sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    async with asyncio.timeout(5):
-        while not await database.fetchval(sql):  # noqa: ASYNC110 - PostgreSQL has no event for it
-            await asyncio.sleep(0.005)

@@ -30,6 +30,7 @@ from tests.run_values import (
     open_database,
     submit,
     take_over,
+    until_locked,
 )
 
 
@@ -358,9 +359,9 @@ async def test_a_submit_that_waits_for_a_finish_finds_the_session_idle(store: Ru
     async with database.transaction() as connection:
         await connection.fetch("select from sessions for update")
         finishing = asyncio.create_task(finish(store, record))
-        await waiting_for_locks(database, 1)
+        await until_locked(database, statements=1)
         submitting = asyncio.create_task(submit(store, new_run(record.session_id, node_id="node")))
-        await waiting_for_locks(database, 2)
+        await until_locked(database, statements=2)
     assert (await finishing).is_done
     (next_run,) = await submitting
     assert next_run.status is RunStatus.RUNNING
@@ -371,18 +372,10 @@ async def test_a_finish_that_waits_for_a_submit_gives_it_its_turn(store: RunStor
     async with database.transaction() as connection:
         await connection.fetch("select from sessions for update")
         submitting = asyncio.create_task(submit(store, new_run(record.session_id, node_id="node")))
-        await waiting_for_locks(database, 1)
+        await until_locked(database, statements=1)
         finishing = asyncio.create_task(finish(store, record))
-        await waiting_for_locks(database, 2)
+        await until_locked(database, statements=2)
     (next_run,) = await submitting
     assert next_run.status is RunStatus.PENDING
     assert (await finishing).next_key == next_run.key
     assert keys(await claim(store)) == keys([next_run])
-
-
-async def waiting_for_locks(database: Database, count: int) -> None:
-    """Return once so many statements of this database wait for locks."""
-    sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    async with asyncio.timeout(5):
-        while await database.fetchval(sql) < count:  # noqa: ASYNC110 - PostgreSQL has no event for it
-            await asyncio.sleep(0.005)

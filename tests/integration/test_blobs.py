@@ -1,0 +1,49 @@
+"""Media on a real PostgreSQL: stored once, by their hash, and seen by their project only."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from serai.storage.blobs import Blob, BlobStore
+from serai.storage.connection import Database
+from tests.run_values import open_database
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff" * 3, b"x" * 3_000_000], ids=["empty", "binary", "long"])
+async def test_bytes_come_back_as_they_were(database: Database, data: bytes):
+    blobs = BlobStore(database)
+    digest = await blobs.put("p", Blob("image/png", data))
+    assert digest == hashlib.sha256(data).hexdigest()
+    assert await blobs.get("p", digest) == Blob("image/png", data)
+
+
+async def test_the_same_bytes_are_stored_once_and_keep_their_first_type(database: Database):
+    blobs = BlobStore(database)
+    digests = await asyncio.gather(*(blobs.put("p", Blob("image/png", b"cat"), user_id="ada") for _ in range(5)))
+    await blobs.put("p", Blob("text/plain", b"cat"))
+    assert len(set(digests)) == 1
+    rows = await database.fetch("select user_id, size, media_type from blobs")
+    assert [tuple(row) for row in rows] == [("ada", 3, "image/png")]
+
+
+async def test_a_project_sees_its_own_blobs_only(database: Database):
+    blobs = BlobStore(database)
+    digest = await blobs.put("p", Blob("image/png", b"cat"))
+    assert await blobs.get("q", digest) is None
+    await blobs.put("q", Blob("image/png", b"cat"))
+    assert await blobs.get("q", digest) is not None
+
+
+@pytest.mark.parametrize("sha256", ["", "00", "00" * 32])
+async def test_an_unknown_hash_is_none(database: Database, sha256: str):
+    assert await BlobStore(database).get("p", sha256) is None
