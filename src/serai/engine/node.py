@@ -101,7 +101,10 @@ class Node:
                 pause_s = min(pause_s * 2, 0.2)
 
     async def _live(self, connection: Connection) -> None:
-        assert self._wake is not None
+        wake = self._wake
+        assert wake is not None
+        # A lost connection is noticed at once, not at the next beat: the lock must be back before others look twice.
+        connection.add_termination_listener(lambda _: wake.set())
         self._suspects.clear()
         await nodes.hold_lock(connection, self._lock_key)
         await nodes.register_node(connection, self.id, name=self.name, lock_key=self._lock_key, lease_s=self._lease_s)
@@ -111,7 +114,8 @@ class Node:
         while not self._stopping.is_set():
             try:
                 async with asyncio.timeout(BEAT_S):
-                    await self._wake.wait()
+                    await wake.wait()
+                wake.clear()
             except TimeoutError:
                 pass
             if time.monotonic() - renewed_at > self._lease_s / 4:
