@@ -383,6 +383,12 @@ async def test_ignored_fields_are_named_in_a_header(client: httpx.AsyncClient):
     assert response.headers["X-Serai-Ignored-Fields"] == "monitor, zeal"
 
 
+async def test_an_ignored_fields_odd_name_does_not_spoil_the_answer(client: httpx.AsyncClient):
+    response = await client.post(RUNS, data={"message": "hi", "stream": "false", "a\x01\r\n\x7fb": "1"})
+    assert response.status_code == 200
+    assert response.headers["X-Serai-Ignored-Fields"] == "a    b"
+
+
 @pytest.mark.parametrize("after", ["x", "-2", "1.5", "99999999999"])
 async def test_a_wrong_place_to_resume_is_422(client: httpx.AsyncClient, after: str):
     await run(client, "hi", run_id="mine")

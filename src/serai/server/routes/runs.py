@@ -157,7 +157,9 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _header_text(value: str) -> str:
-    return value.encode("ascii", "backslashreplace").decode().replace("\n", " ").replace("\r", " ")
+    text = value.encode("ascii", "backslashreplace").decode()
+    # The HTTP server refuses control characters, and with them the whole answer.
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _json(body: bytes, *, status: int = 200) -> Response:
