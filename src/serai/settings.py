@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     model: str | None = Field(None, description="pydantic-ai model string of the demo OS, e.g. openai:gpt-5-mini.")
     node_name: str | None = Field(None, description="Name of this node in logs and tables; default host and pid.")
     max_runs: int = Field(64, ge=1, le=10_000, description="Runs this node holds at a time.")
-    lease_s: float = Field(10.0, gt=0.5, le=600, description="Seconds until a frozen node's runs are taken over.")
+    lease_s: float = Field(10.0, ge=2, le=600, description="Seconds until a frozen node's runs are taken over.")
     max_takeovers: int = Field(5, ge=0, description="Takeovers of one run before it ends as ERROR.")
     drain_s: float = Field(20.0, ge=0, description="Seconds a stopping node waits for its runs before handing over.")
     heartbeat_s: float = Field(10.0, gt=0, le=15, description="Seconds of silence before a stream gets a comment.")

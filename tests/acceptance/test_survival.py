@@ -115,10 +115,10 @@ async def test_a_frozen_nodes_run_is_taken_over_and_the_thawed_node_lets_go(clus
 
 
 async def test_a_tool_that_blocks_the_event_loop_does_not_cost_the_node_its_runs(cluster: Cluster):
-    blocked = cluster.start_node(lease_s="1")
-    other = cluster.start_node(lease_s="1")
+    blocked = cluster.start_node(lease_s="2")
+    other = cluster.start_node(lease_s="2")
     following = asyncio.create_task(collect(other.base_url, "run-1"))
-    await submit(blocked.base_url, "block 3", run_id="run-1")
+    await submit(blocked.base_url, "block 4", run_id="run-1")
     check_log(await following)
     assert Counter(cluster.ledger)["tool block"] == 1
 

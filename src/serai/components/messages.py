@@ -96,7 +96,7 @@ def _wire(message: ModelMessage) -> Iterator[dict[str, Any]]:
                     yield _base("user", _user_text(part.content), part.timestamp)
                 case ToolReturnPart():
                     yield _wire_tool_return(
-                        part.tool_name, part.tool_call_id, part.model_response_str(), part.timestamp
+                        part.tool_name, part.tool_call_id, part.model_response_str(wrap_if_error=False), part.timestamp
                     ) | {"tool_call_error": part.outcome != "success"}
                 case RetryPromptPart() if part.tool_name is not None:
                     yield _wire_tool_return(

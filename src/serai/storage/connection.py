@@ -61,7 +61,7 @@ async def connect(dsn: str, *, application_name: str = "serai", settings: dict[s
 
     Raises:
         DatabaseUnavailableError: PostgreSQL does not answer, or is starting or stopping.
-        ConfigurationError: it answers and refuses (wrong password, unknown database, no such host).
+        ConfigurationError: it answers and refuses (wrong password, unknown database).
     """
     options = {**_SESSION, "application_name": application_name, **(settings or {})}
     try:
