@@ -30,6 +30,10 @@ def _script(asked: Asked) -> Turn:
             return Turn("recorded " + " ".join(labels), chunk_delay_s=0.01)
         case ["stream", count, delay_s]:
             return Turn([f"w{index} " for index in range(int(count))], chunk_delay_s=float(delay_s))
+        case ["same", *labels]:
+            if asked.step < len(labels):
+                return Turn(tools=[ToolCall("record", {"label": labels[asked.step]}, id="call_0")])
+            return Turn(" ".join(str(result.content) for result in asked.tool_results))
         case ["block", seconds]:
             if asked.step == 0:
                 return Turn(tools=[ToolCall("block", {"seconds": float(seconds)})])

@@ -60,6 +60,18 @@ async def test_a_run_of_a_killed_node_goes_on_after_its_last_finished_step(
     assert Counter(cluster.ledger) == expected + Counter([repeated] if repeated else [])
 
 
+async def test_a_model_that_numbers_its_calls_anew_in_each_turn_gets_each_calls_own_result(cluster: Cluster):
+    doomed = cluster.start_node(fault=f"after_step_commit/{MODEL}/3:kill")
+    survivor = cluster.start_node()
+    following = asyncio.create_task(collect(survivor.base_url, "run-1"))
+    await submit(doomed.base_url, "same a b c", run_id="run-1")
+    events = await following
+    check_log(events)
+    assert events[-1]["content"] == "recorded a recorded b recorded c"
+    assert [event["event"] for event in events].count("ToolCallStarted") == 3
+    assert Counter(cluster.ledger)["tool a"] == Counter(cluster.ledger)["tool b"] == 1
+
+
 async def test_a_model_call_cut_off_by_a_kill_starts_again_and_says_so(cluster: Cluster):
     doomed = cluster.start_node(fault="in_model_call/20:kill")
     survivor = cluster.start_node()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -71,6 +72,63 @@ async def test_every_answer_is_json_by_its_header(api: httpx.AsyncClient):
 async def test_the_collection_defaults_when_absent_or_null(api: httpx.AsyncClient):
     assert (await create(api, {}))["collection"] == "default"
     assert (await create(api, {}, collection=None))["collection"] == "default"
+
+
+async def test_a_create_answers_what_is_stored(api: httpx.AsyncClient):
+    content = '{"deployment_name": "_public", "data": {"a": 1, "a": 2, "zero": -0.0, "n": {"b": 1, "b": []}}}'
+    response = await api.post("", content=content)
+    assert response.text == (await api.get(f"/{response.json()['id']}")).text
+    assert json.loads(response.text, object_pairs_hook=list)[4] == (
+        "data",
+        [("a", 2), ("n", [("b", [])]), ("zero", 0.0)],
+    )
+    assert "-0" not in response.text
+
+
+async def test_a_create_sent_twice_with_one_key_is_one_record(api: httpx.AsyncClient):
+    body = {"deployment_name": "_public", "data": {"a": 1}}
+    lost, first = [await api.post("", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert (first.status_code, first.text) == (200, lost.text)
+    assert (await search(api))["items"] == [first.json()]
+
+
+async def test_twenty_creates_at_once_with_one_key_are_one_record(api: httpx.AsyncClient):
+    body = {"deployment_name": "_public", "data": {"a": 1}}
+    answers = await asyncio.gather(*(api.post("", json=body, headers={"Idempotency-Key": "k"}) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert (await search(api))["items"] == [answers[0].json()]
+
+
+async def test_a_repeated_create_answers_the_record_as_it_is_now(api: httpx.AsyncClient):
+    body = {"deployment_name": "_public", "data": {"a": 1}}
+    record = (await api.post("", json=body, headers={"Idempotency-Key": "k"})).json()
+    updated = (await api.put(f"/{record['id']}", json={"data": {"a": 2}})).json()
+    assert (await api.post("", json=body, headers={"Idempotency-Key": "k"})).json() == updated
+
+
+@pytest.mark.parametrize("other", [{"data": {"a": 2}}, {"collection": "x"}, {"deployment_name": "x"}], ids=str)
+async def test_a_key_used_for_another_record_is_409_and_not_worth_a_retry(api: httpx.AsyncClient, other: Any):
+    body = {"deployment_name": "_public", "data": {"a": 1}}
+    await api.post("", json=body, headers={"Idempotency-Key": "k"})
+    response = await api.post("", json={**body, **other}, headers={"Idempotency-Key": "k"})
+    assert (response.status_code, response.headers["x-should-retry"]) == (409, "false")
+    assert "Idempotency-Key" in response.json()["detail"]
+    assert (await search(api, include_total=True))["total_size"] == 1
+
+
+async def test_a_key_belongs_to_its_project_and_an_empty_one_is_none(api: httpx.AsyncClient):
+    body = {"deployment_name": "_public", "data": {"a": 1}}
+    for headers in ({"Project-Id": "a"}, {"Project-Id": "b"}):
+        answers = [await api.post("", json=body, headers={**headers, "Idempotency-Key": key}) for key in ("k", "", "")]
+        assert len({answer.json()["id"] for answer in answers}) == 3
+
+
+async def test_a_key_that_is_too_long_is_422(api: httpx.AsyncClient):
+    body = {"deployment_name": "_public", "data": {}}
+    response = await api.post("", json=body, headers={"Idempotency-Key": "k" * 201})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["header", "Idempotency-Key"]
 
 
 async def test_update_replaces_the_payload_as_a_whole(api: httpx.AsyncClient):

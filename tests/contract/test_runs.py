@@ -71,7 +71,7 @@ def _helper() -> Agent[RunDeps, str]:
             "dependencies": deps.dependencies,
             "metadata": deps.metadata,
             "filters": deps.knowledge_filters,
-            "has_key": deps.idempotency_key.startswith(f"{deps.run_id}:call"),
+            "has_key": deps.idempotency_key.startswith(f"{deps.run_id}:1/call"),
         }
 
     return agent

@@ -98,7 +98,7 @@ class AgentComponent:
             self.agent, durability=self._durability, deps=self._deps, history_runs=self.history_runs
         )
 
-    def fail(self, run: ActiveRun, error: Exception) -> Outcome:
+    def fail(self, run: ActiveRun, error: BaseException) -> Outcome:
         """Return the outcome of a run that cannot go on."""
         return self._begin(run).failure(error)
 

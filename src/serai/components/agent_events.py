@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,19 +95,26 @@ class LoggedEvents:
     Attributes:
         has_started: the run's first event is there.
         open_request: the sequence number of the first event of a model request that was cut off, if there is one.
-        started_calls: tool calls that were announced.
     """
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.has_started = bool(events)
         self.has_content_completed = any(event.name == "RunContentCompleted" for event in events)
         self.open_request: int | None = None
-        self.started_calls: set[str] = set()
+        self._started: Counter[str] = Counter()
+        turn = 0
         self.last_seq = events[-1].seq if events else -1
         for event in events:
             if event.name == "ModelRequestStarted":
+                turn += 1
                 self.open_request = event.seq + 1
             elif event.name == "ModelRequestCompleted":
                 self.open_request = None
             elif event.name == "ToolCallStarted":
-                self.started_calls.add(load_json(event.data)["tool"]["tool_call_id"])
+                self._started[f"{turn}/{load_json(event.data)['tool']['tool_call_id']}"] += 1
+
+    def was_started(self, name: str) -> bool:
+        """Return whether a tool call was announced; its name is turn and id: ``1/call_0``, the second such ``1.2/call_0``."""
+        place, _, call_id = name.partition("/")
+        turn, _, occurrence = place.partition(".")
+        return self._started[f"{turn}/{call_id}"] >= int(occurrence or 1)

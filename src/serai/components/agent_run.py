@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextvars import ContextVar
 from typing import Any
 
 import pydantic
@@ -43,13 +44,15 @@ from serai.components.journalled import (
 )
 from serai.components.messages import dump_messages, load_messages, text_of, thinking_of, wire_usage
 from serai.components.run_input import RunInput, load_run_input
-from serai.domain.json_text import dump_json
+from serai.components.session_state import TrackedState
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
 from serai.engine import faults
 from serai.engine.active_run import ActiveRun
+from serai.engine.interruption import describe, is_stop_request
 from serai.errors import FencedError, SeraiError
 
+_announced: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
 
@@ -87,11 +90,11 @@ class AgentRun:
         self._thinking: list[str] = []
         self._usage: Counter[str] = Counter()
         self._tools: list[dict[str, Any]] = []
-        self._announced: dict[str, tuple[ToolCallPart, dict[str, Any]]] = {}
+        self._turn = 0
+        self._calls: Counter[str] = Counter()
         self._ordinals: Counter[str] = Counter()
         self._model_failed = False
-        self._stored_state: dict[str, bytes] = {}
-        self._known_state: dict[str, bytes] = {}
+        self._state = TrackedState(self.deps)
 
     async def execute(
         self, agent: AbstractAgent[Any, Any], *, durability: AbstractCapability[Any], deps: Any, history_runs: int
@@ -111,17 +114,17 @@ class AgentRun:
                 run_id=f"{self.run.record.id}:{self.run.record.segment}",
                 conversation_id=self.run.record.session_id,
             )
-        except FencedError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the model's or a user's code; the run's answer says so
+        except BaseException as error:
+            if isinstance(error, FencedError) or is_stop_request(error):
+                raise
             return self.failure(error)
         finally:
             current_execution.reset(token)
         return self._success(result)
 
-    def failure(self, error: Exception) -> Outcome:
-        """Return the outcome of a run that cannot go on: the error's text as content, the partial text kept."""
-        text = str(error) or type(error).__name__
+    def failure(self, error: BaseException) -> Outcome:
+        """Return the outcome of a run that cannot go on, with the error's text as content."""
+        text = describe(error)
         last = self._events.members("RunError", content=text, error_type=self._error_type(error))
         return self._outcome(RunStatus.ERROR, content=text, content_type="str", last=last)
 
@@ -132,11 +135,14 @@ class AgentRun:
             self._open_request()
             try:
                 payload = await body()
-            except Exception:
+            except BaseException as error:
                 self._model_failed = True
-                raise
+                if isinstance(error, Exception) or is_stop_request(error):
+                    raise
+                raise RuntimeError(f"the model's code raised {type(error).__name__}: {describe(error)}") from error
             return {"response": payload, **self._close_request(payload)}
 
+        self._turn += 1
         call = str(self._next_ordinal(operation))
         step = await self.run.journal.run(operation, call, given=shape_of(messages), body=ask)
         self._usage.update(step["usage"])
@@ -145,23 +151,30 @@ class AgentRun:
         return step["response"]
 
     async def announce_tool_call(self, call: ToolCallPart, args: dict[str, Any], handler: Body) -> Any:
-        """Remember which call the next tool step of this task is."""
-        self._announced[call.tool_call_id] = (call, args)
-        token = current_tool_call.set(call.tool_call_id)
+        """Remember which call the next tool step of this task is, under a name of its own.
+
+        Models number their calls anew in each turn, and some repeat an id within one.
+        """
+        name = f"{self._turn}/{call.tool_call_id}"
+        self._calls[name] += 1
+        if self._calls[name] > 1:
+            name = f"{self._turn}.{self._calls[name]}/{call.tool_call_id}"
+        tokens = current_tool_call.set(name), _announced.set((call, args))
         try:
             return await handler()
         finally:
-            current_tool_call.reset(token)
+            current_tool_call.reset(tokens[0])
+            _announced.reset(tokens[1])
 
     async def do_tool_call(self, operation: str, body: Body) -> Any:
         """Do a tool call as a step; what the tool raises is told to the model, and journalled as that."""
-        call_id = current_tool_call.get()
-        assert call_id is not None
-        call, args = self._announced[call_id]
+        name = current_tool_call.get()
+        assert name is not None
+        call, args = _announced.get()
         step = await self.run.journal.run(
-            operation, call_id, given=[call.tool_name, args], body=lambda: self._call_tool(call, args, body)
+            operation, name, given=[call.tool_name, args], body=lambda: self._call_tool(name, call, args, body)
         )
-        self._apply_state(step["state"], step["removed"])
+        self._state.apply(step["state"], step["removed"])
         self._tools.append(step["tool"])
         if step["failure"] is not None:
             raise ToolFailed(step["failure"])
@@ -191,10 +204,7 @@ class AgentRun:
 
     async def _load(self, history_runs: int) -> list[ModelMessage]:
         context = await self.run.load_context(history_runs=history_runs)
-        self._stored_state = {name: dump_json(value) for name, value in context.state.items()}
-        self.deps.session_state.update(context.state)
-        self.deps.session_state.update(self.input.session_state)
-        self._known_state = self._state()
+        self._state.load(context.state, laid_over=self.input.session_state)
         return load_messages(context.history)
 
     def _open_request(self) -> None:
@@ -242,26 +252,30 @@ class AgentRun:
         if self._request_first_token_s is None:
             self._request_first_token_s = round(time.perf_counter() - self._request_started_at, 6)
 
-    async def _call_tool(self, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
+    async def _call_tool(self, name: str, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
         tool = tool_call(call.tool_call_id, call.tool_name, args)
-        if call.tool_call_id not in self._logged.started_calls:
+        if not self._logged.was_started(name):
             self._events.emit("ToolCallStarted", tool=tool)
         faults.reach("in_tool_call", call.tool_name)
         started_at, started = time.time(), time.perf_counter()
         result, failure = None, None
+        state: dict[str, Any] = {}
+        removed: list[str] = []
         try:
             result = await body()
+            state, removed = self._state.take_changes()
         except _CONTROL_FLOW:
             raise
-        except Exception as error:  # noqa: BLE001 - a raising tool is told to the model
-            failure = f"{type(error).__name__}: {error}"
+        except BaseException as error:
+            if isinstance(error, FencedError) or is_stop_request(error):
+                raise
+            result, failure = None, f"{type(error).__name__}: {describe(error)}"
         duration = round(time.perf_counter() - started, 6)
         tool["metrics"] = {"start_time": started_at, "end_time": started_at + duration, "duration": duration}
         problem = failure or problem_of(result)
         tool["tool_call_error"] = problem is not None
         tool["result"] = problem if problem is not None else text_of_result(result)
         self._events.emit_tool_completed(tool, error=problem)
-        state, removed = self._state_changes()
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed}
 
     def _success(self, result: AgentRunResult[Any]) -> Outcome:
@@ -290,7 +304,7 @@ class AgentRun:
 
     def _outcome(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
         record = self.run.record
-        changes, removals = self._session_changes()
+        changes, removals = self._state.since_load()
         return Outcome(
             status=status,
             output={
@@ -315,7 +329,7 @@ class AgentRun:
             output_tokens=self._usage["output_tokens"],
         )
 
-    def _error_type(self, error: Exception) -> str:
+    def _error_type(self, error: BaseException) -> str:
         if isinstance(error, UsageLimitExceeded):
             return "usage_limit_exceeded"
         if self._model_failed or isinstance(error, AgentRunError):
@@ -333,33 +347,3 @@ class AgentRun:
     def _next_ordinal(self, operation: str) -> int:
         self._ordinals[operation] += 1
         return self._ordinals[operation]
-
-    def _state(self) -> dict[str, bytes]:
-        return {name: dump_json(value) for name, value in self.deps.session_state.items()}
-
-    def _state_changes(self) -> tuple[dict[str, Any], list[str]]:
-        """Return what changed in the session state since the last look: it belongs to the step that ends now."""
-        if not self._known_state and not self.deps.session_state:
-            return {}, []
-        before, self._known_state = self._known_state, self._state()
-        changed = {
-            name: self.deps.session_state[name] for name, text in self._known_state.items() if before.get(name) != text
-        }
-        return changed, [name for name in before if name not in self._known_state]
-
-    def _apply_state(self, changes: dict[str, Any], removed: list[str]) -> None:
-        """Lay a replayed step's changes over the state; those of a step just done are there already."""
-        if changes or removed:
-            for name, value in changes.items():
-                if self._known_state.get(name) != dump_json(value):
-                    self.deps.session_state[name] = value
-            for name in removed:
-                self.deps.session_state.pop(name, None)
-            self._known_state = self._state()
-
-    def _session_changes(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        state = self._state() if self.deps.session_state else {}
-        changed = {
-            name: self.deps.session_state[name] for name, text in state.items() if self._stored_state.get(name) != text
-        }
-        return changed, tuple(name for name in self._stored_state if name not in state)

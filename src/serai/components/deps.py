@@ -28,5 +28,8 @@ class RunDeps:
 
     @property
     def idempotency_key(self) -> str:
-        """Names this tool call for ever: send it along, for a call in flight when a node dies is made again."""
+        """Names this tool call for ever: send it along, for a call in flight when a node dies is made again.
+
+        Run, turn and the model's id of the call: ``01a1…:2/call_0``. Models number their calls anew in each turn.
+        """
         return f"{self.run_id}:{current_tool_call.get()}"

@@ -69,7 +69,7 @@ class Component(Protocol):
         """Run to a state at rest; failures of models and tools are outcomes, not exceptions."""
         ...
 
-    def fail(self, run: ActiveRun, error: Exception) -> Outcome:
+    def fail(self, run: ActiveRun, error: BaseException) -> Outcome:
         """Return the outcome of a run that cannot go on."""
         ...
 

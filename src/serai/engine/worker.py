@@ -15,6 +15,7 @@ from serai.domain.runs import Event, Outcome, RunRecord, Step
 from serai.engine import faults
 from serai.engine.active_run import ActiveRun, Component, answer_members
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
+from serai.engine.interruption import is_stop_request
 from serai.engine.wakeup import Wakeups
 from serai.errors import DatabaseUnavailableError, FencedError, SeraiError
 from serai.storage.batching import Batcher
@@ -218,9 +219,9 @@ class Worker:
             )
         try:
             return await component.execute(run)
-        except FencedError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary of users' code
+        except BaseException as error:
+            if isinstance(error, FencedError) or is_stop_request(error):
+                raise
             _log.exception("component_failed")
             return component.fail(run, error)
 
