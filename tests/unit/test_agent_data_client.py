@@ -259,6 +259,14 @@ async def test_clients_are_context_managers_that_leave_a_shared_base_open():
         other.get_item("x")
 
 
+@BOTH
+async def test_a_client_that_was_closed_says_so(kind):
+    client = kind[0](Person, base_url="http://127.0.0.1:9", retry=QUICK)
+    await result_of(client.close())
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        await result_of(client.get_item("x"))
+
+
 def test_the_published_order_of_arguments_is_kept():
     published = ["type", "collection", "deployment_name", "client", "token", "base_url", "agent_url_id"]
     for kind in (AsyncAgentDataClient, AgentDataClient):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
@@ -14,7 +18,7 @@ from serai.client.operations import OPERATIONS
 from serai.exceptions import RemoteServerUnavailableError
 from serai.tools import ToolExecution
 from serai.wire.failures import ServerStatusError
-from tests.unit.both_clients import QUICK, Recorder, connect, result_of, run_json
+from tests.unit.both_clients import QUICK, Recorder, connect, events_of, result_of, run_json
 
 BOTH = pytest.mark.parametrize("kind", [AgentOSClient, SyncAgentOSClient])
 
@@ -195,14 +199,46 @@ def test_methods_show_their_signature_and_documentation():
     assert inspect.signature(SyncAgentOSClient.run_agent_stream).return_annotation == "RunOutputEvent"
 
 
-async def test_a_client_is_a_context_manager_and_outlives_a_close():
+async def test_a_client_is_a_context_manager_and_says_so_when_it_is_used_after_its_end():
     async with AgentOSClient("http://127.0.0.1:9", timeout=0.1, retry=QUICK) as client:
-        pass
-    with pytest.raises(RemoteServerUnavailableError):
-        await client.aget_config()
+        with pytest.raises(RemoteServerUnavailableError):
+            await client.aget_config()
+    for call in (client.aget_config, client.get_config):
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            await result_of(call())
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        await events_of(client.run_agent_stream("a", "x"))
     await client.close()
-    with SyncAgentOSClient("http://127.0.0.1:9", timeout=0.1, retry=QUICK) as blocking_client:
-        pass
-    with pytest.raises(RemoteServerUnavailableError):
-        blocking_client.get_config()
-    blocking_client.close()
+
+
+def test_a_blocking_client_is_a_context_manager_and_says_so_when_it_is_used_after_its_end():
+    nowhere = "http://127.0.0.1:9"
+    with SyncAgentOSClient(nowhere, retry=QUICK) as client, pytest.raises(RemoteServerUnavailableError):
+        client.get_config()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        client.get_config()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        list(client.run_agent_stream("a", "x"))
+    client.close()
+
+
+def test_threads_that_use_a_client_first_together_share_one_pool_which_is_closed(monkeypatch):
+    threads = 32
+    together = threading.Barrier(threads)
+    made: list[httpx.Client] = []
+
+    class SlowToMake(httpx.Client):
+        def __init__(self, **options: Any) -> None:
+            made.append(self)
+            time.sleep(0.02)  # the other threads come meanwhile
+            super().__init__(transport=httpx.MockTransport(Recorder(httpx.Response(200, json=CONFIG))), **options)
+
+    def ask(client: SyncAgentOSClient) -> None:
+        together.wait()
+        client.get_config()
+
+    monkeypatch.setattr(httpx, "Client", SlowToMake)
+    with SyncAgentOSClient("http://os.test") as client, ThreadPoolExecutor(threads) as pool:
+        for asked in [pool.submit(ask, client) for _ in range(threads)]:
+            asked.result()
+    assert [http_client.is_closed for http_client in made] == [True]

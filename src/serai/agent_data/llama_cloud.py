@@ -81,6 +81,8 @@ class AsyncLlamaCloud:
     async def _send(self, request: Request) -> httpx.Response:
         from serai.wire.failures import TRANSPORT_ERRORS, unavailable  # noqa: PLC0415 - loads httpx
 
+        if self._http.is_closed:
+            raise RuntimeError("the client is closed")
         try:
             return await self._http.request(
                 request.method,
@@ -141,6 +143,8 @@ class LlamaCloud:
     def _send(self, request: Request) -> httpx.Response:
         from serai.wire.failures import TRANSPORT_ERRORS, unavailable  # noqa: PLC0415 - loads httpx
 
+        if self._http.is_closed:
+            raise RuntimeError("the client is closed")
         try:
             return self._http.request(
                 request.method,

@@ -21,8 +21,9 @@ class AgentDataClient(Generic[AgentDataT]):
     """Stores and finds records of one type in one collection of one deployment; the twin of `AsyncAgentDataClient`.
 
     Requests that time out, find no connection, lose it, or are answered 408, 425, 429 or 5xx are sent again, three
-    times in all. Each write carries an ``Idempotency-Key``, the same each time; where the server does not heed it
-    (Serai does for runs, not yet for records) a create whose answer was lost may be stored twice.
+    times in all. Each write carries an ``Idempotency-Key``, the same each time: on Serai a create whose
+    answer was lost is stored once; a server that does not heed the key may store it twice. A delete whose answer was
+    lost is answered 404 when it is sent again.
 
     All methods raise ``httpx.HTTPStatusError`` for an error answer and `RemoteServerUnavailableError` when there is
     none. Each takes ``project_id``, which overrides the client's.

@@ -46,10 +46,13 @@ class AsyncTransport:
         self._given = http_client
         self._own: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
 
     def _client(self) -> httpx.AsyncClient:
         if self._given is not None:
             return self._given
+        if self._is_closed:
+            raise RuntimeError("the client is closed")
         loop = asyncio.get_running_loop()
         if self._own is None or self._loop is not loop:
             self._own = httpx.AsyncClient(follow_redirects=True)  # connections cannot move to another loop
@@ -114,7 +117,8 @@ class AsyncTransport:
                 await body.close()
 
     async def close(self) -> None:
-        """Close the connections of an own client."""
+        """Close the connections of an own client, for good."""
+        self._is_closed = True
         if self._own is not None and self._loop is asyncio.get_running_loop():
             await self._own.aclose()
         self._own = None
@@ -146,32 +150,25 @@ class Transport:
     def __init__(self, base_url: str, timeouts: Timeouts, http_client: httpx.Client | None = None) -> None:
         self._base_url = base_url
         self._timeouts = timeouts
-        self._given = http_client
-        self._own: httpx.Client | None = None
-
-    def _client(self) -> httpx.Client:
-        if self._given is not None:
-            return self._given
-        if self._own is None:
-            self._own = httpx.Client(follow_redirects=True)
-        return self._own
+        self._is_own = http_client is None
+        self._client = httpx.Client(follow_redirects=True) if http_client is None else http_client
 
     def _build(self, request: Request, timeout: httpx.Timeout) -> httpx.Request:
-        return self._client().build_request(
+        return self._client.build_request(
             request.method, request.url, headers=dict(request.headers), content=request.content, timeout=timeout
         )
 
     def send(self, request: Request) -> httpx.Response:
         """Return the whole answer; raise `RemoteServerUnavailableError` when there is none."""
         try:
-            return self._client().send(self._build(request, self._timeouts.plain))
+            return self._client.send(self._build(request, self._timeouts.plain))
         except TRANSPORT_ERRORS as error:
             raise unavailable(error, base_url=self._base_url) from error
 
     def open(self, request: Request) -> Body:
         """Return the answer with its body unread, unless it is an error; raises as `send`."""
         try:
-            response = self._client().send(self._build(request, self._timeouts.streaming), stream=True)
+            response = self._client.send(self._build(request, self._timeouts.streaming), stream=True)
             if response.status_code >= 400:
                 response.read()
         except TRANSPORT_ERRORS as error:
@@ -214,10 +211,9 @@ class Transport:
                 body.close()
 
     def close(self) -> None:
-        """Close the connections of an own client."""
-        if self._own is not None:
-            self._own.close()
-        self._own = None
+        """Close the connections of an own client, for good."""
+        if self._is_own:
+            self._client.close()
 
 
 class Body:

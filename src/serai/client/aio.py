@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from serai.client import operations as table
 from serai.client._calls import Call, Result
 from serai.client._methods import awaited, blocking, streamed_async
+from serai.client._once import Once
 from serai.client._options import Options
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class AgentOSClient:
         self.base_url = self._options.base_url
         self.timeout = timeout
         self._http_client = http_client
+        self._transport = Once(self._make_transport)
+        self._blocking_transport = Once(self._make_blocking_transport)
 
     aget_config = awaited(table.get_config)
     get_config = blocking(table.get_config)
@@ -87,32 +89,31 @@ class AgentOSClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections; the next call opens new ones."""
-        if "_transport" in vars(self):
-            await self._transport.close()
-        if "_blocking_transport" in vars(self):
-            self._blocking_transport.close()
+        """Close the connections for good: a later call raises `RuntimeError`."""
+        transport, blocking_transport = self._transport.close(), self._blocking_transport.close()
+        if blocking_transport:
+            blocking_transport.close()
+        if transport:
+            await transport.close()
 
     async def call(self, call: Call[Result]) -> Result:
         """Carry out a call made from a row of `serai.client.operations`."""
-        return await self._transport.converse(self._options.core.converse(call))
+        return await self._transport.get().converse(self._options.core.converse(call))
 
     def call_blocking(self, call: Call[Result]) -> Result:
         """Carry a call out, blocking; for the few methods that are documented so."""
-        return self._blocking_transport.converse(self._options.core.converse(call))
+        return self._blocking_transport.get().converse(self._options.core.converse(call))
 
     def call_stream(self, call: Call[Result]) -> AsyncGenerator[Result, None]:
         """Carry out a call whose answer is a stream; stopping early closes the connection and leaves the run alone."""
-        return self._transport.stream(self._options.core.stream(call))
+        return self._transport.get().stream(self._options.core.stream(call))
 
-    @cached_property
-    def _transport(self) -> AsyncTransport:
+    def _make_transport(self) -> AsyncTransport:
         from serai.client._transport import AsyncTransport  # noqa: PLC0415 - loads httpx
 
         return AsyncTransport(self.base_url, self._options.timeouts, self._http_client)
 
-    @cached_property
-    def _blocking_transport(self) -> Transport:
+    def _make_blocking_transport(self) -> Transport:
         from serai.client._transport import Transport  # noqa: PLC0415 - loads httpx
 
         return Transport(self.base_url, self._options.timeouts)

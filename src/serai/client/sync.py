@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from serai.client import operations as table
 from serai.client._calls import Call, Result
 from serai.client._methods import blocking, streamed_blocking
+from serai.client._once import Once
 from serai.client._options import Options
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class SyncAgentOSClient:
         self.base_url = self._options.base_url
         self.timeout = timeout
         self._http_client = http_client
+        self._transport = Once(self._make_transport)
 
     aget_config = get_config = blocking(table.get_config)
     get_info = blocking(table.get_info)
@@ -85,20 +86,19 @@ class SyncAgentOSClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the next call opens new ones."""
-        if "_transport" in vars(self):
-            self._transport.close()
+        """Close the connections for good: a later call raises `RuntimeError`."""
+        if transport := self._transport.close():
+            transport.close()
 
     def call_blocking(self, call: Call[Result]) -> Result:
         """Carry out a call made from a row of `serai.client.operations`."""
-        return self._transport.converse(self._options.core.converse(call))
+        return self._transport.get().converse(self._options.core.converse(call))
 
     def call_stream(self, call: Call[Result]) -> Generator[Result, None, None]:
         """Carry out a call whose answer is a stream; stopping early closes the connection and leaves the run alone."""
-        return self._transport.stream(self._options.core.stream(call))
+        return self._transport.get().stream(self._options.core.stream(call))
 
-    @cached_property
-    def _transport(self) -> Transport:
+    def _make_transport(self) -> Transport:
         from serai.client._transport import Transport  # noqa: PLC0415 - loads httpx
 
         return Transport(self.base_url, self._options.timeouts, self._http_client)
