@@ -201,6 +201,14 @@ def test_an_answer_is_shown_as_it_comes_with_its_tools_and_its_cost():
     ]
 
 
+@pytest.mark.parametrize("url", ["notaurl", "127.0.0.1:7777"])
+def test_a_url_that_is_none_is_one_paragraph(url):
+    result = CliRunner().invoke(app, ["run", "my-agent", "hello", "--url", url])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"serai: --url: '{url}' is no base URL")
+    assert result.stderr.count("\n") == 1
+
+
 def test_a_run_that_was_not_streamed_is_shown_the_same_way():
     run = RunOutput(
         run_id="r1",

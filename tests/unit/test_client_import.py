@@ -29,6 +29,11 @@ def test_importing_the_clients_loads_neither_httpx_nor_pydantic():
     assert {"httpx", "pydantic", "asyncio", *SERVER_PACKAGES} & modules_after("import serai.client") == set()
 
 
+def test_constructing_a_client_loads_neither_httpx_nor_pydantic():
+    loaded = modules_after("import serai.client; serai.client.SyncAgentOSClient('http://127.0.0.1:7777')")
+    assert {"httpx", "pydantic", "asyncio"} & loaded == set()
+
+
 def test_importing_agent_data_loads_nothing_of_the_server():
     assert {"httpx", *SERVER_PACKAGES} & modules_after("import serai.agent_data") == set()
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from serai.agent_data import AsyncLlamaCloud, LlamaCloud
 from serai.client import AgentOSClient, SyncAgentOSClient
 from serai.client.operations import OPERATIONS
 from serai.exceptions import RemoteServerUnavailableError
@@ -209,6 +210,25 @@ async def test_a_client_is_a_context_manager_and_says_so_when_it_is_used_after_i
     with pytest.raises(RuntimeError, match="the client is closed"):
         await events_of(client.run_agent_stream("a", "x"))
     await client.close()
+
+
+NO_BASE_URLS = ["notaurl", "127.0.0.1:7777", "localhost:7777", "ftp://host", "http://", "http://h:0", "http://h:99999"]
+NO_BASE_URLS += ["http://h?x", "http://h#x", "http://h h", "http://[::1", "http://h\n", ""]
+
+
+@pytest.mark.parametrize("text", NO_BASE_URLS)
+@pytest.mark.parametrize("kind", [AgentOSClient, SyncAgentOSClient, AsyncLlamaCloud, LlamaCloud])
+def test_a_base_url_that_is_none_is_refused_at_once(kind, text, monkeypatch):
+    monkeypatch.delenv("LLAMA_CLOUD_BASE_URL", raising=False)
+    if not text and kind in (AsyncLlamaCloud, LlamaCloud):
+        return  # there it means the default
+    with pytest.raises(ValueError, match="is no base URL: it must be http:// or https:// and a host, such as"):
+        kind(text)
+
+
+@pytest.mark.parametrize("text", ["http://h", "HTTPS://h.test:1/a/b/", "http://[::1]:7777", "http://u:p@h/"])
+def test_a_base_url_may_have_a_port_a_path_and_a_user(text):
+    assert SyncAgentOSClient(text).base_url == text.rstrip("/")
 
 
 def test_a_blocking_client_is_a_context_manager_and_says_so_when_it_is_used_after_its_end():

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from serai.agent_data.items import AgentDataT, InvalidAgentData, TypedAgentData, TypedAgentDataItems
+from serai.wire.base_url import checked_base_url
 from serai.wire.exchange import Flow, Request, exchange
 from serai.wire.failures import raise_for_error
 from serai.wire.records import BASE_PATH, AgentData, AgentDataPage
@@ -28,7 +29,7 @@ class Connection:
     """Where a server is, who asks, and how patiently: what every request has in common."""
 
     def __init__(self, base_url: str, token: str | None, policy: RetryPolicy) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url = checked_base_url(base_url)
         self.policy = policy
         self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
 

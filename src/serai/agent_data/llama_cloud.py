@@ -48,6 +48,9 @@ class AsyncLlamaCloud:
             httpx_client: sends the requests; its ``Project-Id`` header names the project.
             timeout: seconds of silence until an answer is given up; not for an httpx client that was passed in.
             retry: how often to try, and the waits between.
+
+        Raises:
+            ValueError: ``base_url`` is none.
         """
         import httpx  # noqa: PLC0415 - costs more than the rest together
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from serai.client import SyncAgentOSClient
+
 DEFAULT_URL = "http://127.0.0.1:7777"
-EXIT_FAILED, EXIT_UNREACHABLE, EXIT_REFUSED = 1, 3, 4
+EXIT_FAILED, EXIT_MISUSED, EXIT_UNREACHABLE, EXIT_REFUSED = 1, 2, 3, 4
 
 
 def run(
@@ -33,7 +35,8 @@ def run(
 ) -> None:
     """Ask an agent and print its answer, with the tools it uses.
 
-    Exit code: 0 answered; 1 the run failed, was cancelled or is paused; 3 no server answers; 4 the server refused.
+    Exit code: 0 answered; 1 the run failed, was cancelled or is paused; 2 an argument is wrong; 3 no server answers;
+    4 the server refused.
     """
     import httpx  # noqa: PLC0415 - the client is loaded when it is wanted
 
@@ -41,9 +44,10 @@ def run(
     from serai.errors import RemoteServerUnavailableError  # noqa: PLC0415
 
     view = JsonView() if as_json else AnswerView()
+    client = _client(url, key)
     question = sys.stdin.read() if message == "-" else message
     try:
-        for answer in _ask(url, agent=agent, message=question, session=session, user=user, key=key, stream=stream):
+        for answer in _ask(client, agent=agent, message=question, session=session, user=user, stream=stream):
             view.show(answer)
     except RemoteServerUnavailableError as error:
         _fail(EXIT_UNREACHABLE, f"No server answers at {url} ({error.message}). Start one with: serai serve")
@@ -56,13 +60,20 @@ def run(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _ask(
-    url: str, *, agent: str, message: str, session: str | None, user: str | None, key: str | None, stream: bool
-) -> Iterator[Any]:
-    """Yield the run's events, or its result as the only item."""
+def _client(url: str, key: str | None) -> SyncAgentOSClient:
     from serai.client import SyncAgentOSClient  # noqa: PLC0415
 
-    with SyncAgentOSClient(base_url=url, security_key=key) as client:
+    try:
+        return SyncAgentOSClient(base_url=url, security_key=key)
+    except ValueError as error:
+        _fail(EXIT_MISUSED, f"--url: {error}")
+
+
+def _ask(
+    client: SyncAgentOSClient, *, agent: str, message: str, session: str | None, user: str | None, stream: bool
+) -> Iterator[Any]:
+    """Yield the run's events, or its result as the only item."""
+    with client:
         if stream:
             yield from client.run_agent_stream(agent, message, session_id=session, user_id=user)
         else:
@@ -78,6 +89,6 @@ def _detail(response: Any) -> str:
     return detail if isinstance(detail, str) else json.dumps(detail)
 
 
-def _fail(code: int, text: str) -> None:
+def _fail(code: int, text: str) -> NoReturn:
     print(f"serai: {text}", file=sys.stderr)
     raise typer.Exit(code)

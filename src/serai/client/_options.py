@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from serai.wire.base_url import checked_base_url
+
 if TYPE_CHECKING:
     from serai.client._core import Core
     from serai.client._transport import Timeouts
@@ -29,7 +31,7 @@ class Options:
     retry: RetryPolicy | None
 
     def __post_init__(self) -> None:
-        self.base_url = self.base_url.rstrip("/")
+        self.base_url = checked_base_url(self.base_url)
 
     @cached_property
     def core(self) -> Core:

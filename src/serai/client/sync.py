@@ -55,6 +55,9 @@ class SyncAgentOSClient:
             run_timeout: seconds to wait for a run's end when its answer was lost.
             retry: how often to try, and the waits between.
             http_client: sends the requests, with its own proxies and certificates; it is not closed by this client.
+
+        Raises:
+            ValueError: ``base_url`` is none.
         """
         self._options = Options(
             base_url, timeout, headers, security_key, connect_timeout, stream_idle_timeout, run_timeout, retry
