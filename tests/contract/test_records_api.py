@@ -78,11 +78,7 @@ async def test_a_create_answers_what_is_stored(api: httpx.AsyncClient):
     content = '{"deployment_name": "_public", "data": {"a": 1, "a": 2, "zero": -0.0, "n": {"b": 1, "b": []}}}'
     response = await api.post("", content=content)
     assert response.text == (await api.get(f"/{response.json()['id']}")).text
-    assert json.loads(response.text, object_pairs_hook=list)[4] == (
-        "data",
-        [("a", 2), ("n", [("b", [])]), ("zero", 0.0)],
-    )
-    assert "-0" not in response.text
+    assert '{"a": 2, "n": {"b": []}, "zero": 0.0}' in response.text
 
 
 async def test_a_create_sent_twice_with_one_key_is_one_record(api: httpx.AsyncClient):

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from serai.errors import InvalidFieldError, NotFoundError
+from serai.errors import ConflictError, InvalidFieldError, NotFoundError
 from serai.records.payload import payload_text
 from serai.records.store import Place, RecordStore, Search
 from serai.storage.connection import Database
@@ -36,9 +36,10 @@ async def store(shared_url: str) -> AsyncIterator[RecordStore]:
     await database.close()
 
 
-async def put(store: RecordStore, data: Any, *, place: Place = PLACE) -> dict[str, Any]:
+async def put(store: RecordStore, data: Any, *, place: Place = PLACE, key: str | None = None) -> dict[str, Any]:
     text = data if isinstance(data, str) else json.dumps(data)
-    record: dict[str, Any] = json.loads(await store.create(place, payload_text(text.encode(), loc=("body", "data"))))
+    payload = payload_text(text.encode(), loc=("body", "data"))
+    record: dict[str, Any] = json.loads(await store.create(place, payload, idempotency_key=key))
     return record
 
 
@@ -88,6 +89,45 @@ async def test_values_survive_exactly(store: RecordStore, data: dict[str, Any]):
 async def test_the_last_of_duplicate_members_counts(store: RecordStore):
     created = await put(store, '{"a": 1, "a": 2}')
     assert created["data"] == (await get(store, created["id"]))["data"] == {"a": 2}
+
+
+async def test_a_create_answers_the_text_that_get_answers(store: RecordStore):
+    for text in ('{"a": 1, "b": {"c": 1, "c": 2}, "a": -0.0}', '{"bb": 1.50, "a": [-0, 0e5, 1E2, 1e23]}'):
+        created = await store.create(PLACE, payload_text(text.encode(), loc=()))
+        assert created == await store.get("p", json.loads(created)["id"])
+
+
+async def test_creates_that_share_a_batch_keep_their_keys_apart(store: RecordStore):
+    keys = random.Random(1).choices([None, "a", "b", "c"], k=100)
+    records = await asyncio.gather(*(put(store, {"key": key}, key=key) for key in keys))
+    assert [record["data"]["key"] for record in records] == keys
+    assert len({record["id"] for record in records}) == 3 + keys.count(None)
+    assert len(await find(store, page_size=200)) == 3 + keys.count(None)
+
+
+async def test_one_key_for_two_payloads_in_a_batch_stores_the_first(store: RecordStore):
+    results = await asyncio.gather(*(put(store, {"n": n}, key="k") for n in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [dict, ConflictError, ConflictError]
+    assert await find(store) == [{"n": 0}]
+
+
+async def test_stores_that_take_the_same_keys_in_opposite_order_agree(store: RecordStore, shared_url: str):
+    database = Database(shared_url)
+    await database.open()
+    keys = [str(n) for n in range(200)]
+    other = RecordStore(database)
+    here = [put(store, {}, key=key) for key in keys]
+    there = [put(other, {}, key=key) for key in reversed(keys)]
+    records = await asyncio.gather(*here, *there)
+    await database.close()
+    assert records[:200] == records[:199:-1]
+    assert len(await find(store, page_size=1000)) == 200
+
+
+async def test_a_key_serves_again_once_its_record_is_deleted(store: RecordStore):
+    first = await put(store, {}, key="k")
+    await store.delete("p", first["id"])
+    assert (await put(store, {"other": True}, key="k"))["id"] != first["id"]
 
 
 async def test_created_at_follows_the_order_of_insertion_and_ids_rise_with_it(store: RecordStore):

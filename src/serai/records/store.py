@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import asyncpg
 
 from serai.domain.ids import new_key
-from serai.errors import InvalidFieldError, NotFoundError
+from serai.errors import ConflictError, InvalidFieldError, NotFoundError
 from serai.records.filters import Arguments, compile_filter
 from serai.records.paging import bind, make_page_token, read_page_token
 from serai.records.render import render_page, render_record
@@ -31,7 +31,29 @@ with new as materialized (
 )
 insert into records (id, project_id, deployment_name, collection, data, created_at, updated_at)
 select id, project_id, deployment_name, collection, data::jsonb, at, at from new order by position
-returning id, created_at
+returning id, created_at, data::text as data
+"""
+
+# The same for a batch in which some have an idempotency key: a key that is taken stores nothing and returns no row.
+# Sorted by the keys, so that two nodes that store the same ones at once wait for each other and never in a circle.
+CREATE_ONCE = """
+with new as materialized (
+    select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) with ordinality
+        as item(id, project_id, deployment_name, collection, data, idempotency_key, fingerprint, position)
+)
+insert into records
+    (id, project_id, deployment_name, collection, data, created_at, updated_at, idempotency_key, fingerprint)
+select id, project_id, deployment_name, collection, data::jsonb, at, at, idempotency_key, fingerprint
+from new order by idempotency_key, project_id, position
+on conflict (project_id, idempotency_key) where idempotency_key is not null do nothing
+returning id, created_at, data::text as data
+"""
+
+# The record that was stored with an idempotency key.
+FIND_FIRST = """
+select id, project_id, deployment_name, collection, data::text as data, created_at, updated_at, fingerprint
+from records where project_id = $1 and idempotency_key = $2
 """
 
 # Read records of one project by their ids.
@@ -105,6 +127,8 @@ class _New:
     id: str
     place: Place
     data: str
+    idempotency_key: str | None
+    fingerprint: bytes | None
 
 
 class RecordStore:
@@ -115,36 +139,39 @@ class RecordStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._creates: Batcher[_New, datetime] = Batcher(self._insert)
+        self._creates: Batcher[_New, asyncpg.Record | None] = Batcher(self._insert)
         self._gets: Batcher[tuple[str, str], bytes | None] = Batcher(self._read)
 
-    async def create(self, place: Place, data: str) -> bytes:
+    async def create(self, place: Place, data: str, *, idempotency_key: str | None = None) -> bytes:
         """Store a new record.
 
         Args:
             place: where it belongs.
             data: JSON text of an object, as `payload_text` returns it.
+            idempotency_key: the same key, place and text again are the same record, for as long as it exists.
 
         Returns:
-            The record.
+            The record as it is stored.
 
         Raises:
             InvalidFieldError: PostgreSQL cannot hold the payload.
+            ConflictError: the project has another record of that idempotency key.
         """
-        new = _New(str(new_key()), place, data)
-        try:
-            created_at = await self._creates.submit(new)
-        except _REFUSED as error:
-            raise _refused(error) from error
+        new = _new_record(place, data, idempotency_key)
+        while (row := await self._store(new)) is None:
+            # No record either: it was deleted meanwhile, and the key is free again.
+            first = await self._database.fetchrow(FIND_FIRST, place.project_id, idempotency_key)
+            if first is not None:
+                return _repeated(first, new)
         return render_record(
             {
                 "id": new.id,
                 "project_id": place.project_id,
                 "deployment_name": place.deployment_name,
                 "collection": place.collection,
-                "data": data,
-                "created_at": created_at,
-                "updated_at": created_at,
+                "data": row["data"],
+                "created_at": row["created_at"],
+                "updated_at": row["created_at"],
             }
         )
 
@@ -231,17 +258,27 @@ class RecordStore:
         )
         return await self._database.fetch(sql, *arguments.values)
 
-    async def _insert(self, items: list[_New]) -> list[datetime | Exception]:
-        rows = await self._database.fetch(
-            CREATE,
+    async def _store(self, new: _New) -> asyncpg.Record | None:
+        try:
+            return await self._creates.submit(new)
+        except _REFUSED as error:
+            raise _refused(error) from error
+
+    async def _insert(self, items: list[_New]) -> list[asyncpg.Record | Exception | None]:
+        columns = [
             [item.id for item in items],
             [item.place.project_id for item in items],
             [item.place.deployment_name for item in items],
             [item.place.collection for item in items],
             [item.data for item in items],
-        )
-        created_at = dict(map(tuple, rows))
-        return [created_at[item.id] for item in items]
+        ]
+        keys = [item.idempotency_key for item in items]
+        if any(key is not None for key in keys):
+            rows = await self._database.fetch(CREATE_ONCE, *columns, keys, [item.fingerprint for item in items])
+        else:
+            rows = await self._database.fetch(CREATE, *columns)
+        stored = {row["id"]: row for row in rows}
+        return [stored.get(item.id) for item in items]
 
     async def _read(self, items: list[tuple[str, str]]) -> list[bytes | Exception | None]:
         ids = defaultdict(list)
@@ -262,6 +299,20 @@ _REFUSED = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.Program
 def is_storable(text: str) -> bool:
     """Tell whether PostgreSQL can hold a text; an id of another form cannot exist."""
     return _UNSTORABLE.search(text) is None
+
+
+def _new_record(place: Place, data: str, idempotency_key: str | None) -> _New:
+    fingerprint = None
+    if idempotency_key is not None:
+        asked = repr((place.deployment_name, place.collection)) + data
+        fingerprint = hashlib.blake2b(asked.encode(), digest_size=16).digest()
+    return _New(str(new_key()), place, data, idempotency_key, fingerprint)
+
+
+def _repeated(first: asyncpg.Record, new: _New) -> bytes:
+    if first["fingerprint"] != new.fingerprint:
+        raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
+    return render_record(first)
 
 
 def _refused(error: Exception) -> InvalidFieldError:

@@ -1,4 +1,4 @@
-"""Which project a request speaks of."""
+"""Which project a request speaks of, and which key makes it safe to repeat."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def project_of(request: Request) -> str:
     if not project:
         return DEFAULT_PROJECT
     return check_name(project, ("query" if named else "header", "project_id"))
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """Return the request's `Idempotency-Key`, None when it is absent or empty.
+
+    Raises:
+        InvalidFieldError: it is too long or cannot be stored.
+    """
+    key = request.headers.get("idempotency-key")
+    return check_name(key, ("header", "Idempotency-Key")) if key else None
 
 
 def check_name(name: str, loc: tuple[str | int, ...]) -> str:

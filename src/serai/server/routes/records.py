@@ -15,7 +15,7 @@ from serai.server.bodies import parse_json
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
 from serai.server.openapi import errors, header_parameter, json_body, json_result, query_parameter
-from serai.server.scope import check_name, project_of
+from serai.server.scope import check_name, idempotency_key_of, project_of
 
 PREFIX = "/api/v1/beta/agent-data"
 DEFAULT_COLLECTION = "default"
@@ -58,7 +58,8 @@ async def create_record(request: Request) -> Response:
     store = runtime_of(request).records
     body = parse_json(_create_body, await request.body())
     place = _place(request, body.deployment_name, body.collection)
-    return _json(await store.create(place, payload_text(bytes(body.data), loc=("body", "data"))))
+    data = payload_text(bytes(body.data), loc=("body", "data"))
+    return _json(await store.create(place, data, idempotency_key=idempotency_key_of(request)))
 
 
 async def get_record(request: Request) -> Response:
@@ -185,13 +186,13 @@ ROUTES: tuple[Route, ...] = (
         handler=create_record,
         summary="Store a new record",
         tags=_TAGS,
-        parameters=_SCOPE,
+        parameters=(*_SCOPE, header_parameter("Idempotency-Key", "The same key and body again are the same record.")),
         body=json_body(
             _object(
                 {"deployment_name": _NAME, "collection": _or_null(_NAME), "data": _OBJECT}, "deployment_name", "data"
             )
         ),
-        responses={**json_result(_RECORD), **errors(400, 401, 403, 413, 422, 503)},
+        responses={**json_result(_RECORD), **errors(400, 401, 403, 409, 413, 422, 503)},
     ),
     Route(
         method="GET",
