@@ -54,10 +54,12 @@ class AsyncLlamaCloud:
         """
         import httpx  # noqa: PLC0415 - costs more than the rest together
 
+        from serai.wire.proxies import http_options  # noqa: PLC0415 - loads httpx
+
         self.connection = _connection(base_url, token, retry)
         self.base_url = self.connection.base_url
         self._is_own = httpx_client is None
-        self._http = httpx.AsyncClient(timeout=timeout) if httpx_client is None else httpx_client
+        self._http = httpx_client or httpx.AsyncClient(timeout=timeout, **http_options(self.base_url))
         self.project_id = _default_project(self._http.headers)
 
     async def __aenter__(self) -> Self:
@@ -95,7 +97,7 @@ class AsyncLlamaCloud:
                 follow_redirects=True,
             )
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self.base_url) from error
+            raise unavailable(error, base_url=self.base_url, heeds_environment=self._is_own) from error
 
 
 class LlamaCloud:
@@ -118,10 +120,12 @@ class LlamaCloud:
         """Prepare connections; the arguments are those of `AsyncLlamaCloud`."""
         import httpx  # noqa: PLC0415 - costs more than the rest together
 
+        from serai.wire.proxies import http_options  # noqa: PLC0415 - loads httpx
+
         self.connection = _connection(base_url, token, retry)
         self.base_url = self.connection.base_url
         self._is_own = httpx_client is None
-        self._http = httpx.Client(timeout=timeout) if httpx_client is None else httpx_client
+        self._http = httpx_client or httpx.Client(timeout=timeout, **http_options(self.base_url))
         self.project_id = _default_project(self._http.headers)
 
     def __enter__(self) -> Self:
@@ -157,7 +161,7 @@ class LlamaCloud:
                 follow_redirects=True,
             )
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self.base_url) from error
+            raise unavailable(error, base_url=self.base_url, heeds_environment=self._is_own) from error
 
 
 def _connection(base_url: str | None, token: str | None, retry: RetryPolicy | None) -> Connection:

@@ -14,6 +14,7 @@ from serai.client._core import Emit, Open, Read, StreamFlow
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.exchange import Flow, Request, Send, Sleep, drive, drive_async
 from serai.wire.failures import TRANSPORT_ERRORS, unavailable
+from serai.wire.proxies import http_options
 
 Result = TypeVar("Result")
 
@@ -55,7 +56,8 @@ class AsyncTransport:
             raise RuntimeError("the client is closed")
         loop = asyncio.get_running_loop()
         if self._own is None or self._loop is not loop:
-            self._own = httpx.AsyncClient(follow_redirects=True)  # connections cannot move to another loop
+            # Connections cannot move to another loop.
+            self._own = httpx.AsyncClient(follow_redirects=True, **http_options(self._base_url))
             self._loop = loop
         return self._own
 
@@ -69,7 +71,7 @@ class AsyncTransport:
         try:
             return await self._client().send(self._build(request, self._timeouts.plain))
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self._base_url) from error
+            raise self._unavailable(error) from error
 
     async def open(self, request: Request) -> AsyncBody:
         """Return the answer with its body unread, unless it is an error; raises as `send`."""
@@ -78,7 +80,7 @@ class AsyncTransport:
             if response.status_code >= 400:
                 await response.aread()
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self._base_url) from error
+            raise self._unavailable(error) from error
         return AsyncBody(response, self._base_url)
 
     async def converse(self, flow: Flow[Result]) -> Result:
@@ -116,6 +118,9 @@ class AsyncTransport:
             if body is not None:
                 await body.close()
 
+    def _unavailable(self, error: Exception) -> RemoteServerUnavailableError:
+        return unavailable(error, base_url=self._base_url, heeds_environment=self._given is None)
+
     async def close(self) -> None:
         """Close the connections of an own client, for good."""
         self._is_closed = True
@@ -151,7 +156,7 @@ class Transport:
         self._base_url = base_url
         self._timeouts = timeouts
         self._is_own = http_client is None
-        self._client = httpx.Client(follow_redirects=True) if http_client is None else http_client
+        self._client = http_client or httpx.Client(follow_redirects=True, **http_options(base_url))
 
     def _build(self, request: Request, timeout: httpx.Timeout) -> httpx.Request:
         return self._client.build_request(
@@ -163,7 +168,7 @@ class Transport:
         try:
             return self._client.send(self._build(request, self._timeouts.plain))
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self._base_url) from error
+            raise self._unavailable(error) from error
 
     def open(self, request: Request) -> Body:
         """Return the answer with its body unread, unless it is an error; raises as `send`."""
@@ -172,7 +177,7 @@ class Transport:
             if response.status_code >= 400:
                 response.read()
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self._base_url) from error
+            raise self._unavailable(error) from error
         return Body(response, self._base_url)
 
     def converse(self, flow: Flow[Result]) -> Result:
@@ -209,6 +214,9 @@ class Transport:
         finally:
             if body is not None:
                 body.close()
+
+    def _unavailable(self, error: Exception) -> RemoteServerUnavailableError:
+        return unavailable(error, base_url=self._base_url, heeds_environment=self._is_own)
 
     def close(self) -> None:
         """Close the connections of an own client, for good."""

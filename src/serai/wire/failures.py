@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from serai.errors import RemoteServerUnavailableError
+from serai.wire.proxies import environment_proxy
 
 TRANSPORT_ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 """What httpx raises when the server could not be reached, was silent, or dropped the connection."""
@@ -48,10 +49,18 @@ def raise_for_error(response: httpx.Response) -> None:
         raise ServerStatusError(response)
 
 
-def unavailable(error: Exception, *, base_url: str) -> RemoteServerUnavailableError:
-    """Return the clients' own error for one of `TRANSPORT_ERRORS`; the message names the server and the kind."""
+def unavailable(error: Exception, *, base_url: str, heeds_environment: bool = False) -> RemoteServerUnavailableError:
+    """Return the clients' own error for one of `TRANSPORT_ERRORS`; the message names the server and the kind.
+
+    Args:
+        error: what httpx raised.
+        base_url: the server.
+        heeds_environment: whether the proxies of the environment were used, so that the message may name one.
+    """
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
         message = f"Failed to connect to {base_url}"
+        if heeds_environment and (proxy := environment_proxy(base_url)):
+            message += f" through the proxy {proxy} (set in the environment; a server named in NO_PROXY needs none)"
     elif isinstance(error, httpx.PoolTimeout):
         message = f"No connection to {base_url} became free in time"
     elif isinstance(error, httpx.TimeoutException):
