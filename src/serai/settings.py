@@ -43,6 +43,13 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(10.0, gt=0, le=15, description="Seconds of silence before a stream gets a comment.")
     history_runs: int = Field(3, ge=0, le=1000, description="Earlier runs of a session an agent sees by default.")
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://, as in postgresql://user:password@host:5432/database")
+        return value
+
     @field_validator("allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

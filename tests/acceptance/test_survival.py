@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.acceptance.cluster import Cluster, ask, follow, read_run, stream, submit
+from tests.acceptance.cluster import RUNS, Cluster, ask, follow, read_run, stream, submit
 
 TOOL = "worker__function_toolset__<agent>.call_tool:record"
 MODEL = "worker__model.request.serai"
@@ -172,6 +173,23 @@ async def test_a_second_signal_stops_at_once_and_loses_nothing(cluster: Cluster)
                 await asyncio.sleep(0.2)
                 node.signal(signal.SIGTERM)
                 break
+    assert node.wait(timeout_s=10) == 0
+    successor = cluster.start_node()
+    check_log(await collect(successor.base_url, "run-1"))
+
+
+async def test_who_waits_for_an_answer_of_a_stopping_node_is_told_to_ask_another(cluster: Cluster):
+    node = cluster.start_node(drain_s="0.3")
+    form = {"message": "stream 200 0.02", "stream": "false", "run_id": "run-1"}
+    async with httpx.AsyncClient(timeout=20) as client:
+        waiting = asyncio.create_task(client.post(node.base_url + RUNS, data=form))
+        async for _ in follow(node.base_url, "run-1"):
+            break
+        node.signal(signal.SIGTERM)
+        answer = await waiting
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert "run-1" in answer.json()["detail"]
     assert node.wait(timeout_s=10) == 0
     successor = cluster.start_node()
     check_log(await collect(successor.base_url, "run-1"))

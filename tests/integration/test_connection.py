@@ -214,7 +214,7 @@ async def test_a_server_without_a_free_place_is_unavailable(postgres_server: Pos
         await database.execute("create role crowded login connection limit 1")
         try:
             first = await connect(dsn.replace("serai@", "crowded@"))
-            with pytest.raises(DatabaseUnavailableError, match="too many connections"):
+            with pytest.raises(DatabaseUnavailableError, match="lacks disk, memory or connections"):
                 await connect(dsn.replace("serai@", "crowded@"))
             await first.close()
         finally:

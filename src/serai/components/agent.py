@@ -57,6 +57,8 @@ class AgentComponent:
         self.agent = agent
         self.name = name or agent.name
         self.id = id or re.sub(r"[\W_]+", "-", self.name.lower()).strip("-")
+        if not self.id:
+            raise ConfigurationError(f"The name {self.name!r} has no letter or digit to make an id of: pass id=….")
         self.description = description or agent.description
         self.instructions: str | None = None
         self.history_runs = history_runs

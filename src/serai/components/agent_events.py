@@ -114,7 +114,11 @@ class LoggedEvents:
                 self._started[f"{turn}/{load_json(event.data)['tool']['tool_call_id']}"] += 1
 
     def was_started(self, name: str) -> bool:
-        """Return whether a tool call was announced; its name is turn and id: ``1/call_0``, the second such ``1.2/call_0``."""
+        """Return whether a tool call was announced.
+
+        Args:
+            name: its turn and its id, ``1/call_0``; the second of the same id in a turn is ``1.2/call_0``.
+        """
         place, _, call_id = name.partition("/")
         turn, _, occurrence = place.partition(".")
         return self._started[f"{turn}/{call_id}"] >= int(occurrence or 1)

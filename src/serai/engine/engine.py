@@ -101,6 +101,7 @@ class Engine:
         await self.worker.drain(drain_s)
         await self.node.stop()
         await self.worker.abandon()
+        self._events.cut_followers()
         await self._events.stop()
         await self._wakeups.stop()
 
@@ -156,11 +157,17 @@ class Engine:
         return record
 
     async def wait(self, record: RunRecord, *, is_new: bool = False) -> Answer:
-        """Wait until a run rests and return its answer. Giving up waiting leaves the run alone."""
+        """Wait until a run rests and return its answer. Giving up waiting leaves the run alone.
+
+        Raises:
+            ShuttingDownError: this node stops and another one goes on with the run.
+        """
         follower = self.follow(record, is_new=is_new)
         try:
             async for _ in follower.batches():
                 pass
+            if follower.is_cut:
+                raise ShuttingDownError(f"This server is stopping; run {record.id} goes on, read it from another one.")
             return follower.answer or await self._store.get_answer(record.key)
         finally:
             follower.close()

@@ -117,6 +117,7 @@ class Follower:
     def __init__(self, log: EventLog, record: RunRecord, *, after: int, is_new: bool) -> None:
         self.record = record
         self.answer: Answer | None = None
+        self.is_cut = False
         self._log = log
         self._seen = after
         self._is_behind = not is_new
@@ -139,9 +140,14 @@ class Follower:
         self._is_behind = True
         self._wake.set()
 
+    def cut(self) -> None:
+        """End the stream before its run: this node stops."""
+        self.is_cut = True
+        self._wake.set()
+
     async def batches(self) -> AsyncIterator[list[Event]]:
         """Yield events in order, without gap or repetition, until the one that ends the run's stream."""
-        while True:
+        while not self.is_cut:
             was_read, events = self._is_behind, await self._next()
             if events:
                 self._seen = events[-1].seq
@@ -155,7 +161,7 @@ class Follower:
                 if await self._log.is_over(self.record.key):
                     self._is_over = self._is_behind = True
             self._wake.clear()
-            if self._pushed or self._is_behind:
+            if self._pushed or self._is_behind or self.is_cut:
                 continue
             # A run of this process pushes; for others a poll stands behind the wake-ups.
             with contextlib.suppress(TimeoutError):
@@ -296,6 +302,12 @@ class EventLog:
             self._begin_flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._begin_flush)
+
+    def cut_followers(self) -> None:
+        """End all streams of this node; the runs that go on elsewhere can be followed there."""
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.cut()
 
     async def stop(self) -> None:
         """End the flusher after what it is writing."""

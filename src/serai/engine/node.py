@@ -43,6 +43,8 @@ class Node:
         self._on_released = on_released
         self._lock_key = int.from_bytes(bytes.fromhex(self.id), signed=True)
         self._peer_count = 0
+        self._watched_at: float | None = None
+        self._patient_until = 0.0
         self._beats = 0
         self._suspects: dict[str, float] = {}
         self._registered = threading.Event()
@@ -133,9 +135,14 @@ class Node:
         if self._beats % BEATS_PER_ORPHAN_LOOK < 2:  # two beats in a row, for a suspicion takes two looks
             vanished += await nodes.list_orphans(connection)
         now = time.monotonic()
+        if self._watched_at is not None and now - self._watched_at > 3 * BEAT_S:
+            # My own look came late: the database stood still, and with it the leases of healthy nodes.
+            self._patient_until = now + self._lease_s
+        self._watched_at = now
         self._suspects = {node_id: self._suspects.get(node_id, now) for node_id in vanished}
         dead = [node_id for node_id, since in self._suspects.items() if now - since >= BEAT_S * 0.9]
-        frozen = [peer.id for peer in peers if peer.is_expired and not peer.is_lock_free]
+        expired = [peer.id for peer in peers if peer.is_expired and not peer.is_lock_free]
+        frozen = expired if now >= self._patient_until else []
         if dead or frozen:
             released = await nodes.release_runs_of(connection, dead + frozen, is_takeover=True)
             await nodes.remove_nodes(connection, dead)

@@ -82,6 +82,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     handler = logging.StreamHandler(stream)
     formatter = _formatter(text=text, colors=text and stream.isatty(), secrets=_known_secrets(settings))
     handler.setFormatter(formatter if text else _AccessLines(formatter))
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())

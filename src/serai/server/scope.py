@@ -44,8 +44,11 @@ def check_name(name: str, loc: tuple[str | int, ...]) -> str:
     """Return a name that can be stored as it is.
 
     Raises:
-        InvalidFieldError: it is empty, too long, or holds U+0000 or a lone surrogate.
+        InvalidFieldError: it is empty, too long, no name in an address, or holds U+0000 or a lone surrogate.
     """
+    if name.strip() in (".", "..") or (name and not name.strip()):
+        msg = "Blanks alone, '.' and '..' cannot stand in an address"
+        raise InvalidFieldError.of(loc, msg, kind="string_name", given=name)
     if not name:
         raise InvalidFieldError.of(loc, "String should have at least 1 character", kind="string_too_short", given=name)
     if len(name) > LONGEST_NAME:

@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
+import structlog
 
 from serai.errors import ConfigurationError, DatabaseUnavailableError
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 OLDEST_MAJOR = 16
+_log = structlog.get_logger("serai.storage")
 _SESSION = {
     "jit": "off",
     "timezone": "UTC",
@@ -51,9 +53,11 @@ def is_connection_failure(error: BaseException) -> bool:
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailableError:
-    """Return what a caller sees when PostgreSQL cannot be reached."""
-    reason = str(error) or type(error).__name__
-    return DatabaseUnavailableError(f"The database cannot be reached just now ({reason}); try again in a moment.")
+    """Log why PostgreSQL cannot serve and return what a caller sees: not the reason, which names files and hosts."""
+    _log.warning("database_unavailable", reason=str(error) or type(error).__name__)
+    lacks_room = isinstance(error, asyncpg.InsufficientResourcesError)
+    what = "lacks disk, memory or connections" if lacks_room else "cannot be reached"
+    return DatabaseUnavailableError(f"The database {what} just now; try again in a moment.")
 
 
 async def connect(dsn: str, *, application_name: str = "serai", settings: dict[str, str] | None = None) -> Connection:

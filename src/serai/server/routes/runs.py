@@ -188,7 +188,11 @@ RUN_FORM: Final[dict[str, Any]] = {
 _RUN: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
-        **{name: {"type": "string"} for name in ("run_id", "agent_id", "agent_name", "session_id", "user_id")},
+        **{name: {"type": "string"} for name in ("run_id", "agent_id", "agent_name", "session_id")},
+        "user_id": {"type": ["string", "null"]},
+        "metadata": {"type": ["object", "null"]},
+        "session_state": {"type": "object"},
+        "created_at": {"type": "integer", "description": "Unix seconds."},
         "status": {"type": "string", "enum": ["PENDING", "RUNNING", "PAUSED", "COMPLETED", "CANCELLED", "ERROR"]},
         "content": {"description": "The answer; of an ERROR its text."},
         "metrics": {"type": "object"},
