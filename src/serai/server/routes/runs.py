@@ -22,7 +22,7 @@ from serai.server.dispatch import Route
 from serai.server.logs import bind_run_id
 from serai.server.openapi import errors, form_body, header_parameter, json_result, query_parameter
 from serai.server.run_forms import read_run_form
-from serai.server.scope import check_name, project_of
+from serai.server.scope import check_name, idempotency_key_of, project_of
 from serai.server.sse import EventStream, frame
 from serai.storage.runs import Answer
 
@@ -47,7 +47,7 @@ async def create_run(request: Request) -> Response:
             kind=kind,
             component_id=component_id,
             input=dump_json(form.input),
-            idempotency_key=_idempotency_key(request),
+            idempotency_key=idempotency_key_of(request),
         )
     )
     bind_run_id(record.id)
@@ -149,11 +149,6 @@ def _after(request: Request) -> int:
             loc, "Input should be an event's sequence number", kind="int_parsing", given=text[:100]
         )
     return int(text)
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    return check_name(key, ("header", "Idempotency-Key")) if key else None
 
 
 def _header_text(value: str) -> str:
