@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import sys
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from serai.cli import app
+from serai.cli import app, main
 from serai.cli.answer_view import AnswerView, JsonView, printable
 from serai.cli.banner import without_password
 from serai.cli.flags import apply_flags, read_settings
@@ -113,12 +114,47 @@ def test_a_target_that_names_no_os_says_what_was_found(folder, code, target, mes
         load_target(target, settings=Settings())
 
 
-def test_an_error_in_the_users_own_code_passes_through(folder):
-    (folder / "broken_os.py").write_text("import nonexistent_package\n")
-    with pytest.raises(ModuleNotFoundError, match="nonexistent_package"):
-        load_target("broken_os.py", settings=Settings())
-    with pytest.raises(ModuleNotFoundError, match="nonexistent_package"):
-        load_target("broken_os:os", settings=Settings())
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import nonexistent_package", "ModuleNotFoundError: No module named 'nonexistent_package'"),
+        ("import json; json.loads('{')", "JSONDecodeError: Expecting property name"),
+        ("from pydantic_ai import Agent; Agent('nosuch:model')", "UserError: Unknown model: nosuch:model"),
+        ("from pydantic_ai import Agent; Agent('openai:gpt-5-mini')", "UserError: Set the `OPENAI_API_KEY`"),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines ("),
+        ("raise KeyError", "KeyError ("),
+        ("def broken(:", "SyntaxError: invalid syntax ("),
+    ],
+)
+@pytest.mark.parametrize("target", ["broken_os.py", "broken_os:os"])
+def test_an_error_in_the_users_own_code_is_one_paragraph_with_its_place(folder, monkeypatch, code, said, target):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delitem(sys.modules, "broken_os", raising=False)
+    importlib.invalidate_caches()
+    (folder / "broken_os.py").write_text(f"# mine\n{code}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_target(target, settings=Settings())
+    assert caught.value.message.startswith(f"{folder / 'broken_os.py'}, line 2: {said}")
+    assert "\n" not in caught.value.message
+    assert caught.value.__cause__ is not None
+
+
+def test_the_innermost_of_the_users_own_files_is_named(folder):
+    (folder / "my_parts.py").write_text("def make():\n    raise OSError('no disk')\n")
+    (folder / "my_os_10.py").write_text("import my_parts\nmy_parts.make()\n")
+    with pytest.raises(ConfigurationError, match=r"my_parts\.py, line 2: OSError: no disk"):
+        load_target("my_os_10.py", settings=Settings())
+
+
+@pytest.mark.parametrize(("level", "has_traceback"), [("info", False), ("debug", True)])
+def test_the_traceback_behind_an_error_is_shown_at_level_debug(folder, monkeypatch, capsys, level, has_traceback):
+    monkeypatch.setenv("SERAI_LOG_LEVEL", level)
+    monkeypatch.setattr("sys.argv", ["serai", "db", "url", "--data-dir", str(folder / "none")])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    *before, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("serai: There is no database")
+    assert any("Traceback" in line for line in before) is has_traceback
 
 
 def test_without_a_target_the_demo_is_served():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -24,10 +26,15 @@ app.add_typer(db.app, name="db")
 
 
 def main() -> None:
-    """Run the command line; errors of ours end it with one paragraph on standard error and exit code 1."""
+    """Run the command line; errors of ours end it with one paragraph on standard error and exit code 1.
+
+    When SERAI_LOG_LEVEL (or --log-level) is debug, the traceback is printed before it.
+    """
     try:
         app()
     except SeraiError as error:
+        if os.environ.get("SERAI_LOG_LEVEL", "").lower() == "debug":
+            traceback.print_exception(error)
         print(f"serai: {error.message}", file=sys.stderr)
         sys.exit(1)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from serai.cli.user_code import errors_in_one_paragraph
 from serai.errors import ConfigurationError
 from serai.settings import Settings
 
@@ -26,8 +27,8 @@ def load_target(target: str | None, *, settings: Settings) -> AgentOS:
         settings: for the demo; a target of the user's reads its own.
 
     Raises:
-        ConfigurationError: there is no such file or module, or it does not hold that AgentOS, or several. The
-            message says what was found. What the user's own code raises passes through.
+        ConfigurationError: there is no such file or module, or it does not hold that AgentOS, or several: the
+            message says what was found. Or the user's own code raises: the message says where and what.
     """
     if target is None:
         from serai.demo import build_demo  # noqa: PLC0415
@@ -49,7 +50,8 @@ def _load_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     sys.modules.setdefault(path.stem, module)
     try:
-        spec.loader.exec_module(module)
+        with errors_in_one_paragraph(str(path)):
+            spec.loader.exec_module(module)
     except BaseException:
         if sys.modules.get(path.stem) is module:
             del sys.modules[path.stem]
@@ -59,15 +61,16 @@ def _load_file(path: Path) -> ModuleType:
 
 def _load_module(name: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise
-        raise ConfigurationError(
-            f"There is no module {error.name!r} here. Give a file (my_os.py), or a module that can be imported from "
-            f"{Path.cwd()} (package.module:os)."
-        ) from error
+    with errors_in_one_paragraph(name):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+                raise
+            raise ConfigurationError(
+                f"There is no module {error.name!r} here. Give a file (my_os.py), or a module that can be imported "
+                f"from {Path.cwd()} (package.module:os)."
+            ) from error
 
 
 def _named(module: ModuleType, name: str, place: str) -> AgentOS:
