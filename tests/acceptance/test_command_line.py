@@ -111,7 +111,7 @@ def test_run_without_a_server_says_how_to_start_one():
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     done = ask("my-agent", "hello", url=url)
     assert done.returncode == 3
-    assert "Start one with: serai serve" in done.stderr
+    assert re.search(r"Start one with: (uv run )?serai serve", done.stderr)
 
 
 def test_a_port_that_is_taken_is_one_clear_line(folder):

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from serai.cli import app, main
 from serai.cli.answer_view import AnswerView, JsonView, printable
-from serai.cli.banner import without_password
+from serai.cli.banner import print_banner, without_password
 from serai.cli.flags import apply_flags, read_settings
+from serai.cli.invocation import own_command
 from serai.cli.target import load_target
 from serai.errors import ConfigurationError
 from serai.server.app import AgentOS
@@ -201,6 +202,28 @@ def test_flags_come_over_the_settings_given_in_code_until_the_app_is_built():
 )
 def test_a_database_url_is_shown_without_its_secrets(url, shown):
     assert without_password(url) == shown
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> str:
+    """Make a folder with a program called serai in it."""
+    (tmp_path / "serai").touch(mode=0o755)
+    return str(tmp_path)
+
+
+def test_commands_to_copy_are_those_that_the_users_shell_finds(programs):
+    assert own_command({"PATH": f"/nowhere:{programs}"}) == "serai"
+    assert own_command({"PATH": "/nowhere"}) == "uv run serai"
+    under_uv = {"PATH": f"{sys.prefix}/bin:/nowhere", "UV_RUN_RECURSION_DEPTH": "1"}
+    assert own_command(under_uv) == "uv run serai"
+    assert own_command(under_uv | {"PATH": f"{sys.prefix}/bin:{programs}"}) == "serai"
+
+
+def test_the_banner_offers_a_command_that_can_be_copied(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    demo = load_target(None, settings=Settings())
+    print_banner(demo, settings=Settings(), url="http://127.0.0.1:7777", took_s=1.0)
+    assert '\n  uv run serai run my-agent "What is 2 + 2?"\n' in capsys.readouterr().out
 
 
 def show(*items: object) -> tuple[str, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from serai.cli.invocation import own_command
 from serai.demo.agent import DEMO_MODEL_NAME
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE = """
 Try it:
-  serai run {agent} "What is 2 + 2?"{url_flag}
+  {command} run {agent} "What is 2 + 2?"{url_flag}
 
   curl {url}/agents/{agent}/runs -F message="What is 2 + 2?" -F stream=false{curl_key}
 
@@ -69,6 +70,7 @@ def without_password(url: str) -> str:
 def _example(agent: str, *, settings: Settings, url: str) -> str:
     keyed = settings.security_key is not None
     return _EXAMPLE.format(
+        command=own_command(),
         agent=agent,
         url=url,
         url_flag="" if url == "http://127.0.0.1:7777" else f" --url {url}",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from serai.cli.invocation import own_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,7 +52,7 @@ def run(
         for answer in _ask(client, agent=agent, message=question, session=session, user=user, stream=stream):
             view.show(answer)
     except RemoteServerUnavailableError as error:
-        _fail(EXIT_UNREACHABLE, f"No server answers at {url} ({error.message}). Start one with: serai serve")
+        _fail(EXIT_UNREACHABLE, f"No server answers at {url} ({error.message}). Start one with: {own_command()} serve")
     except httpx.HTTPStatusError as error:
         _fail(EXIT_REFUSED, f"The server refused: {error.response.status_code}, {_detail(error.response)}")
     except KeyboardInterrupt:
