@@ -18,6 +18,7 @@ from serai.storage.embedded import EmbeddedPostgres, inspect
 from serai.storage.postgres_account import choose_account
 from serai.storage.postgres_binaries import PostgresBinaries, find_binaries, run_tool
 from serai.storage.postgres_cluster import reachable_binaries
+from serai.storage.postgres_config import write_configuration
 from tests.postgres import data_folder, fetch
 
 
@@ -50,6 +51,67 @@ def test_folder_of_a_postgresql_that_is_not_ours_is_refused():
         folder.mkdir()
         (folder / "PG_VERSION").write_text("18\n")
         assert "did not create" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["postgresql.log", "start.lock", "users.lock", "server.lock"])
+def test_symbolic_link_in_place_of_a_file_of_ours_is_refused_and_not_followed(tmp_path, name):
+    target = tmp_path / "precious"
+    target.write_bytes(b"x" * 9_000_000)
+    with data_folder() as folder:
+        folder.mkdir()
+        (folder / name).symlink_to(target)
+        said = refusal(folder)
+    assert f"{name} is a symbolic link" in said
+    assert target.stat().st_size == 9_000_000
+    assert not (tmp_path / "precious.1").exists()
+
+
+def test_symbolic_link_in_place_of_an_unfinished_configuration_is_not_followed(tmp_path):
+    target = tmp_path / "precious"
+    target.write_text("mine")
+    with data_folder() as folder:
+        folder.mkdir()
+        (folder / "postgresql.conf.new").symlink_to(target)
+        write_configuration(folder, socket_dir=folder, system_user="nobody")
+        assert target.read_text() == "mine"
+        assert not (folder / "postgresql.conf").is_symlink()
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
+def test_folder_that_others_may_write_is_refused(mode):
+    with data_folder() as folder:
+        folder.mkdir()
+        folder.chmod(mode)
+        said = refusal(folder)
+        assert list(folder.iterdir()) == []
+    assert f"chmod go-w {folder}" in said
+
+
+def test_folder_that_others_may_write_with_the_sticky_bit_is_taken():
+    with data_folder() as folder:
+        folder.mkdir()
+        folder.chmod(0o1777)
+        assert open_data_folder(folder).root == folder
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_folder_of_another_user_is_refused():
+    with data_folder() as folder:
+        folder.mkdir()
+        shutil.chown(folder, "nobody")
+        said = refusal(folder)
+        assert list(folder.iterdir()) == []
+    assert "belongs to nobody" in said
+    assert f"chown root {folder}" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_folder_of_the_user_whose_database_lies_in_it_is_taken():
+    with data_folder() as folder:
+        (folder / "postgresql-18").mkdir(parents=True)
+        shutil.chown(folder, "nobody")
+        shutil.chown(folder / "postgresql-18", "nobody")
+        assert open_data_folder(folder).root == folder
 
 
 def test_version_that_does_not_come_with_serai_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serai.errors import ConfigurationError
-from serai.storage.postgres_account import PostgresAccount, first_closed_folder
+from serai.storage.postgres_account import PostgresAccount, first_closed_folder, trusted_owners, user_name
 
 _LONGEST_SOCKET_NAME_BYTES = 103  # macOS; Linux takes 107
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -62,13 +63,14 @@ def open_data_folder(path: Path) -> DataFolder:
     """Create the data folder where it is missing and check that we can write to it.
 
     Raises:
-        ConfigurationError: it cannot be created or written, or it is PostgreSQL's own folder.
+        ConfigurationError: it cannot be created or written, others may write in it, or it is PostgreSQL's own folder.
     """
     root = path.expanduser().resolve()
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o755 if os.geteuid() == 0 else 0o700)
         is_foreign = (root / "PG_VERSION").exists()
-        (root / "start.lock").touch(mode=0o600)
+        check_trusted(root)
+        os.close(open_lock(root / "start.lock"))
     except OSError as error:
         raise ConfigurationError(
             f"The data folder {root} cannot be written: {error.strerror}. Give our user the right to write there, "
@@ -80,6 +82,27 @@ def open_data_folder(path: Path) -> DataFolder:
             "SERAI_DATA_DIR, or start that PostgreSQL yourself and set SERAI_DATABASE_URL."
         )
     return DataFolder(root)
+
+
+def check_trusted(root: Path) -> None:
+    """Check that nobody else can put files of theirs into the data folder, which we and PostgreSQL would then use.
+
+    Raises:
+        ConfigurationError: it is another user's, or its permissions let others write.
+    """
+    info = root.stat()
+    if info.st_uid not in trusted_owners(list(root.glob("postgresql-*/"))):
+        raise ConfigurationError(
+            f"The data folder {root} belongs to {user_name(info.st_uid)}, who is neither our user "
+            f"({user_name(os.geteuid())}) nor PostgreSQL's, and could change the database's files. Give it to our user "
+            f"(chown {user_name(os.geteuid())} {root}), start Serai as {user_name(info.st_uid)}, or choose another "
+            "folder with --data-dir or SERAI_DATA_DIR."
+        )
+    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not info.st_mode & stat.S_ISVTX:
+        raise ConfigurationError(
+            f"The data folder {root} can be written by other users, who could change the database's files. Take that "
+            f"right away (chmod go-w {root}), or choose another folder with --data-dir or SERAI_DATA_DIR."
+        )
 
 
 def check_reachable(folder: DataFolder, account: PostgresAccount) -> None:
@@ -140,9 +163,24 @@ def short_socket_folder(cluster: Path, account: PostgresAccount) -> Path:
     return folder
 
 
+def open_own_file(path: Path, flags: int) -> int:
+    """Open a file of Serai's in the data folder, but never what a symbolic link leads to. Returns the descriptor.
+
+    Raises:
+        ConfigurationError: a symbolic link has its name.
+        OSError: it cannot be opened for another reason.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ConfigurationError(f"{path} is a symbolic link, which Serai does not follow: remove it.") from error
+
+
 def open_lock(path: Path) -> int:
     """Open a lock file, created where it is missing, owned as its folder is. Returns the file descriptor."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    descriptor = open_own_file(path, os.O_RDWR | os.O_CREAT)
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -7,6 +7,8 @@ import pwd
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -69,6 +71,27 @@ def choose_account(cluster: Path) -> PostgresAccount:
         if account is not None:
             return account
     return _system_account()
+
+
+def trusted_owners(clusters: Iterable[Path]) -> set[int]:
+    """Return the ids of those who may own a data folder: ourselves, root, and as whom root would run PostgreSQL.
+
+    Args:
+        clusters: PostgreSQL's own folders in that data folder.
+    """
+    own_uid = os.geteuid()
+    trusted = {0, own_uid}
+    if own_uid == 0:
+        trusted.update(cluster.stat().st_uid for cluster in clusters)
+        with suppress(KeyError):
+            trusted.add(pwd.getpwnam(SYSTEM_USER).pw_uid)
+    return trusted
+
+
+def user_name(uid: int) -> str:
+    """Return a user's login name, or the number of one who has none."""
+    account = _account_of(uid)
+    return account.name if account else str(uid)
 
 
 def can_reach(path: Path, account: PostgresAccount) -> bool:

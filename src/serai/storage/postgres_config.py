@@ -94,6 +94,7 @@ def _quoted(value: Path | str) -> str:
 
 def _replace(path: Path, text: str) -> None:
     written = path.with_name(path.name + ".new")
+    written.unlink(missing_ok=True)  # a link left there would be followed
     written.write_text(text, encoding="utf-8")
     written.chmod(0o644)
     written.replace(path)

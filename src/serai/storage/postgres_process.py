@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serai.errors import ConfigurationError
-from serai.storage.data_folder import DataFolder, is_held, open_lock
+from serai.storage.data_folder import DataFolder, is_held, open_lock, open_own_file
 from serai.storage.postgres_account import PostgresAccount
 from serai.storage.postgres_binaries import PostgresBinaries, clean_environment, last_lines
 from serai.storage.postgres_config import PORT
@@ -85,7 +86,7 @@ def spawn(
     lock = open_lock(folder.server_lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        with os.fdopen(_open_log(folder), "ab") as log:
+        with os.fdopen(open_own_file(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
             command = [str(binaries.tool("postgres")), "-D", str(cluster), "-c", f"config_file={config_file}"]
             process = subprocess.Popen(  # noqa: S603
                 command,
@@ -102,10 +103,6 @@ def spawn(
         os.close(lock)
     _children[process.pid] = process
     return process
-
-
-def _open_log(folder: DataFolder) -> int:
-    return os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 def reap() -> None:
@@ -145,14 +142,23 @@ def _wait_until_gone(folder: DataFolder, patience_s: float) -> bool:
 
 
 def rotate_log(folder: DataFolder) -> None:
-    """Keep the log below its limit: copy it aside and empty it in place, since PostgreSQL holds it open."""
+    """Keep the log below its limit: copy it aside and empty it in place, since PostgreSQL holds it open.
+
+    Raises:
+        ConfigurationError: the log is a symbolic link.
+    """
     try:
-        if folder.log.stat().st_size < _LARGEST_LOG_BYTES:
-            return
-        folder.log.with_suffix(".log.1").write_bytes(folder.log.read_bytes())
-        os.truncate(folder.log, 0)
+        log = os.fdopen(open_own_file(folder.log, os.O_RDWR), "r+b")
     except FileNotFoundError:
         return
+    with log:
+        if os.fstat(log.fileno()).st_size < _LARGEST_LOG_BYTES:
+            return
+        aside = folder.log.with_suffix(".log.1")
+        aside.unlink(missing_ok=True)
+        with os.fdopen(open_own_file(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as copy:
+            shutil.copyfileobj(log, copy)
+        log.truncate(0)
 
 
 def log_tail(folder: DataFolder, *, since_byte: int = 0) -> str:
