@@ -87,7 +87,7 @@ async def test_a_delete_that_never_arrived_and_finds_nothing_is_a_404(kind):
 async def test_the_timeout_of_the_http_client_is_used():
     async with (
         scripted_server(silence(), drop(), answer(200, record().content)) as server,
-        httpx.AsyncClient(timeout=0.05) as http_client,
+        httpx.AsyncClient(timeout=httpx.Timeout(5, read=0.2)) as http_client,
     ):
         base = AsyncLlamaCloud(server.base_url, httpx_client=http_client, retry=QUICK)
         found = await AsyncAgentDataClient(Person, client=base).get_item("x")
