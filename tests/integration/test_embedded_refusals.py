@@ -77,7 +77,7 @@ def test_symbolic_link_in_place_of_an_unfinished_configuration_is_not_followed(t
         assert not (folder / "postgresql.conf").is_symlink()
 
 
-@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
+@pytest.mark.parametrize("mode", [0o757, 0o777])
 def test_folder_that_others_may_write_is_refused(mode):
     with data_folder() as folder:
         folder.mkdir()
@@ -85,6 +85,22 @@ def test_folder_that_others_may_write_is_refused(mode):
         said = refusal(folder)
         assert list(folder.iterdir()) == []
     assert f"chmod go-w {folder}" in said
+
+
+def test_folder_that_our_own_group_may_write_is_taken():
+    with data_folder() as folder:
+        folder.mkdir()
+        folder.chmod(0o2775)
+        assert open_data_folder(folder).root == folder
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_folder_that_another_group_may_write_is_refused():
+    with data_folder() as folder:
+        folder.mkdir()
+        os.chown(folder, -1, 54321)
+        folder.chmod(0o775)
+        assert f"chmod go-w {folder}" in refusal(folder)
 
 
 def test_folder_that_others_may_write_with_the_sticky_bit_is_taken():

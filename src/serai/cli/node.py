@@ -160,6 +160,7 @@ async def _started(agent_os: AgentOS, signals: StopSignals) -> AsyncIterator[Map
     # What stands now stands until the end: collections that pass over it cost a small request a quarter of its time.
     gc.collect()
     gc.freeze()
+    gc.enable()
     try:
         yield state or {}
     finally:

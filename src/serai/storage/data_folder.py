@@ -98,7 +98,10 @@ def check_trusted(root: Path) -> None:
             f"(chown {user_name(os.geteuid())} {root}), start Serai as {user_name(info.st_uid)}, or choose another "
             "folder with --data-dir or SERAI_DATA_DIR."
         )
-    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not info.st_mode & stat.S_ISVTX:
+    # Our own group is the operator's choice: private groups with umask 002, volumes mounted for a group.
+    is_ours = info.st_gid in {os.getegid(), *os.getgroups()}
+    others = stat.S_IWOTH if is_ours else stat.S_IWGRP | stat.S_IWOTH
+    if info.st_mode & others and not info.st_mode & stat.S_ISVTX:
         raise ConfigurationError(
             f"The data folder {root} can be written by other users, who could change the database's files. Take that "
             f"right away (chmod go-w {root}), or choose another folder with --data-dir or SERAI_DATA_DIR."
