@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import pydantic_ai
 import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic_ai import Agent, RunContext
@@ -148,6 +149,11 @@ async def test_a_plain_run_answers_the_run_object(client: httpx.AsyncClient):
         ("user", "hi"),
         ("assistant", "Hello there."),
     ]
+
+
+async def test_the_agent_library_prints_no_banner_of_its_own(client: httpx.AsyncClient):
+    await run(client, "hi")
+    assert pydantic_ai.BANNER_ENABLED is False
 
 
 async def test_a_stream_has_the_documented_order(client: httpx.AsyncClient):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pydantic_ai
 import structlog
 
 from serai.engine.engine import Engine, EngineOptions
@@ -49,6 +50,7 @@ class Runtime:
         Raises:
             ConfigurationError: the database cannot be used as configured.
         """
+        pydantic_ai.BANNER_ENABLED = False  # else it prints one into the server's terminal at the first run
         try:
             dsn = await self._start_postgres()
             await migrate(dsn)
