@@ -68,6 +68,13 @@ def unruly() -> Agent[RunDeps, str]:
         await stray_cancellation()
         return "never"
 
+    @agent.instructions
+    def count_requests(ctx: RunContext[RunDeps]) -> str:
+        """Change the session's state outside of any tool."""
+        if "instructed" in ctx.deps.metadata:
+            ctx.deps.session_state["instructed"] = True
+        return "Be unruly."
+
     @agent.tool
     def state(ctx: RunContext[RunDeps], what: str) -> str:
         """Leave something in the session's state that cannot be stored."""
@@ -126,6 +133,12 @@ async def test_whatever_a_model_raises_ends_its_run_in_error(client: httpx.Async
     assert answer["status"] == "ERROR"
     assert answer["content"]
     assert (await run(client, "threaded plain"))["status"] == "COMPLETED"
+
+
+async def test_a_state_changed_outside_of_tools_is_kept(client: httpx.AsyncClient):
+    answer = await run(client, "threaded plain", session_id="s", metadata='{"instructed":1}')
+    assert answer["session_state"] == {"instructed": True}
+    assert (await run(client, "threaded plain", session_id="s"))["session_state"] == {"instructed": True}
 
 
 @pytest.mark.parametrize("what", ["none", "loop"])

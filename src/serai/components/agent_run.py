@@ -124,6 +124,7 @@ class AgentRun:
 
     def failure(self, error: BaseException) -> Outcome:
         """Return the outcome of a run that cannot go on, with the error's text as content."""
+        self._state.settle()
         text = describe(error)
         last = self._events.members("RunError", content=text, error_type=self._error_type(error))
         return self._outcome(RunStatus.ERROR, content=text, content_type="str", last=last)
@@ -279,6 +280,7 @@ class AgentRun:
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed}
 
     def _success(self, result: AgentRunResult[Any]) -> Outcome:
+        self._state.settle()
         messages = result.new_messages()
         if isinstance(result.output, str):
             content, content_type = text_of(messages) or result.output, "str"

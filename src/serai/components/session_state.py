@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from serai.components.deps import RunDeps
@@ -54,6 +55,11 @@ class TrackedState:
         for name in removed:
             self._deps.session_state.pop(name, None)
         self._known = self._dump()
+
+    def settle(self) -> None:
+        """Take what changed outside tools, in instructions or validators; what cannot be stored is undone."""
+        with contextlib.suppress(ValueError):
+            self.take_changes()
 
     def since_load(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return what differs from the stored state: the members to write and those to delete."""
