@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.server.app import AgentOS
 from serai.settings import Settings
@@ -61,11 +62,13 @@ class RecordsRuntime:
 
     dsn: str
     records: RecordStore = field(init=False)
+    record_queries: RecordQueries = field(init=False)
 
     async def start(self) -> None:
         self.database = Database(self.dsn)
         await self.database.open()
         self.records = RecordStore(self.database)
+        self.record_queries = RecordQueries(self.database)
 
     async def stop(self) -> None:
         await self.database.close()

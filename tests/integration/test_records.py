@@ -13,7 +13,9 @@ import pytest
 
 from serai.errors import ConflictError, InvalidFieldError, NotFoundError
 from serai.records.payload import payload_text
-from serai.records.store import Place, RecordStore, Search
+from serai.records.place import Place
+from serai.records.queries import RecordQueries, Search
+from serai.records.store import RecordStore
 from serai.storage.connection import Database
 from tests.hosting import shared_database
 from tests.postgres import PostgresServer
@@ -49,7 +51,9 @@ async def get(store: RecordStore, record_id: str) -> dict[str, Any]:
 
 
 async def find(store: RecordStore, wanted: Any = None, **members: Any) -> list[Any]:
-    page = json.loads(await store.search(Search(place=PLACE, filter=json.dumps(wanted).encode(), **members)))
+    page = json.loads(
+        await RecordQueries(store._database).search(Search(place=PLACE, filter=json.dumps(wanted).encode(), **members))
+    )
     return [item["data"] for item in page["items"]]
 
 
@@ -239,7 +243,7 @@ async def test_total_counts_all_matches_whatever_the_page(store: RecordStore):
     for n in range(7):
         await put(store, {"n": n, "even": n % 2 == 0})
     search = Search(place=PLACE, filter=b'{"even": {"eq": true}}', page_size=1, offset=2, include_total=True)
-    page = json.loads(await store.search(search))
+    page = json.loads(await RecordQueries(store._database).search(search))
     assert page["total_size"] == 4
     assert [item["data"]["n"] for item in page["items"]] == [2]
     assert page["next_page_token"] is not None
@@ -247,7 +251,7 @@ async def test_total_counts_all_matches_whatever_the_page(store: RecordStore):
 
 async def test_an_operand_that_no_record_can_hold_is_refused(store: RecordStore):
     with pytest.raises(InvalidFieldError):
-        await store.search(Search(place=PLACE, filter=rb'{"v": {"eq": "\u0000"}}'))
+        await RecordQueries(store._database).search(Search(place=PLACE, filter=rb'{"v": {"eq": "\u0000"}}'))
 
 
 async def test_walking_by_tokens_visits_each_record_once_while_others_come_and_go(store: RecordStore):
@@ -255,7 +259,9 @@ async def test_walking_by_tokens_visits_each_record_once_while_others_come_and_g
     seen: list[int] = []
     token = None
     while True:
-        page = json.loads(await store.search(Search(place=PLACE, page_size=4, page_token=token)))
+        page = json.loads(
+            await RecordQueries(store._database).search(Search(place=PLACE, page_size=4, page_token=token))
+        )
         seen += [item["data"]["n"] for item in page["items"]]
         token = page["next_page_token"]
         if token is None:

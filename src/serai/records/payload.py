@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import asyncpg
+
 from serai.errors import InvalidFieldError
 
 Location = tuple[str | int, ...]
+
+REFUSED = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.ProgramLimitExceededError)
+"""What PostgreSQL says of a value that it cannot hold: U+0000, lone surrogates, absurd numbers, endless nesting."""
 
 _LONGEST_INTEGER = 4300  # digits; Python's own limit, beyond which its clients cannot read an answer
 _SUSPECT = re.compile(rb"[0-9][eE][+-]?[0-9]|[0-9]{309}")

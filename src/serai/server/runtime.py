@@ -11,6 +11,7 @@ import structlog
 
 from serai.engine.engine import Engine, EngineOptions
 from serai.errors import ConfigurationError
+from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.settings import Settings
 from serai.storage.connection import Database
@@ -36,6 +37,7 @@ class Runtime:
     database: Database
     engine: Engine
     records: RecordStore
+    record_queries: RecordQueries
 
     def __init__(self, *, settings: Settings, agents: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -58,6 +60,7 @@ class Runtime:
             await self.database.open()
             await create_partitions(self.database)
             self.records = RecordStore(self.database)
+            self.record_queries = RecordQueries(self.database)
             self.engine = Engine(
                 self.database,
                 list(self.agents.values()),

@@ -1,0 +1,85 @@
+"""What the routes of Agent Data share: where a request's records live, and the shapes of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serai.records.place import Place
+from serai.server.openapi import header_parameter, query_parameter
+from serai.server.scope import check_name, project_of
+
+PREFIX = "/api/v1/beta/agent-data"
+DEFAULT_COLLECTION = "default"
+
+
+def place_of(request: Request, deployment_name: str, collection: str | None) -> Place:
+    """Return the collection that a request speaks of; null is the default collection."""
+    return Place(
+        project_id=project_of(request),
+        deployment_name=check_name(deployment_name, ("body", "deployment_name")),
+        collection=check_name(DEFAULT_COLLECTION if collection is None else collection, ("body", "collection")),
+    )
+
+
+def json_response(body: bytes) -> Response:
+    """Return finished JSON as a response."""
+    return Response(body, media_type="application/json")
+
+
+def object_schema(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """Return the schema of an object."""
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that also takes null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+TAGS = ("agent data",)
+TEXT = {"type": "string"}
+TIME = {"type": "string", "format": "date-time"}
+OBJECT = {"type": "object", "additionalProperties": True}
+COUNT = {"type": "integer", "minimum": 0}
+NAME = {"type": "string", "minLength": 1}
+RECORD = object_schema(
+    {
+        "id": TEXT,
+        "deployment_name": TEXT,
+        "project_id": TEXT,
+        "collection": TEXT,
+        "data": OBJECT,
+        "created_at": TIME,
+        "updated_at": TIME,
+    },
+    "id",
+    "deployment_name",
+    "project_id",
+    "collection",
+    "data",
+    "created_at",
+    "updated_at",
+)
+PAGE = object_schema(
+    {
+        "items": {"type": "array", "items": RECORD},
+        "next_page_token": or_null(TEXT),
+        "total_size": or_null({"type": "integer"}),
+    },
+    "items",
+    "next_page_token",
+    "total_size",
+)
+FILTER = {
+    "type": "object",
+    "description": 'Field paths to objects of operators, for example `{"age": {"eq": 36}}`; all must hold.',
+    "additionalProperties": {"type": "object", "properties": {"eq": {"type": ["string", "number", "boolean", "null"]}}},
+}
+SCOPE = (
+    query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),
+    query_parameter("organization_id", TEXT, "Accepted and not used."),
+    header_parameter("Project-Id", "The project."),
+)
