@@ -12,9 +12,11 @@ import asyncpg
 import pytest
 
 from serai.errors import ConflictError, InvalidFieldError, NotFoundError
+from serai.records.paging import Page
 from serai.records.payload import payload_text
 from serai.records.place import Place
-from serai.records.queries import RecordQueries, Search
+from serai.records.queries import RecordQueries
+from serai.records.search import Search
 from serai.records.store import RecordStore
 from serai.storage.connection import Database
 from tests.hosting import shared_database
@@ -106,7 +108,7 @@ async def test_creates_that_share_a_batch_keep_their_keys_apart(store: RecordSto
     records = await asyncio.gather(*(put(store, {"key": key}, key=key) for key in keys))
     assert [record["data"]["key"] for record in records] == keys
     assert len({record["id"] for record in records}) == 3 + keys.count(None)
-    assert len(await find(store, page_size=200)) == 3 + keys.count(None)
+    assert len(await find(store, page=Page(200))) == 3 + keys.count(None)
 
 
 async def test_one_key_for_two_payloads_in_a_batch_stores_the_first(store: RecordStore):
@@ -125,7 +127,7 @@ async def test_stores_that_take_the_same_keys_in_opposite_order_agree(store: Rec
     records = await asyncio.gather(*here, *there)
     await database.close()
     assert records[:200] == records[:199:-1]
-    assert len(await find(store, page_size=1000)) == 200
+    assert len(await find(store, page=Page(1000))) == 200
 
 
 async def test_a_key_serves_again_once_its_record_is_deleted(store: RecordStore):
@@ -138,7 +140,7 @@ async def test_created_at_follows_the_order_of_insertion_and_ids_rise_with_it(st
     records = await asyncio.gather(*(put(store, {"n": n}) for n in range(200)))
     assert [record["created_at"] for record in records] == sorted({record["created_at"] for record in records})
     assert [record["id"] for record in records] == sorted({record["id"] for record in records})
-    assert await find(store, page_size=200) == [{"n": n} for n in reversed(range(200))]
+    assert await find(store, page=Page(200)) == [{"n": n} for n in reversed(range(200))]
 
 
 async def test_updated_at_is_strictly_greater_after_each_of_many_updates(store: RecordStore):
@@ -242,7 +244,7 @@ async def test_a_float_that_jsonb_would_widen_is_found_by_equality(store: Record
 async def test_total_counts_all_matches_whatever_the_page(store: RecordStore):
     for n in range(7):
         await put(store, {"n": n, "even": n % 2 == 0})
-    search = Search(place=PLACE, filter=b'{"even": {"eq": true}}', page_size=1, offset=2, include_total=True)
+    search = Search(place=PLACE, filter=b'{"even": {"eq": true}}', page=Page(1, 2), include_total=True)
     page = json.loads(await RecordQueries(store._database).search(search))
     assert page["total_size"] == 4
     assert [item["data"]["n"] for item in page["items"]] == [2]
@@ -259,9 +261,7 @@ async def test_walking_by_tokens_visits_each_record_once_while_others_come_and_g
     seen: list[int] = []
     token = None
     while True:
-        page = json.loads(
-            await RecordQueries(store._database).search(Search(place=PLACE, page_size=4, page_token=token))
-        )
+        page = json.loads(await RecordQueries(store._database).search(Search(place=PLACE, page=Page(4, token=token))))
         seen += [item["data"]["n"] for item in page["items"]]
         token = page["next_page_token"]
         if token is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -34,15 +34,34 @@ def render_record(row: Row) -> bytes:
     )
 
 
-def render_page(rows: Sequence[Row], *, next_page_token: str | None, total: int | None) -> bytes:
-    """Return a page of records."""
+def render_items(items: Sequence[bytes], *, next_page_token: str | None, total: int | None) -> bytes:
+    """Return a page of what is JSON already."""
     return b'{"items":[%b],"next_page_token":%b,"total_size":%b}' % (
-        b",".join(map(render_record, rows)),
+        b",".join(items),
         _encode(next_page_token),
         _encode(total),
     )
 
 
+def render_page(rows: Sequence[Row], *, next_page_token: str | None, total: int | None) -> bytes:
+    """Return a page of records."""
+    return render_items([render_record(row) for row in rows], next_page_token=next_page_token, total=total)
+
+
+def render_group(key: Mapping[str, str | None], *, count: int | None, first_item: str | None) -> bytes:
+    """Return one group; the key's values and the first item are JSON text, None is null."""
+    members = b",".join(b"%b:%b" % (_encode(name), _text(value)) for name, value in key.items())
+    return b'{"group_key":{%b},"count":%b,"first_item":%b}' % (members, _encode(count), _text(first_item))
+
+
+def _text(value: str | None) -> bytes:
+    return b"null" if value is None else value.encode()
+
+
+def render_time(time: datetime) -> str:
+    """Return `2025-01-02T03:04:05.678901Z` for an aware time in UTC."""
+    return f"{time.isoformat(timespec='microseconds')[:26]}Z"
+
+
 def _time(time: datetime) -> bytes:
-    """Return `2025-01-02T03:04:05.678901Z`, with quotes."""
     return b'"%bZ"' % time.isoformat(timespec="microseconds")[:26].encode()

@@ -13,6 +13,7 @@ from serai.server.errors import malformed_json
 Body = TypeVar("Body")
 
 _MISSING = re.compile(r"missing required field `([^`]*)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _POSITION = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -42,4 +43,6 @@ def _wrong_member(text: str) -> InvalidFieldError:
     loc = ("body", *(part for part in path.rstrip("`").split(".") if part))
     if missing := _MISSING.search(msg):
         return InvalidFieldError.of((*loc, missing[1]), "Field required", kind="missing")
+    if unknown := _UNKNOWN.search(msg):
+        return InvalidFieldError.of((*loc, unknown[1]), "Extra inputs are not permitted", kind="extra_forbidden")
     return InvalidFieldError.of(loc, msg, kind="type_error")

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serai.records.filters import LISTS, OPERATORS
 from serai.records.place import Place
 from serai.server.openapi import header_parameter, query_parameter
 from serai.server.scope import check_name, project_of
@@ -73,10 +74,35 @@ PAGE = object_schema(
     "next_page_token",
     "total_size",
 )
+GROUP_PAGE = object_schema(
+    {
+        "items": {
+            "type": "array",
+            "items": object_schema(
+                {"group_key": OBJECT, "count": or_null(COUNT), "first_item": or_null(OBJECT)},
+                "group_key",
+                "count",
+                "first_item",
+            ),
+        },
+        "next_page_token": or_null(TEXT),
+        "total_size": or_null({"type": "integer"}),
+    },
+    "items",
+    "next_page_token",
+    "total_size",
+)
+_SCALAR = {"type": ["string", "number", "boolean", "null"]}
 FILTER = {
     "type": "object",
-    "description": 'Field paths to objects of operators, for example `{"age": {"eq": 36}}`; all must hold.',
-    "additionalProperties": {"type": "object", "properties": {"eq": {"type": ["string", "number", "boolean", "null"]}}},
+    "description": 'Field paths to objects of operators, for example `{"age": {"gte": 21, "lt": 65}}`; all must hold.',
+    "additionalProperties": {
+        "type": "object",
+        "properties": {
+            operator: {"type": "array", "items": _SCALAR} if operator in LISTS else _SCALAR for operator in OPERATORS
+        },
+        "additionalProperties": False,
+    },
 }
 SCOPE = (
     query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),

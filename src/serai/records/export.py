@@ -1,0 +1,159 @@
+"""All records that match, as NDJSON or CSV, read through a cursor: memory does not grow with their number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from serai.errors import InvalidFieldError
+from serai.records.arguments import Arguments
+from serai.records.fields import PayloadFields
+from serai.records.filters import compile_filter, parse_filter
+from serai.records.orders import parse_order, sort_keys
+from serai.records.paths import Path, PathError, parse_path
+from serai.records.place import Place
+from serai.records.render import Row, render_record, render_time
+from serai.records.search import COLUMNS
+from serai.records.sources import records_of
+from serai.storage.connection import Connection, Database, connect
+
+ROWS_AT_A_TIME = 500
+MOST_COLUMNS = 1000
+STALL_MS = 60_000
+STATEMENT_TIMEOUT_S = 600
+
+EXPORT = "select {columns} from records where {condition} order by {order}"
+
+# The members of all payloads that match.
+MEMBERS = """
+select distinct member from records cross join lateral jsonb_object_keys(data) as member
+where {condition} order by member limit {limit}
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """A question for all records that match.
+
+    Attributes:
+        place: the collection to look in.
+        filter: JSON of the filter; null finds all.
+        order_by: None is the newest first.
+        format: a JSON object a line, or a table with a line of names.
+        fields: the table's columns beside the record's own, as paths; by default all members of the payloads.
+    """
+
+    place: Place
+    filter: bytes = b"null"
+    order_by: str | None = None
+    format: Literal["ndjson", "csv"] = "ndjson"
+    fields: Sequence[str] | None = None
+
+
+_OWN_COLUMNS = ("id", "created_at", "updated_at")
+_string = msgspec.json.Decoder(str)
+
+
+async def export(database: Database, question: Export) -> AsyncGenerator[bytes, None]:
+    """Return the pieces of an export, all from one moment, when the first rows are there.
+
+    A reader that takes nothing for a minute loses the rest.
+
+    Raises:
+        InvalidFieldError: the filter, the order or a field is not valid.
+    """
+    pieces = _pieces(database.dsn, question)
+    first = await anext(pieces, None)
+
+    async def all_pieces() -> AsyncGenerator[bytes, None]:
+        try:
+            if first is not None:
+                yield first
+            async for piece in pieces:
+                yield piece
+        finally:
+            await pieces.aclose()
+
+    return all_pieces()
+
+
+async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
+    arguments = Arguments()
+    source = records_of(question.place, arguments)
+    condition = f"{source.scope} and {compile_filter(parse_filter(question.filter), source.fields, arguments)}"
+    order = ", ".join(key.clause for key in sort_keys(parse_order(question.order_by), source.fields))
+    paths = _parse_fields(question.fields)
+    async with _one_moment(dsn) as connection:
+        if question.format == "ndjson":
+            statement = EXPORT.format(columns=COLUMNS, condition=condition, order=order)
+            async for rows in _read(connection, statement, arguments):
+                yield b"".join(render_record(row) + b"\n" for row in rows)
+            return
+        if paths is None:
+            limit = arguments.add(MOST_COLUMNS + 1, "bigint")
+            found = await connection.fetch(MEMBERS.format(condition=condition, limit=limit), *arguments.values)
+            if len(found) > MOST_COLUMNS:
+                msg = f"the payloads have more than {MOST_COLUMNS} members: name those to export"
+                raise InvalidFieldError.of(("body", "fields"), msg, kind="too_many_columns")
+            paths = {row["member"]: Path((row["member"],)) for row in found}
+        fields = PayloadFields(arguments)
+        cells = ", ".join(f"{fields.value(path)}::text as cell_{index}" for index, path in enumerate(paths.values()))
+        columns = ", ".join([*_OWN_COLUMNS, *([cells] if cells else [])])
+        statement = EXPORT.format(columns=columns, condition=condition, order=order)
+        yield _table([[*_OWN_COLUMNS, *paths]])
+        async for rows in _read(connection, statement, arguments):
+            yield _table([_line(row, len(paths)) for row in rows])
+
+
+@asynccontextmanager
+async def _one_moment(dsn: str) -> AsyncGenerator[Connection, None]:
+    """Lend a connection of its own on which everything is read as of one moment."""
+    settings = {"idle_in_transaction_session_timeout": str(STALL_MS)}
+    connection = await connect(dsn, application_name="serai-export", settings=settings)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+    finally:
+        connection.terminate()
+
+
+async def _read(connection: Connection, statement: str, arguments: Arguments) -> AsyncGenerator[Sequence[Row], None]:
+    cursor = await connection.cursor(statement, *arguments.values)
+    while rows := await cursor.fetch(ROWS_AT_A_TIME, timeout=STATEMENT_TIMEOUT_S):
+        yield rows
+
+
+def _parse_fields(fields: Sequence[str] | None) -> dict[str, Path] | None:
+    if fields is None:
+        return None
+    paths = {}
+    for index, text in enumerate(fields):
+        try:
+            paths[text] = parse_path(text)
+        except PathError as error:
+            raise InvalidFieldError.of(("body", "fields", index), str(error), kind="path_syntax", given=text) from error
+    return paths
+
+
+def _line(row: Row, cells: int) -> list[str]:
+    times = [render_time(row[name]) for name in ("created_at", "updated_at")]
+    return [row["id"], *times, *(_cell_text(row[f"cell_{index}"]) for index in range(cells))]
+
+
+def _cell_text(value: str | None) -> str:
+    """Return a value as a cell shows it: strings bare, null and missing as nothing, all else as JSON."""
+    if value is None or value == "null":
+        return ""
+    return _string.decode(value) if value.startswith('"') else value
+
+
+def _table(lines: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
