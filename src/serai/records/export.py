@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+import asyncpg
 import msgspec
 
 from serai.errors import InvalidFieldError
@@ -18,7 +19,7 @@ from serai.records.filters import compile_filter, parse_filter
 from serai.records.orders import parse_order, sort_keys
 from serai.records.paths import Path, PathError, parse_path
 from serai.records.place import Place
-from serai.records.render import Row, render_record, render_time
+from serai.records.render import format_time, microseconds, render_found
 from serai.records.search import COLUMNS
 from serai.records.sources import records_of
 from serai.storage.connection import Connection, Database, connect
@@ -56,7 +57,7 @@ class Export:
     fields: Sequence[str] | None = None
 
 
-_OWN_COLUMNS = ("id", "created_at", "updated_at")
+_OWN = {"id": "id", "created_at": microseconds("created_at"), "updated_at": microseconds("updated_at")}
 _string = msgspec.json.Decoder(str)
 
 
@@ -93,7 +94,7 @@ async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
         if question.format == "ndjson":
             statement = EXPORT.format(columns=COLUMNS, condition=condition, order=order)
             async for rows in _read(connection, statement, arguments):
-                yield b"".join(render_record(row) + b"\n" for row in rows)
+                yield b"".join(record + b"\n" for record in render_found(rows, question.place))
             return
         if paths is None:
             limit = arguments.add(MOST_COLUMNS + 1, "bigint")
@@ -104,9 +105,9 @@ async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
             paths = {row["member"]: Path((row["member"],)) for row in found}
         fields = PayloadFields(arguments)
         cells = ", ".join(f"{fields.value(path)}::text as cell_{index}" for index, path in enumerate(paths.values()))
-        columns = ", ".join([*_OWN_COLUMNS, *([cells] if cells else [])])
+        columns = ", ".join([*_OWN.values(), *([cells] if cells else [])])
         statement = EXPORT.format(columns=columns, condition=condition, order=order)
-        yield _table([[*_OWN_COLUMNS, *paths]])
+        yield _table([[*_OWN, *paths]])
         async for rows in _read(connection, statement, arguments):
             yield _table([_line(row, len(paths)) for row in rows])
 
@@ -123,7 +124,9 @@ async def _one_moment(dsn: str) -> AsyncGenerator[Connection, None]:
         connection.terminate()
 
 
-async def _read(connection: Connection, statement: str, arguments: Arguments) -> AsyncGenerator[Sequence[Row], None]:
+async def _read(
+    connection: Connection, statement: str, arguments: Arguments
+) -> AsyncGenerator[list[asyncpg.Record], None]:
     cursor = await connection.cursor(statement, *arguments.values)
     while rows := await cursor.fetch(ROWS_AT_A_TIME, timeout=STATEMENT_TIMEOUT_S):
         yield rows
@@ -141,9 +144,9 @@ def _parse_fields(fields: Sequence[str] | None) -> dict[str, Path] | None:
     return paths
 
 
-def _line(row: Row, cells: int) -> list[str]:
-    times = [render_time(row[name]) for name in ("created_at", "updated_at")]
-    return [row["id"], *times, *(_cell_text(row[f"cell_{index}"]) for index in range(cells))]
+def _line(row: asyncpg.Record, cells: int) -> list[str]:
+    times = [format_time(row[index]).decode() for index in (1, 2)]
+    return [row[0], *times, *(_cell_text(row[f"cell_{index}"]) for index in range(cells))]
 
 
 def _cell_text(value: str | None) -> str:

@@ -11,6 +11,7 @@ from serai.records.arguments import Arguments
 from serai.records.paths import Path
 from serai.records.scalars import Scalar
 
+
 class Lanes(NamedTuple):
     """SQL expressions of one field: PostgreSQL compares within one type only, and jsonb's own order is another.
 

@@ -12,12 +12,12 @@ from serai.records.filters import compile_filter, parse_filter
 from serai.records.orders import SortKey, parse_order, sort_keys
 from serai.records.paging import FIRST_PAGE, Page, bind, make_page_token, read_page_token, rows_after
 from serai.records.place import Place
-from serai.records.render import render_page
+from serai.records.render import microseconds, render_found, render_items
 from serai.records.sources import records_of
 from serai.storage.connection import Database
 
-COLUMNS = "id, project_id, deployment_name, collection, data::text as data, created_at, updated_at"
-_PLAIN = frozenset({"id", "created_at", "updated_at"})
+COLUMNS = f"id, data::text, {microseconds('created_at')} as created, {microseconds('updated_at')} as updated"
+_PLAIN = {"id": "id", "created_at": "created", "updated_at": "updated"}
 
 # One page of a collection. With an offset the ids come first: what is skipped is then index entries, not rows.
 PAGE = "select {columns} from records where {condition} order by {order} limit {limit}"
@@ -65,7 +65,7 @@ async def search(database: Database, question: Search) -> bytes:
     if question.include_total:
         total = await database.fetchval(COUNT.format(condition=condition), *arguments.values)
     if not question.page.limit:
-        return render_page([], next_page_token=None, total=total)
+        return render_items([], next_page_token=None, total=total)
     keys = sort_keys(order, source.fields)
     binding = bind("search", question.place, terms, order)
     offset = question.page.offset
@@ -84,7 +84,7 @@ async def search(database: Database, question: Search) -> bytes:
     rows = await database.fetch(statement, *arguments.values)
     limit = question.page.limit
     token = make_page_token(_ending(rows[limit - 1], keys), binding) if len(rows) > limit else None
-    return render_page(rows[:limit], next_page_token=token, total=total)
+    return render_items(render_found(rows[:limit], question.place), next_page_token=token, total=total)
 
 
 def _extra_columns(keys: Sequence[SortKey]) -> list[str]:
@@ -92,4 +92,4 @@ def _extra_columns(keys: Sequence[SortKey]) -> list[str]:
 
 
 def _ending(row: asyncpg.Record, keys: Sequence[SortKey]) -> list[object]:
-    return [row[key.sql if key.sql in _PLAIN else f"key_{index}"] for index, key in enumerate(keys)]
+    return [row[_PLAIN.get(key.sql, f"key_{index}")] for index, key in enumerate(keys)]
