@@ -97,8 +97,8 @@ async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
                 yield b"".join(record + b"\n" for record in render_found(rows, question.place))
             return
         if paths is None:
-            limit = arguments.add(MOST_COLUMNS + 1, "bigint")
-            found = await connection.fetch(MEMBERS.format(condition=condition, limit=limit), *arguments.values)
+            members = MEMBERS.format(condition=condition, limit=MOST_COLUMNS + 1)
+            found = await connection.fetch(members, *arguments.values, timeout=STATEMENT_TIMEOUT_S)
             if len(found) > MOST_COLUMNS:
                 msg = f"the payloads have more than {MOST_COLUMNS} members: name those to export"
                 raise InvalidFieldError.of(("body", "fields"), msg, kind="too_many_columns")
@@ -107,9 +107,12 @@ async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
         cells = ", ".join(f"{fields.value(path)}::text as cell_{index}" for index, path in enumerate(paths.values()))
         columns = ", ".join([*_OWN.values(), *([cells] if cells else [])])
         statement = EXPORT.format(columns=columns, condition=condition, order=order)
-        yield _table([[*_OWN, *paths]])
+        heading = [[*_OWN, *paths]]
         async for rows in _read(connection, statement, arguments):
-            yield _table([_line(row, len(paths)) for row in rows])
+            yield _table([*heading, *(_line(row, len(paths)) for row in rows)])
+            heading = []
+        if heading:
+            yield _table(heading)
 
 
 @asynccontextmanager

@@ -127,6 +127,8 @@ def _compile(term: Term, fields: Fields, arguments: Arguments) -> str:
 
 
 def _compare(path: Path, comparison: str, operand: Scalar, fields: Fields, arguments: Arguments) -> str:
+    if operand.type == "null":
+        return "false"
     sign = COMPARISONS[comparison]
     lanes = fields.lanes(path)
     match operand.type:
@@ -134,10 +136,8 @@ def _compare(path: Path, comparison: str, operand: Scalar, fields: Fields, argum
             return f"{lanes.number} {sign} {arguments.add(operand.json, 'text')}::numeric"
         case "string":
             return f"{lanes.text} {sign} {arguments.add(operand.string, 'text')}"
-        case "boolean":
+        case _:
             return f"({lanes.kind} <= 1 and {lanes.kind} {sign} {int(operand.json == 'true')})"
-        case "null":
-            return "false"
 
 
 def _compile_time(term: TimeTerm, arguments: Arguments) -> str:

@@ -67,7 +67,9 @@ def parse_order(text: str | None) -> tuple[OrderItem, ...]:
     while more:
         match = _ITEM.match(text, position)
         if match is None:
-            raise _malformed(text, f"expected a field with asc or desc at {text[position:].strip()[:50]!r}")
+            rest = text[position:].strip()[:50]
+            msg = f"not an order at {rest!r}: write paths, each with asc, desc or nothing, separated by commas"
+            raise _malformed(text, msg)
         position = match.end()
         more = match[3] == ","
         item = OrderItem(match[1], _parse_path(match[1], text), (match[2] or "").lower() == "desc")
