@@ -1,0 +1,124 @@
+"""Writes that may be sent again: a request with a known `Idempotency-Key` gets its first answer for a day."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from serai.errors import ConflictError
+from serai.storage.connection import Connection, Database
+
+FORGOTTEN_AT_A_TIME = 5000
+
+# Take a key that is free or has expired; waits for a request that is just using it. No row: it is another's.
+TAKE = """
+insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
+values ($1, $2, $3, 'null', now() + interval '24 hours')
+on conflict (project_id, key) do update
+set fingerprint = excluded.fingerprint, answer = excluded.answer,
+    created_at = excluded.created_at, expires_at = excluded.expires_at
+where kept.expires_at < now()
+returning true
+"""
+
+# Keep the answer of the request that has taken the key.
+REMEMBER = "update idempotency_keys set answer = $3::text::jsonb where project_id = $1 and key = $2"
+
+# What a key was first used for.
+FIND = "select fingerprint, answer::text as answer from idempotency_keys where project_id = $1 and key = $2"
+
+# Remove some keys that have expired, leaving those that somebody is just taking over.
+FORGET = """
+delete from idempotency_keys where (project_id, key) in (
+    select project_id, key from idempotency_keys where expires_at < now()
+    order by expires_at limit $1 for update skip locked
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The key of a write.
+
+    Attributes:
+        project_id: keys of different projects have nothing to do with each other.
+        key: as the caller sent it.
+        fingerprint: a digest of the request; a key serves one request only.
+    """
+
+    project_id: str
+    key: str
+    fingerprint: bytes
+
+
+def request_key(project_id: str, key: str | None, operation: str, asked: str) -> RequestKey | None:
+    """Return the key of a write, None when the caller sent none.
+
+    Args:
+        project_id: the caller's project.
+        key: the value of the header.
+        operation: at most 16 ASCII characters; the same text asked of another operation is another request.
+        asked: all that decides what the operation does.
+    """
+    if key is None:
+        return None
+    digest = hashlib.blake2b(asked.encode(errors="surrogatepass"), digest_size=16, person=operation.encode())
+    return RequestKey(project_id, key, digest.digest())
+
+
+async def answer_once(
+    database: Database, key: RequestKey | None, act: Callable[[Connection], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Return the answer of a write, which is done unless a request with this key has been answered before.
+
+    Args:
+        database: where the write happens.
+        key: None does it always.
+        act: the write, on a connection inside a transaction; returns a small JSON object to be kept as the answer.
+
+    Raises:
+        ConflictError: the key was used for another request.
+
+    The write and its answer are committed together. While the first request with a key is under way, others wait
+    for its answer; one that fails does not keep the key.
+    """
+    async with database.transaction() as connection:
+        if key is None:
+            return await act(connection)
+        if await connection.fetchval(TAKE, key.project_id, key.key, key.fingerprint):
+            answer = await act(connection)
+            await connection.execute(REMEMBER, key.project_id, key.key, msgspec.json.encode(answer).decode())
+            return answer
+        first = await connection.fetchrow(FIND, key.project_id, key.key)
+    if first is None:  # removed since: it had just expired
+        return await answer_once(database, key, act)
+    check_same(key, first["fingerprint"])
+    return read_answer(first["answer"])
+
+
+def check_same(key: RequestKey, fingerprint: bytes) -> None:
+    """Refuse a key that was used for another request.
+
+    Raises:
+        ConflictError: it was.
+    """
+    if fingerprint != key.fingerprint:
+        raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
+
+
+read_answer = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+async def forget_expired(database: Database) -> int:
+    """Remove the keys that have expired, some thousand in a statement, and return how many those were."""
+    forgotten = 0
+    while True:
+        tag = await database.execute(FORGET, FORGOTTEN_AT_A_TIME)
+        count = int(tag.removeprefix("DELETE "))
+        forgotten += count
+        if count < FORGOTTEN_AT_A_TIME:
+            return forgotten
