@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from importlib import import_module
@@ -21,33 +21,12 @@ from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, w
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 from serai.wire.sse import Frame, SSEParser
 from serai.wire.status import RunStatus
+from serai.wire.streaming import Emit, Open, Read, StreamFlow
 
 Result = TypeVar("Result")
 
 LOST = frozenset({408, 502, 504})
 """Statuses by which something before the server says that it lost the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Send the request and return the answer with its body unread; that of an error status is read."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Return the next bytes of the open answer, or None at its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Emit:
-    """Hand an event to the caller."""
-
-    event: BaseEvent
-
-
-StreamFlow = Generator[Send | Sleep | Open | Read | Emit, Any, None]
 
 
 class Missing(Enum):
@@ -183,7 +162,7 @@ class Core:
             polls += 1
             yield Sleep(self._policy.delay_s(min(polls, 3)))
 
-    def stream(self, call: Call[Any]) -> StreamFlow:
+    def stream(self, call: Call[Any]) -> StreamFlow[Any]:
         """Return the flow that yields a call's events; it takes a broken stream up again without gap or repetition."""
         run = call.arguments.run
         if run is None:
@@ -234,7 +213,7 @@ class Core:
                 return delay_s
         raise ServerStatusError(answer)
 
-    def _read_events(self, cursor: _Cursor) -> StreamFlow:
+    def _read_events(self, cursor: _Cursor) -> StreamFlow[BaseEvent]:
         parser = SSEParser()
         while True:
             chunk = yield Read()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 
-from serai.client._core import Emit, Open, Read, StreamFlow
 from serai.errors import RemoteServerUnavailableError
-from serai.wire.exchange import Flow, Request, Send, Sleep, drive, drive_async
+from serai.wire.bodies import AsyncBody, Body
+from serai.wire.exchange import Flow, Request, drive, drive_async
 from serai.wire.failures import TRANSPORT_ERRORS, unavailable
 from serai.wire.proxies import http_options
+from serai.wire.streaming import StreamFlow, stream, stream_async
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -87,36 +89,9 @@ class AsyncTransport:
         """Carry a flow out and return its result."""
         return await drive_async(flow, self.send, asyncio.sleep)
 
-    async def stream(self, flow: StreamFlow) -> AsyncGenerator[Any, None]:
+    def stream(self, flow: StreamFlow[Item]) -> AsyncGenerator[Item, None]:
         """Carry a streaming flow out and yield what it emits; the last answer is closed in the end."""
-        body: AsyncBody | None = None
-        try:
-            step = next(flow)
-            while True:
-                came: object = None
-                try:
-                    if isinstance(step, Read):
-                        came = await body.read() if body is not None else None
-                    elif isinstance(step, Open):
-                        if body is not None:
-                            await body.close()
-                        body = await self.open(step.request)
-                        came = body.response
-                    elif isinstance(step, Send):
-                        came = await self.send(step.request)
-                    elif isinstance(step, Sleep):
-                        await asyncio.sleep(step.seconds)
-                except RemoteServerUnavailableError as error:
-                    step = flow.throw(error)
-                    continue
-                if isinstance(step, Emit):
-                    yield step.event
-                step = flow.send(came)
-        except StopIteration:
-            return
-        finally:
-            if body is not None:
-                await body.close()
+        return stream_async(flow, send=self.send, open=self.open, sleep=asyncio.sleep)
 
     def _unavailable(self, error: Exception) -> RemoteServerUnavailableError:
         return unavailable(error, base_url=self._base_url, heeds_environment=self._given is None)
@@ -127,26 +102,6 @@ class AsyncTransport:
         if self._own is not None and self._loop is asyncio.get_running_loop():
             await self._own.aclose()
         self._own = None
-
-
-class AsyncBody:
-    """An answer that is being read."""
-
-    def __init__(self, response: httpx.Response, base_url: str) -> None:
-        self.response = response
-        self._base_url = base_url
-        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
-
-    async def read(self) -> bytes | None:
-        """Return the next bytes, None at the end; raise `RemoteServerUnavailableError` when they do not come."""
-        try:
-            return await anext(self._chunks, None)
-        except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self._base_url) from error
-
-    async def close(self) -> None:
-        """Give the connection back, or up."""
-        await self.response.aclose()
 
 
 class Transport:
@@ -184,36 +139,9 @@ class Transport:
         """Carry a flow out and return its result."""
         return drive(flow, self.send, time.sleep)
 
-    def stream(self, flow: StreamFlow) -> Generator[Any, None, None]:
+    def stream(self, flow: StreamFlow[Item]) -> Generator[Item, None, None]:
         """Carry a streaming flow out and yield what it emits; the last answer is closed in the end."""
-        body: Body | None = None
-        try:
-            step = next(flow)
-            while True:
-                came: object = None
-                try:
-                    if isinstance(step, Read):
-                        came = body.read() if body is not None else None
-                    elif isinstance(step, Open):
-                        if body is not None:
-                            body.close()
-                        body = self.open(step.request)
-                        came = body.response
-                    elif isinstance(step, Send):
-                        came = self.send(step.request)
-                    elif isinstance(step, Sleep):
-                        time.sleep(step.seconds)
-                except RemoteServerUnavailableError as error:
-                    step = flow.throw(error)
-                    continue
-                if isinstance(step, Emit):
-                    yield step.event
-                step = flow.send(came)
-        except StopIteration:
-            return
-        finally:
-            if body is not None:
-                body.close()
+        return stream(flow, send=self.send, open=self.open, sleep=time.sleep)
 
     def _unavailable(self, error: Exception) -> RemoteServerUnavailableError:
         return unavailable(error, base_url=self._base_url, heeds_environment=self._is_own)
@@ -222,23 +150,3 @@ class Transport:
         """Close the connections of an own client, for good."""
         if self._is_own:
             self._client.close()
-
-
-class Body:
-    """An answer that is being read."""
-
-    def __init__(self, response: httpx.Response, base_url: str) -> None:
-        self.response = response
-        self._base_url = base_url
-        self._chunks: Iterator[bytes] = response.iter_bytes()
-
-    def read(self) -> bytes | None:
-        """Return the next bytes, None at the end; raise `RemoteServerUnavailableError` when they do not come."""
-        try:
-            return next(self._chunks, None)
-        except TRANSPORT_ERRORS as error:
-            raise unavailable(error, base_url=self._base_url) from error
-
-    def close(self) -> None:
-        """Give the connection back, or up."""
-        self.response.close()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from serai.errors import RemoteServerUnavailableError
-from serai.wire.failures import was_sent
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 
 Result = TypeVar("Result")
@@ -57,6 +56,8 @@ class Sleep:
     seconds: float
 
 
+Step = TypeVar("Step")
+
 Flow = Generator[Send | Sleep, Any, Result]
 """A conversation that ends with a result; sent an `Answer` for each `Send` and None for each `Sleep`."""
 
@@ -76,13 +77,20 @@ def exchange(request: Request, *, policy: RetryPolicy, repeatable: bool) -> Flow
     Raises:
         RemoteServerUnavailableError: no answer in ``policy.max_requests`` attempts.
     """
+    return (yield from attempts(Send(request), policy=policy, repeatable=repeatable))
+
+
+def attempts(step: Step, *, policy: RetryPolicy, repeatable: bool) -> Generator[Step | Sleep, Any, tuple[Any, bool]]:
+    """Take a step that is answered like a `Send` until it is answered for good; else as `exchange`."""
+    from serai.wire.failures import was_sent  # noqa: PLC0415 - loads httpx
+
     uncertain = False
     attempt = 0
     while True:
         attempt += 1
         delay_s: float | None
         try:
-            answer = yield Send(request)
+            answer = yield step
         except RemoteServerUnavailableError as error:
             sent = was_sent(error)
             uncertain = uncertain or sent
