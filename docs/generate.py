@@ -15,7 +15,7 @@ from serai.server.app import all_routes
 from serai.server.routes.runs import RUN_FORM
 from serai.server.run_forms import NOT_SERVED
 from serai.settings import Settings
-from tests.compat.clients.checklist import check_names
+from tests.compat.clients.roster import AGENTS_CLIENTS, RECORDS_CLIENTS, STORES, PublishedClient
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py; change the code, then run `just docs`. -->\n"
@@ -85,16 +85,21 @@ Beside the published protocol:
 
 ## What the unmodified clients were seen to do
 
-Each line is a check that the tests run with the published package as it is.
+Each line is a check that the tests run with the published package as it is. A blank means that the package has no
+such call, or that the check is made with others.
 
-{checks}
+### Agents
+
+{agents_checks}
+
+### Agent Data
+
+{records_checks}
+
+### Workflows whose state is kept as records
+
+{stores_checks}
 """
-_CLIENTS = {
-    "agno 3.1.10": ("agno_runs.py", 3),
-    "agno 2.5.17": ("agno_runs.py", 2),
-    "llama-cloud-services 0.6.94": ("llama_cloud_services_records.py", None),
-    "llama-cloud 2.x": ("llama_cloud_records.py", None),
-}
 
 
 def render_http() -> str:
@@ -108,20 +113,18 @@ def render_http() -> str:
         routes="\n".join(f"| `{route.method} {route.path}` | {route.summary} |" for route in all_routes()),
         fields="\n".join(fields),
         refused=", ".join(f"`{name}`" for name in sorted(NOT_SERVED)),
-        checks="\n".join(_render_checks()),
+        agents_checks="\n".join(_render_checks(AGENTS_CLIENTS)),
+        records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
+        stores_checks="\n".join(_render_checks(STORES)),
     )
 
 
-def _render_checks() -> Iterator[str]:
-    clients = Path(__file__).parent.parent / "tests" / "compat" / "clients"
-    names = {
-        client: check_names((clients / script).read_text(), generation)
-        for client, (script, generation) in _CLIENTS.items()
-    }
-    yield f"| | {' | '.join(_CLIENTS)} |"
-    yield f"|---|{'---|' * len(_CLIENTS)}"
+def _render_checks(clients: tuple[PublishedClient, ...]) -> Iterator[str]:
+    names = {client.title: client.check_names() for client in clients}
+    yield f"| | {' | '.join(names)} |"
+    yield f"|---|{'---|' * len(names)}"
     for check in dict.fromkeys(name for checked in names.values() for name in checked):
-        cells = ["yes" if check in names[client] else "" for client in _CLIENTS]
+        cells = ["yes" if check in checked else "" for checked in names.values()]
         yield f"| {check.replace('_', ' ')} | {' | '.join(cells)} |"
 
 

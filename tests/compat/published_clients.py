@@ -1,40 +1,27 @@
-"""The published clients we promise to serve, and how their scripts are run. Not a test itself."""
+"""How the scripts of the published clients are run, each in its own locked environment. Not a test itself."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from benchmarks.environments import EnvironmentUnavailableError, clean_environment, locked_python
-from tests.compat.clients.checklist import Target, check_names
+from benchmarks.environments import EnvironmentUnavailableError, clean_environment, locked_node, locked_python
+from tests.compat.clients.checklist import Target
+from tests.compat.clients.roster import FOLDER, PublishedClient
 from tests.suites import not_run
 
-_CLIENTS = Path(__file__).parent / "clients"
 SCRIPT_TIMEOUT_S = 100
-
-
-@dataclass(frozen=True)
-class PublishedClient:
-    """One released client: the folder of its lock, its script of checks, its major version where that matters."""
-
-    name: str
-    script: str
-    generation: int | None = None
-
-    @property
-    def lock(self) -> Path:
-        """The file that pins the client's environment."""
-        return _CLIENTS / self.name / "requirements.txt"
-
-    def check_names(self) -> list[str]:
-        """Names of the checks the client has to pass."""
-        return check_names((_CLIENTS / self.script).read_text(), self.generation)
 
 
 @dataclass(frozen=True)
@@ -45,44 +32,72 @@ class Outcome:
     detail: str
 
 
-CLIENTS = (
-    PublishedClient("agno_3", "agno_runs.py", 3),
-    PublishedClient("agno_2", "agno_runs.py", 2),
-    PublishedClient("llama_cloud_services", "llama_cloud_services_records.py"),
-    PublishedClient("llama_cloud", "llama_cloud_records.py"),
-)
+def outcomes(client: PublishedClient, target: Target) -> dict[str, Outcome]:
+    """Return the outcome of each check of a client; its scripts are run once."""
+    return {name: found for script in client.scripts for name, found in _outcomes(client, script, target).items()}
 
 
 @cache
-def outcomes(client: PublishedClient, target: Target) -> dict[str, Outcome]:
-    """Run a client's script once in its own environment and return the outcome of each check."""
-    python = python_or_not_run(client.lock)
-    command = [str(python), str(_CLIENTS / client.script), target.base_url, target.keyed_url, target.key]
-    done = subprocess.run(
-        command, env=clean_environment(), capture_output=True, text=True, timeout=SCRIPT_TIMEOUT_S, check=False
-    )
+def _outcomes(client: PublishedClient, script: str, target: Target) -> dict[str, Outcome]:
+    done = run_script(client, script, target.base_url, target.keyed_url, target.key)
     # Clients log to the same stream.
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name": ')]
-    found = {line["name"]: Outcome(line["ok"], line["detail"]) for line in lines}
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name":')]
     if done.returncode != 0:
-        pytest.fail(f"{client.name}: the script of checks crashed:\n{done.stderr[-4000:]}", pytrace=False)
-    return found
+        pytest.fail(f"{client.name}: {script} crashed:\n{done.stderr[-4000:]}", pytrace=False)
+    return {line["name"]: Outcome(line["ok"], line["detail"]) for line in lines}
+
+
+def run_script(client: PublishedClient, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of the folder of clients in a client's environment; without one the suite is not run."""
+    with _command(client, script) as command:
+        return subprocess.run(
+            [*command, *arguments],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_TIMEOUT_S,
+            check=False,
+        )
+
+
+@contextmanager
+def _command(client: PublishedClient, script: str) -> Iterator[list[str]]:
+    if not script.endswith(".mjs"):
+        yield [str(python_or_not_run(FOLDER / client.environment / "requirements.txt")), str(FOLDER / script)]
+        return
+    packages = _packages_or_not_run(FOLDER / client.environment / "package-lock.json")
+    # Node looks for packages in the folders above a script.
+    with tempfile.TemporaryDirectory(prefix="serai-node-") as folder:
+        for source in [*FOLDER.glob("*.mjs"), *FOLDER.glob("*.json")]:
+            shutil.copy(source, folder)
+        (Path(folder) / "node_modules").symlink_to(packages, target_is_directory=True)
+        yield ["node", str(Path(folder) / script)]
 
 
 def python_or_not_run(lock: Path) -> Path:
     """Return the interpreter of a locked environment; without one the suite is reported as not run, or fails on CI."""
-    found = _find_python(lock)
-    if isinstance(found, str):
-        if os.environ.get("CI"):
-            pytest.fail(found, pytrace=False)
-        not_run(f"published client {lock.parent.name}", found)
-    return found
+    found = _find(lock)
+    return found if isinstance(found, Path) else _unavailable(lock, found)
+
+
+def _packages_or_not_run(lock: Path) -> Path:
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            not_run(f"published clients of {lock.parent.name}", f"{program} is not installed")
+    found = _find(lock)
+    return found / "node_modules" if isinstance(found, Path) else _unavailable(lock, found)
+
+
+def _unavailable(lock: Path, reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    not_run(f"published client {lock.parent.name}", reason)
 
 
 @cache
-def _find_python(lock: Path) -> Path | str:
-    # Cached with its failure: without a network each attempt takes as long as uv is patient.
+def _find(lock: Path) -> Path | str:
+    # Cached with its failure: without a network each attempt takes as long as the installers are patient.
     try:
-        return locked_python(lock)
+        return locked_node(lock) if lock.name == "package-lock.json" else locked_python(lock)
     except EnvironmentUnavailableError as error:
         return f"the environment {lock.parent.name} cannot be made: {error}"

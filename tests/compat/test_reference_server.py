@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.compat.clients.checklist import Target
-from tests.compat.published_clients import CLIENTS, outcomes
+from tests.compat.clients.roster import CLIENTS
+from tests.compat.published_clients import outcomes
 
 DEFECTS_OF_THE_REFERENCE = {
     "a_message_of_two_mebibytes_is_answered",

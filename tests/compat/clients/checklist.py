@@ -3,7 +3,6 @@
 Runs inside the client's own environment, so it uses the standard library alone.
 """
 
-import ast
 import asyncio
 import json
 import sys
@@ -41,22 +40,6 @@ def check_generation(*generations: int) -> Callable[[Check], Check]:
         return check(function)
 
     return register
-
-
-def check_names(source: str, generation: int | None) -> list[str]:
-    """Return the names of the checks a script registers, read from its text: its client need not be installed."""
-    names = []
-    for node in ast.parse(source).body:
-        if not isinstance(node, ast.AsyncFunctionDef):
-            continue
-        for decorator in node.decorator_list:
-            call = decorator if isinstance(decorator, ast.Call) else None
-            name = call.func if call else decorator
-            if not isinstance(name, ast.Name) or name.id not in {"check", "check_generation"}:
-                continue
-            if call is None or generation in [ast.literal_eval(argument) for argument in call.args]:
-                names.append(node.name)
-    return names
 
 
 def main(*, generation: int | None = None) -> None:
