@@ -7,6 +7,7 @@ SeraiError
 ├── RequestError                 400  the request must be changed
 │   ├── NotFoundError            404
 │   ├── ConflictError            409
+│   ├── PreconditionFailedError  412
 │   ├── BodyTooLargeError        413
 │   └── InvalidFieldError        422  names each field (``issues``)
 ├── AccessError                  403  the caller lacks the right
@@ -84,6 +85,13 @@ class ConflictError(RequestError):
 
     status = 409
     code = "conflict"
+
+
+class PreconditionFailedError(RequestError):
+    """What the request wants to change is not as its ``If-Match`` says; read it again."""
+
+    status = 412
+    code = "precondition_failed"
 
 
 class BodyTooLargeError(RequestError):

@@ -18,6 +18,7 @@ POINTS: Final = frozenset(
         "after_step_commit",  # all earlier steps are durable, this one has not begun; detail: operation/call
         "before_finish_commit",  # the answer is complete, only in memory
         "after_finish_commit",  # the answer is durable, nobody was told
+        "after_record_commit",  # a write of records is durable, nobody was told; detail: the operation
     }
 )
 _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

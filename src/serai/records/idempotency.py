@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,15 @@ REMEMBER = "update idempotency_keys set answer = $3::text::jsonb where project_i
 # What a key was first used for.
 FIND = "select fingerprint, answer::text as answer from idempotency_keys where project_id = $1 and key = $2"
 
+# What keys were first used for; the payload of a request that comes again reads as the one that was stored.
+FIND_ALL = """
+select item.position, kept.fingerprint, kept.answer::text as answer,
+       case when kept.fingerprint = item.fingerprint then item.data::jsonb::text end as data
+from unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) with ordinality
+    as item(project_id, key, fingerprint, data, position)
+join idempotency_keys as kept using (project_id, key)
+"""
+
 # Remove some keys that have expired, leaving those that somebody is just taking over.
 FORGET = """
 delete from idempotency_keys where (project_id, key) in (
@@ -38,6 +47,9 @@ delete from idempotency_keys where (project_id, key) in (
     order by expires_at limit $1 for update skip locked
 )
 """
+
+
+_read_answer = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +108,46 @@ async def answer_once(
         first = await connection.fetchrow(FIND, key.project_id, key.key)
     if first is None:  # removed since: it had just expired
         return await answer_once(database, key, act)
-    check_same(key, first["fingerprint"])
-    return read_answer(first["answer"])
+    if first["fingerprint"] != key.fingerprint:
+        raise _used_otherwise()
+    return _read_answer(first["answer"])
 
 
-def check_same(key: RequestKey, fingerprint: bytes) -> None:
-    """Refuse a key that was used for another request.
+class FirstAnswer(NamedTuple):
+    """What a request that comes again is answered from.
 
-    Raises:
-        ConflictError: it was.
+    Attributes:
+        answer: the small object that was kept.
+        data: the request's own payload, as PostgreSQL writes it; null when it has none.
     """
-    if fingerprint != key.fingerprint:
-        raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
+
+    answer: dict[str, Any]
+    data: str
 
 
-read_answer = msgspec.json.Decoder(dict[str, Any]).decode
+async def find_first_answers(
+    connection: Connection, requests: Sequence[tuple[RequestKey, str | None]]
+) -> list[FirstAnswer | Exception | None]:
+    """Return the first answer of each request's key, or that it belongs to another request; None: it is free.
+
+    Args:
+        connection: where the requests could not be done, since their keys were taken.
+        requests: each with its payload.
+    """
+    if not requests:
+        return []
+    keys = [key for key, _ in requests]
+    columns = [[key.project_id for key in keys], [key.key for key in keys], [key.fingerprint for key in keys]]
+    found: list[FirstAnswer | Exception | None] = [None] * len(requests)
+    for row in await connection.fetch(FIND_ALL, *columns, [data for _, data in requests]):
+        position = row["position"] - 1
+        same = row["fingerprint"] == keys[position].fingerprint
+        found[position] = FirstAnswer(_read_answer(row["answer"]), row["data"]) if same else _used_otherwise()
+    return found
+
+
+def _used_otherwise() -> ConflictError:
+    return ConflictError("Idempotency-Key was used with another request; choose a new key.")
 
 
 async def forget_expired(database: Database) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
 
 import asyncpg
 import msgspec
@@ -16,26 +15,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
 
 
-_RECORD = b'{"id":%b,"deployment_name":%b,"project_id":%b,"collection":%b,"data":%b,"created_at":%b,"updated_at":%b}'
+_RECORD = (
+    b'{"id":%b,"deployment_name":%b,"project_id":%b,"collection":%b,"data":%b,"created_at":"%b","updated_at":"%b"}'
+)
 
 
-class Row(Protocol):
-    """A row of the table, or a dictionary with the same members."""
-
-    def __getitem__(self, name: str, /) -> Any:
-        """Return a column."""
-
-
-def render_record(row: Row) -> bytes:
-    """Return one record; `data` of the row is JSON text, its times are aware and in UTC."""
+def render_record(record_id: str, place: Place, data: str, created_at: int, updated_at: int) -> bytes:
+    """Return one record; `data` is JSON text, the times are in microseconds, see `microseconds`."""
     return _RECORD % (
-        _encode(row["id"]),
-        _encode(row["deployment_name"]),
-        _encode(row["project_id"]),
-        _encode(row["collection"]),
-        row["data"].encode(),
-        _time(row["created_at"]),
-        _time(row["updated_at"]),
+        _encode(record_id),
+        _encode(place.deployment_name),
+        _encode(place.project_id),
+        _encode(place.collection),
+        data.encode(),
+        format_time(created_at),
+        format_time(updated_at),
     )
 
 
@@ -87,7 +81,3 @@ def format_time(microseconds: int) -> bytes:
 @lru_cache(maxsize=8192)
 def _format_second(second: int) -> bytes:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.").encode()
-
-
-def _time(time: datetime) -> bytes:
-    return b'"%bZ"' % time.isoformat(timespec="microseconds")[:26].encode()

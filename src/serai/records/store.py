@@ -1,128 +1,102 @@
-"""Records in PostgreSQL: create, get, update, delete, search. Gets and creates waiting together share a statement."""
+"""Records in PostgreSQL by id: create, get, update, delete. Calls of a kind that wait together share a statement."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
-
-import asyncpg
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from serai.domain.ids import new_key
-from serai.errors import ConflictError, InvalidFieldError, NotFoundError
+from serai.errors import InvalidFieldError
+from serai.records.bulk import BatchItem, create_many
+from serai.records.changes import DELETE, DELETE_OR_SKIP, UPDATE, UPDATE_OR_SKIP, Change, Changer, missing
+from serai.records.creates import Created, NewRecord, store_records
+from serai.records.idempotency import request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.render import render_record
 from serai.storage.batching import Batcher
 from serai.storage.connection import Database
 
-# Store records; times rise within the statement, so that they follow the order of insertion.
-CREATE = """
-with new as materialized (
-    select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality
-        as item(id, project_id, deployment_name, collection, data, position)
-)
-insert into records (id, project_id, deployment_name, collection, data, created_at, updated_at)
-select id, project_id, deployment_name, collection, data::jsonb, at, at from new order by position
-returning id, created_at, data::text as data
-"""
-
-# The same for a batch in which some have an idempotency key: a key that is taken stores nothing and returns no row.
-# Sorted by the keys, so that two nodes that store the same ones at once wait for each other and never in a circle.
-CREATE_ONCE = """
-with new as materialized (
-    select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) with ordinality
-        as item(id, project_id, deployment_name, collection, data, idempotency_key, fingerprint, position)
-)
-insert into records
-    (id, project_id, deployment_name, collection, data, created_at, updated_at, idempotency_key, fingerprint)
-select id, project_id, deployment_name, collection, data::jsonb, at, at, idempotency_key, fingerprint
-from new order by idempotency_key, project_id, position
-on conflict (project_id, idempotency_key) where idempotency_key is not null do nothing
-returning id, created_at, data::text as data
-"""
-
-# The record that was stored with an idempotency key.
-FIND_FIRST = """
-select id, project_id, deployment_name, collection, data::text as data, created_at, updated_at, fingerprint
-from records where project_id = $1 and idempotency_key = $2
-"""
-
 # Read records of one project by their ids.
 GET = """
-select id, project_id, deployment_name, collection, data::text as data, created_at, updated_at
+select id, deployment_name, collection, data::text as data,
+       (date_part('epoch', created_at) * 1e6)::bigint as created_at,
+       (date_part('epoch', updated_at) * 1e6)::bigint as updated_at
 from records where project_id = $1 and id = any($2::text[])
 """
 
-# Replace one record's payload; its time rises even when the clock stood still.
-UPDATE = """
-update records
-set data = $3::text::jsonb, updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
-where project_id = $1 and id = $2
-returning id, project_id, deployment_name, collection, data::text as data, created_at, updated_at
-"""
 
-# Remove one record.
-DELETE = "delete from records where project_id = $1 and id = $2"
+class Stored(NamedTuple):
+    """A record as it is stored.
 
+    Attributes:
+        body: its JSON in UTF-8.
+        version: when it was last changed, in microseconds; no two states of a record have the same.
+    """
 
-@dataclass(frozen=True, slots=True)
-class _New:
-    id: str
-    place: Place
-    data: str
-    idempotency_key: str | None
-    fingerprint: bytes | None
+    body: bytes
+    version: int
 
 
 class RecordStore:
-    """Records of one database. What it returns is JSON in UTF-8, spliced from the columns' text.
+    """Records of one database. What it returns is spliced from the columns' text.
 
-    A write that has returned is durable and visible to every later call.
+    A write that has returned is durable and visible to every later call. One with an `idempotency_key` is done once:
+    the same write with the same key within a day gets the first answer, whatever became of the record since; another
+    write with that key is a `ConflictError`; one that failed does not keep its key.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._creates: Batcher[_New, asyncpg.Record | None] = Batcher(self._insert)
-        self._gets: Batcher[tuple[str, str], bytes | None] = Batcher(self._read)
+        self._creates: Batcher[NewRecord, Created | None] = Batcher(lambda items: store_records(database, items))
+        self._gets: Batcher[tuple[str, str], Stored | None] = Batcher(self._read)
+        self._updates = Changer(database, eager=UPDATE_OR_SKIP, patient=UPDATE)
+        self._deletes = Changer(database, eager=DELETE_OR_SKIP, patient=DELETE)
 
-    async def create(self, place: Place, data: str, *, idempotency_key: str | None = None) -> bytes:
+    async def create(
+        self, place: Place, data: str, *, record_id: str | None = None, idempotency_key: str | None = None
+    ) -> Stored:
         """Store a new record.
 
         Args:
             place: where it belongs.
             data: JSON text of an object, as `payload_text` returns it.
-            idempotency_key: the same key, place and text again are the same record, for as long as it exists.
-
-        Returns:
-            The record as it is stored.
+            record_id: None gives it one.
+            idempotency_key: makes it safe to repeat.
 
         Raises:
             InvalidFieldError: PostgreSQL cannot hold the payload.
-            ConflictError: the project has another record of that idempotency key.
+            ConflictError: the id is taken, or the key was used for another request.
         """
-        new = _new_record(place, data, idempotency_key)
-        while (row := await self._store(new)) is None:
-            # No record either: it was deleted meanwhile, and the key is free again.
-            first = await self._database.fetchrow(FIND_FIRST, place.project_id, idempotency_key)
-            if first is not None:
-                return _repeated(first, new)
-        return render_record(
-            {
-                "id": new.id,
-                "project_id": place.project_id,
-                "deployment_name": place.deployment_name,
-                "collection": place.collection,
-                "data": row["data"],
-                "created_at": row["created_at"],
-                "updated_at": row["created_at"],
-            }
-        )
+        where = (place.deployment_name, place.collection, *([record_id] if record_id is not None else []))
+        key = request_key(place.project_id, idempotency_key, "", f"{where!r}{data}")
+        new = NewRecord(record_id or str(new_key()), record_id is not None, place, data, key)
+        with _refusals():
+            while (created := await self._creates.submit(new)) is None:
+                pass
+        at = created.created_at
+        return Stored(render_record(created.id, place, created.data, at, at), at)
 
-    async def get(self, project_id: str, record_id: str) -> bytes:
+    async def create_many(
+        self, place: Place, items: Sequence[BatchItem], *, idempotency_key: str | None = None
+    ) -> list[bytes]:
+        """Store many new records in one commit, all or none; their times rise in their order.
+
+        Args:
+            place: where they belong.
+            items: no two with the same id.
+            idempotency_key: makes it safe to repeat.
+
+        Raises:
+            InvalidFieldError: PostgreSQL cannot hold a payload; names the item.
+            ConflictError: an id is taken, or the key was used for another request.
+        """
+        return await create_many(self._database, place, items, idempotency_key=idempotency_key)
+
+    async def get(self, project_id: str, record_id: str) -> Stored:
         """Return a record.
 
         Raises:
@@ -130,66 +104,71 @@ class RecordStore:
         """
         found = await self._gets.submit((project_id, record_id)) if is_storable(record_id) else None
         if found is None:
-            raise _not_found(record_id)
+            raise missing(record_id)
         return found
 
-    async def update(self, project_id: str, record_id: str, data: str) -> bytes:
-        """Replace a record's payload as a whole and return the record.
+    async def update(
+        self,
+        project_id: str,
+        record_id: str,
+        data: str,
+        *,
+        versions: frozenset[int] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Stored:
+        """Replace a record's payload as a whole.
+
+        Args:
+            project_id: where it is.
+            record_id: which it is.
+            data: JSON text of an object, as `payload_text` returns it.
+            versions: those of which it must have one; None if any will do.
+            idempotency_key: makes it safe to repeat.
 
         Raises:
             NotFoundError: the project has no record of that id.
+            PreconditionFailedError: it has another version.
             InvalidFieldError: PostgreSQL cannot hold the payload.
+            ConflictError: the key was used for another request.
         """
-        if not is_storable(record_id):
-            raise _not_found(record_id)
-        try:
-            row = await self._database.fetchrow(UPDATE, project_id, record_id, data)
-        except REFUSED as error:
-            raise _refused(error) from error
-        if row is None:
-            raise _not_found(record_id)
-        return render_record(row)
+        _check_storable(record_id)
+        key = request_key(project_id, idempotency_key, "update", f"{record_id!r}{data}")
+        with _refusals():
+            row = await self._updates.make(Change(project_id, record_id, data, versions, key))
+        place = Place(project_id=project_id, deployment_name=row.deployment_name, collection=row.collection)
+        return Stored(render_record(record_id, place, row.data, row.created_at, row.updated_at), row.updated_at)
 
-    async def delete(self, project_id: str, record_id: str) -> None:
-        """Remove a record.
+    async def delete(
+        self,
+        project_id: str,
+        record_id: str,
+        *,
+        versions: frozenset[int] | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Remove a record; see `update`.
 
         Raises:
             NotFoundError: the project has no record of that id.
+            PreconditionFailedError: it has another version.
+            ConflictError: the key was used for another request.
         """
-        deleted = is_storable(record_id) and await self._database.execute(DELETE, project_id, record_id)
-        if deleted != "DELETE 1":
-            raise _not_found(record_id)
+        _check_storable(record_id)
+        key = request_key(project_id, idempotency_key, "delete", record_id)
+        await self._deletes.make(Change(project_id, record_id, None, versions, key))
 
-    async def _store(self, new: _New) -> asyncpg.Record | None:
-        try:
-            return await self._creates.submit(new)
-        except REFUSED as error:
-            raise _refused(error) from error
-
-    async def _insert(self, items: list[_New]) -> list[asyncpg.Record | Exception | None]:
-        columns = [
-            [item.id for item in items],
-            [item.place.project_id for item in items],
-            [item.place.deployment_name for item in items],
-            [item.place.collection for item in items],
-            [item.data for item in items],
-        ]
-        keys = [item.idempotency_key for item in items]
-        if any(key is not None for key in keys):
-            rows = await self._database.fetch(CREATE_ONCE, *columns, keys, [item.fingerprint for item in items])
-        else:
-            rows = await self._database.fetch(CREATE, *columns)
-        stored = {row["id"]: row for row in rows}
-        return [stored.get(item.id) for item in items]
-
-    async def _read(self, items: list[tuple[str, str]]) -> list[bytes | Exception | None]:
+    async def _read(self, items: list[tuple[str, str]]) -> list[Stored | Exception | None]:
         ids = defaultdict(list)
         for project_id, record_id in items:
             ids[project_id].append(record_id)
         found = {}
         for project_id, wanted in ids.items():
-            for row in await self._database.fetch(GET, project_id, wanted):
-                found[project_id, row["id"]] = render_record(row)
+            for record_id, deployment, collection, data, created_at, updated_at in await self._database.fetch(
+                GET, project_id, wanted
+            ):
+                place = Place(project_id=project_id, deployment_name=deployment, collection=collection)
+                body = render_record(record_id, place, data, created_at, updated_at)
+                found[project_id, record_id] = Stored(body, updated_at)
         return [found.get(item) for item in items]
 
 
@@ -201,23 +180,15 @@ def is_storable(text: str) -> bool:
     return _UNSTORABLE.search(text) is None
 
 
-def _new_record(place: Place, data: str, idempotency_key: str | None) -> _New:
-    fingerprint = None
-    if idempotency_key is not None:
-        asked = repr((place.deployment_name, place.collection)) + data
-        fingerprint = hashlib.blake2b(asked.encode(), digest_size=16).digest()
-    return _New(str(new_key()), place, data, idempotency_key, fingerprint)
+def _check_storable(record_id: str) -> None:
+    if not is_storable(record_id):
+        raise missing(record_id)
 
 
-def _repeated(first: asyncpg.Record, new: _New) -> bytes:
-    if first["fingerprint"] != new.fingerprint:
-        raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
-    return render_record(first)
-
-
-def _refused(error: Exception) -> InvalidFieldError:
-    return InvalidFieldError.of(("body", "data"), f"cannot be stored: {error}", kind="json_invalid")
-
-
-def _not_found(record_id: str) -> NotFoundError:
-    return NotFoundError(f"There is no record {record_id[:100]!r} in this project.")
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what PostgreSQL cannot hold into the payload's error."""
+    try:
+        yield
+    except REFUSED as error:
+        raise InvalidFieldError.of(("body", "data"), f"cannot be stored: {error}", kind="json_invalid") from error

@@ -14,6 +14,7 @@ Body = TypeVar("Body")
 
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_PART = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
 _POSITION = re.compile(r" \(byte (\d+)\)$")
 
 
@@ -40,7 +41,7 @@ def parse_json(decoder: msgspec.json.Decoder[Body], raw: bytes) -> Body:
 def _wrong_member(text: str) -> InvalidFieldError:
     """Turn the parser's sentence into the error of one field; the path stands at its end as ``- at `$.a.b` ``."""
     msg, _, path = text.partition(" - at `$")
-    loc = ("body", *(part for part in path.rstrip("`").split(".") if part))
+    loc = ("body", *(int(index) if index else name for name, index in _PART.findall(path)))
     if missing := _MISSING.search(msg):
         return InvalidFieldError.of((*loc, missing[1]), "Field required", kind="missing")
     if unknown := _UNKNOWN.search(msg):

@@ -42,6 +42,7 @@ _ERROR_TEXTS: Mapping[int, str] = {
     403: "The caller may not do this.",
     404: "Nothing has that id.",
     409: "The request contradicts what is stored or running.",
+    412: "What was to be changed is not as `If-Match` says.",
     413: "The body is over the limit.",
     422: "A field is missing or of the wrong form.",
     500: "An unexpected error; the log has its stack.",

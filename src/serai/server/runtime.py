@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pydantic_ai
@@ -11,6 +11,7 @@ import structlog
 
 from serai.engine.engine import Engine, EngineOptions
 from serai.errors import ConfigurationError
+from serai.records.idempotency import forget_expired
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from serai.storage.embedded import EmbeddedPostgres
 
 DAY_S = 86_400
+HOUR_S = 3_600
 POSTGRES_LOOK_S = 2.0
 _log = structlog.get_logger("serai.server")
 
@@ -75,7 +77,10 @@ class Runtime:
         except BaseException:
             await self._stop_postgres()
             raise
-        self._upkeep.append(asyncio.create_task(self._keep_partitions(), name="serai-partitions"))
+        partitions = self._repeat(DAY_S, lambda: create_partitions(self.database))
+        self._upkeep.append(asyncio.create_task(partitions, name="serai-partitions"))
+        keys = self._repeat(HOUR_S, lambda: forget_expired(self.database))
+        self._upkeep.append(asyncio.create_task(keys, name="serai-keys"))
         if self._postgres is not None:
             self._upkeep.append(asyncio.create_task(self._keep_postgres(self._postgres), name="serai-postgres"))
 
@@ -126,10 +131,10 @@ class Runtime:
             except ConfigurationError as error:
                 _log.error("postgres_restart_failed", reason=error.message)
 
-    async def _keep_partitions(self) -> None:
+    async def _repeat(self, pause_s: float, chore: Callable[[], Awaitable[Any]]) -> None:
         while True:
-            await asyncio.sleep(DAY_S)
+            await asyncio.sleep(pause_s)
             try:
-                await create_partitions(self.database)
-            except Exception:  # noqa: BLE001 - tomorrow is another day, and there are weeks of room
+                await chore()
+            except Exception:  # noqa: BLE001 - there is a next time, and room until then
                 _log.exception("upkeep_failed")

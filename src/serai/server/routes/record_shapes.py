@@ -25,9 +25,9 @@ def place_of(request: Request, deployment_name: str, collection: str | None) -> 
     )
 
 
-def json_response(body: bytes) -> Response:
+def json_response(body: bytes, *, etag: str | None = None) -> Response:
     """Return finished JSON as a response."""
-    return Response(body, media_type="application/json")
+    return Response(body, media_type="application/json", headers={"etag": etag} if etag else None)
 
 
 def object_schema(properties: dict[str, Any], *required: str) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""Storing new records: those that wait together share a statement and a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import asyncpg
+
+from serai.errors import ConflictError
+from serai.records.idempotency import RequestKey, find_first_answers
+from serai.records.place import Place
+from serai.records.rounds import in_rounds
+from serai.storage.connection import Connection, Database
+
+# Store records; times rise within the statement, so that they follow the order of insertion. An id that is taken
+# stores nothing and returns no row. Sorted by the ids, so that two nodes never wait for each other in a circle.
+CREATE = """
+with new as materialized (
+    select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality
+        as item(project_id, id, deployment_name, collection, data, position)
+)
+insert into records (project_id, id, deployment_name, collection, data, created_at, updated_at)
+select project_id, id, deployment_name, collection, data::jsonb, at, at from new order by project_id, id
+on conflict (project_id, id) do nothing
+returning project_id, id, (date_part('epoch', created_at) * 1e6)::bigint as created_at, data::text as data
+"""
+
+# The same for a batch in which some have an Idempotency-Key. One whose key is taken stores nothing and returns no row;
+# one that has got its key, but not its id, returns a row without data.
+CREATE_ONCE = """
+with new as materialized (
+    select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) with ordinality
+        as item(project_id, id, deployment_name, collection, data, key, fingerprint, position)
+), taken as (
+    insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
+    select project_id, key, fingerprint,
+           jsonb_build_object('id', id, 'created_at', (date_part('epoch', at) * 1e6)::bigint),
+           now() + interval '24 hours'
+    from new where key is not null order by project_id, key
+    on conflict (project_id, key) do update
+    set fingerprint = excluded.fingerprint, answer = excluded.answer,
+        created_at = excluded.created_at, expires_at = excluded.expires_at
+    where kept.expires_at < now()
+    returning project_id, key
+), allowed as materialized (
+    select new.* from new left join taken using (project_id, key) where new.key is null or taken.key is not null
+), stored as (
+    insert into records (project_id, id, deployment_name, collection, data, created_at, updated_at)
+    select project_id, id, deployment_name, collection, data::jsonb, at, at from allowed order by project_id, id
+    on conflict (project_id, id) do nothing
+    returning project_id, id, data::text as data
+)
+select project_id, id, (date_part('epoch', at) * 1e6)::bigint as created_at, stored.data
+from allowed left join stored using (project_id, id)
+"""
+
+# Give back keys whose records could not be stored.
+GIVE_BACK = """
+delete from idempotency_keys using unnest($1::text[], $2::text[]) as item(project_id, key)
+where idempotency_keys.project_id = item.project_id and idempotency_keys.key = item.key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to be stored.
+
+    Attributes:
+        id: ours or the caller's.
+        is_named: the caller chose the id, which may be taken.
+        place: where it belongs.
+        data: JSON text of an object.
+        key: the same key again is the same record.
+    """
+
+    id: str
+    is_named: bool
+    place: Place
+    data: str
+    key: RequestKey | None
+
+
+class Created(NamedTuple):
+    """A record that was stored now, or by an earlier request with the same key.
+
+    Attributes:
+        id: its id.
+        data: the payload as PostgreSQL writes it.
+        created_at: in microseconds.
+    """
+
+    id: str
+    data: str
+    created_at: int
+
+
+Outcome = Created | Exception | None
+"""None: somebody held the key and holds it no more; try again."""
+
+
+async def store_records(database: Database, items: list[NewRecord]) -> list[Outcome]:
+    """Store records in one commit; each has an outcome of its own."""
+    rounds = in_rounds(items, _names)
+    outcomes: list[Outcome] = [None] * len(items)
+    async with _connection(database, items, rounds) as connection:
+        for positions in rounds:
+            found = await _store_round(connection, [items[position] for position in positions])
+            for position, outcome in zip(positions, found, strict=True):
+                outcomes[position] = outcome
+        await _repeat_answers(connection, items, outcomes)
+    return outcomes
+
+
+def taken_id(record_id: str) -> ConflictError:
+    """Return the error of an id that another record has."""
+    return ConflictError(f"This project has another record {record_id!r}; choose a new id.")
+
+
+def columns_of(items: Sequence[NewRecord]) -> list[list[str]]:
+    """Return the first five arguments of the statements."""
+    return [
+        [item.place.project_id for item in items],
+        [item.id for item in items],
+        [item.place.deployment_name for item in items],
+        [item.place.collection for item in items],
+        [item.data for item in items],
+    ]
+
+
+def _names(item: NewRecord) -> Iterator[Hashable]:
+    if item.is_named:
+        yield "id", item.place.project_id, item.id
+    if item.key is not None:
+        yield "key", item.key.project_id, item.key.key
+
+
+def _connection(
+    database: Database, items: list[NewRecord], rounds: list[list[int]]
+) -> AbstractAsyncContextManager[Connection]:
+    """Lend a connection; in a transaction when one statement may not be all."""
+    may_give_back = any(item.is_named and item.key is not None for item in items)
+    return database.transaction() if may_give_back or len(rounds) > 1 else database.connection()
+
+
+async def _store_round(connection: Connection, items: list[NewRecord]) -> list[Outcome]:
+    if all(item.key is None for item in items):
+        rows = await connection.fetch(CREATE, *columns_of(items))
+    else:
+        keys = [item.key and item.key.key for item in items]
+        fingerprints = [item.key and item.key.fingerprint for item in items]
+        rows = await connection.fetch(CREATE_ONCE, *columns_of(items), keys, fingerprints)
+    stored = {(row["project_id"], row["id"]): row for row in rows}
+    found = [stored.get((item.place.project_id, item.id)) for item in items]
+    refused = [item.key for item, row in zip(items, found, strict=True) if item.key and row and row["data"] is None]
+    if refused:
+        await connection.execute(GIVE_BACK, [key.project_id for key in refused], [key.key for key in refused])
+    return [_outcome(item, row) for item, row in zip(items, found, strict=True)]
+
+
+def _outcome(item: NewRecord, row: asyncpg.Record | None) -> Outcome:
+    if row is not None and row["data"] is not None:
+        return Created(item.id, row["data"], row["created_at"])
+    return None if row is None and item.key is not None else taken_id(item.id)
+
+
+async def _repeat_answers(connection: Connection, items: list[NewRecord], outcomes: list[Outcome]) -> None:
+    """Give requests whose key was taken the answer of the first."""
+    waiting = {position: item.key for position, item in enumerate(items) if outcomes[position] is None and item.key}
+    asked = [(key, items[position].data) for position, key in waiting.items()]
+    for position, first in zip(waiting, await find_first_answers(connection, asked), strict=True):
+        if isinstance(first, Exception) or first is None:
+            outcomes[position] = first
+        else:
+            outcomes[position] = Created(first.answer["id"], first.data, first.answer["created_at"])
