@@ -21,7 +21,7 @@ from serai.records.paths import Path, PathError, parse_path
 from serai.records.place import Place
 from serai.records.render import format_time, microseconds, render_found
 from serai.records.search import COLUMNS
-from serai.records.sources import records_of
+from serai.records.sources import source_of
 from serai.storage.connection import Connection, Database, connect
 
 ROWS_AT_A_TIME = 500
@@ -86,7 +86,7 @@ async def export(database: Database, question: Export) -> AsyncGenerator[bytes, 
 
 async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
     arguments = Arguments()
-    source = records_of(question.place, arguments)
+    source = source_of(question.place, None, arguments)
     condition = f"{source.scope} and {compile_filter(parse_filter(question.filter), source.fields, arguments)}"
     order = ", ".join(key.clause for key in sort_keys(parse_order(question.order_by), source.fields))
     paths = _parse_fields(question.fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -33,10 +33,10 @@ class Fields(Protocol):
         """Return the lanes of a field."""
 
     def equals(self, path: Path, operand: Scalar) -> str:
-        """Return the condition, never null, that a field is the same as a scalar."""
+        """Return the condition, false or null otherwise, that a field is the same as a scalar."""
 
     def includes(self, path: Path, operands: Sequence[Scalar]) -> str:
-        """Return the condition, never null, that a field is the same as a scalar or is an array that holds it."""
+        """Return the condition that a field is the same as one of the scalars or is an array that holds one."""
 
 
 class PayloadFields:
@@ -91,6 +91,49 @@ class PayloadFields:
 
     def _document(self, names: Sequence[str], value: str) -> str:
         return self._arguments.add(_document(names, value), "jsonb")
+
+
+class SlotFields:
+    """Fields kept in slots, as columns that hold their lanes.
+
+    Only right for rows none of whose fields in use is an array, an object or too long a string for a slot.
+
+    Args:
+        slots: number of the slot of each field.
+        arguments: receives operands.
+    """
+
+    def __init__(self, slots: Mapping[Path, int], arguments: Arguments) -> None:
+        self._slots = slots
+        self._arguments = arguments
+
+    def lanes(self, path: Path) -> Lanes:
+        """Return the lanes of a field."""
+        slot = self._slots[path]
+        return Lanes(kind=f"k{slot}", number=f"n{slot}", text=f"t{slot}")
+
+    def equals(self, path: Path, operand: Scalar) -> str:
+        """Return the condition that a field is the same as a scalar."""
+        return self.includes(path, [operand])
+
+    def includes(self, path: Path, operands: Sequence[Scalar]) -> str:
+        """Return the condition that a field is the same as one of the scalars."""
+        lanes = self.lanes(path)
+        conditions = []
+        if numbers := [operand.json for operand in operands if operand.type == "number"]:
+            conditions.append(self._is_any(lanes.number, numbers, "numeric"))
+        if strings := [operand.string for operand in operands if operand.type == "string"]:
+            conditions.append(self._is_any(lanes.text, strings, "text"))
+        if booleans := sorted({int(operand.json == "true") for operand in operands if operand.type == "boolean"}):
+            conditions.append(f"{lanes.kind} in ({', '.join(map(str, booleans))})")
+        if any(operand.type == "null" for operand in operands):
+            conditions.append(f"{lanes.kind} is null")
+        return conditions[0] if len(conditions) == 1 else f"({' or '.join(conditions)})"
+
+    def _is_any(self, lane: str, values: Sequence[str], sql_type: str) -> str:
+        if len(values) == 1:
+            return f"{lane} = {self._arguments.add(values[0], 'text')}::{sql_type}"
+        return f"{lane} = any({self._arguments.add(list(values), 'text[]')}::{sql_type}[])"
 
 
 class _OnNames(Protocol):

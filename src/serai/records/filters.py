@@ -117,11 +117,11 @@ def _compile(term: Term, fields: Fields, arguments: Arguments) -> str:
         case "eq":
             return fields.equals(term.path, term.operands[0])
         case "ne":
-            return f"not {fields.equals(term.path, term.operands[0])}"
+            return f"({fields.equals(term.path, term.operands[0])}) is not true"
         case "includes":
             return fields.includes(term.path, term.operands) if term.operands else "false"
         case "excludes":
-            return f"not {fields.includes(term.path, term.operands)}" if term.operands else "true"
+            return f"({fields.includes(term.path, term.operands)}) is not true" if term.operands else "true"
         case comparison:
             return _compare(term.path, comparison, term.operands[0], fields, arguments)
 

@@ -9,8 +9,8 @@ import asyncpg
 
 from serai.errors import InvalidFieldError
 from serai.records.arguments import Arguments
-from serai.records.fields import PayloadFields, lanes_of
-from serai.records.filters import Filter, compile_filter, parse_filter
+from serai.records.fields import Fields, Lanes, PayloadFields, lanes_of
+from serai.records.filters import compile_filter, parse_filter
 from serai.records.orders import LOC as ORDER_LOC
 from serai.records.orders import OrderItem, SortKey, lane_keys, parse_order
 from serai.records.paging import FIRST_PAGE, Page, bind, make_page_token, read_page_token, rows_after
@@ -18,34 +18,53 @@ from serai.records.paths import TIMESTAMPS, Path, PathError, parse_path
 from serai.records.payload import Location
 from serai.records.place import Place
 from serai.records.render import render_group, render_items
-from serai.records.sources import records_of
+from serai.records.shapes import SlotPlan, shape_of
+from serai.records.sources import (
+    IncompleteError,
+    Planner,
+    Source,
+    answer,
+    check_whole,
+    fetch_count,
+    scope_of,
+    source_of,
+)
 from serai.storage.connection import Database
 
-# Groups with what is known of each. Two values are one group when jsonb says that they are equal: 1 and 1.0 are.
+# Groups with what is known of each.
 GROUPS = """
-select {values}, count(*) as count, min(created_at) as created_at, max(updated_at) as updated_at
-from records where {condition} group by {values_only}
+select {columns}, count(*) as count, min(created_at) as created_at{updated_at}
+from {table} where {condition} group by {by}
 """
 
 # One page of groups, each with the earliest of its records: found through its time, which hardly two records share.
 PAGE = """
 with groups as ({groups}), page as (select * from groups where {after} order by {order} limit {limit} offset {offset})
-select {columns}, earliest.*
-from page cross join lateral (
-    select {shown} from records where {condition} and records.created_at = page.created_at and {same}
+select {keys}, earliest.* from page cross join lateral ({earliest}) as earliest order by {order}
+"""
+EARLIEST = (
+    "select {shown} from records where {condition} and created_at = page.created_at and {same} order by id limit 1"
+)
+EARLIEST_BY_SLOTS = """
+select {shown} from records where project_id = {project} and id = (
+    select id from record_slots
+    where {condition} and id in (select id from records where {scope} and created_at = page.created_at) and {same}
     order by id limit 1
-) as earliest
-order by {order}
+)
 """
 
 # How many groups there are.
-COUNT_GROUPS = "select count(*) from (select from records where {condition} group by {values_only}) as groups"
+COUNT_GROUPS = """
+select count(*), {guard} as is_whole from (select from {table} where {condition} group by {by}) as groups
+"""
 
 # All records as one group, which is there even when no record is.
-WHOLE = """
-select count(*) as count, {first} as first_item from records where {condition}
-"""
-EARLIEST = "(select data::text from records where {condition} order by created_at, id limit 1)"
+WHOLE = "select count(*) as count, {guard} as is_whole, {first} as first_item from {table} where {condition}"
+FIRST = """(
+    select data::text from records where project_id = {project} and id = (
+        select id from {table} where {condition} order by created_at, id limit 1
+    )
+)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +92,7 @@ class Aggregation:
     include_total: bool = False
 
 
-async def aggregate(database: Database, question: Aggregation) -> bytes:
+async def aggregate(database: Database, planner: Planner, question: Aggregation) -> bytes:
     """Return one page of groups as JSON.
 
     Raises:
@@ -84,51 +103,97 @@ async def aggregate(database: Database, question: Aggregation) -> bytes:
     order = parse_order(question.order_by)
     keys = _sort_keys(order, paths)
     binding = bind("aggregate", question.place, terms, order, tuple(question.group_by))
-    if not paths:
-        return await _whole(database, question, terms, keys, binding)
-    arguments = Arguments()
-    source = records_of(question.place, arguments)
-    fields = PayloadFields(arguments)
-    condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"
-    values = [f"coalesce({fields.value(path)}, 'null')" for path in paths]
+
+    async def ask(plan: SlotPlan | None) -> bytes:
+        arguments = Arguments()
+        source = source_of(question.place, plan, arguments)
+        condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"
+        if not paths:
+            return await _whole(database, question, source, condition, arguments, keys, binding)
+        return await _groups(database, question, source, condition, arguments, paths, keys, binding)
+
+    return await answer(planner, question.place, shape_of(terms, order, paths), ask)
+
+
+async def _groups(
+    database: Database,
+    question: Aggregation,
+    source: Source,
+    condition: str,
+    arguments: Arguments,
+    paths: Sequence[Path],
+    keys: Sequence[SortKey],
+    binding: bytes,
+) -> bytes:
+    columns = [_columns_of(source.fields, path, index) for index, path in enumerate(paths)]
+    by = ", ".join(column.by for column in columns)
     total = None
     if question.include_total:
-        statement = COUNT_GROUPS.format(condition=condition, values_only=", ".join(values))
-        total = await database.fetchval(statement, *arguments.values)
+        statement = COUNT_GROUPS.format(guard=source.guard, table=source.table, condition=condition, by=by)
+        total = await fetch_count(database, statement, arguments)
     if not question.page.limit:
         return render_items([], next_page_token=None, total=total)
-    after = "true"
-    offset = question.page.offset
+    after, offset = "true", question.page.offset
     if question.page.token is not None:
-        ending = read_page_token(question.page.token, keys, binding)
-        after = " or ".join(rows_after(keys, ending, arguments))
+        after = " or ".join(rows_after(keys, read_page_token(question.page.token, keys, binding), arguments))
         offset = 0
-    shown = [f"{fields.value(path)}::text as shown_{index}" for index, path in enumerate(paths)]
-    if question.first:
-        shown.append("data::text as first_item")
+    groups = GROUPS.format(
+        columns=", ".join(column.columns for column in columns),
+        updated_at=", max(updated_at) as updated_at" if source.table == "records" else "",
+        table=source.table,
+        condition=condition,
+        by=by,
+    )
     statement = PAGE.format(
-        groups=GROUPS.format(
-            values=", ".join(f"{value} as value_{index}" for index, value in enumerate(values)),
-            values_only=", ".join(values),
-            condition=condition,
-        ),
+        groups=groups,
         after=after,
         order=", ".join(key.clause for key in keys),
         limit=arguments.add(question.page.limit + 1, "bigint"),
         offset=arguments.add(offset, "bigint"),
-        columns=", ".join(["page.count", *(f"{key.readable} as key_{index}" for index, key in enumerate(keys))]),
-        shown=", ".join(shown),
-        condition=condition,
-        same=" and ".join(f"{value} = page.value_{index}" for index, value in enumerate(values)),
+        keys=", ".join(["page.count", *(f"{key.readable} as key_{index}" for index, key in enumerate(keys))]),
+        earliest=_earliest(question, source, condition, arguments, paths, columns),
     )
     rows = await database.fetch(statement, *arguments.values)
+    if not rows:
+        await check_whole(database, source)
     limit = question.page.limit
     token = make_page_token(_ending(rows[limit - 1], keys), binding) if len(rows) > limit else None
     return render_items([_render(row, question) for row in rows[:limit]], next_page_token=token, total=total)
 
 
+def _earliest(
+    question: Aggregation,
+    source: Source,
+    condition: str,
+    arguments: Arguments,
+    paths: Sequence[Path],
+    columns: Sequence[_GroupColumns],
+) -> str:
+    """Return the statement that finds the earliest record of the page's group."""
+    fields = PayloadFields(arguments)
+    shown = [f"{fields.value(path)}::text as shown_{index}" for index, path in enumerate(paths)]
+    if question.first:
+        shown.append("data::text as first_item")
+    same = " and ".join(column.same for column in columns)
+    if source.table == "records":
+        return EARLIEST.format(shown=", ".join(shown), condition=condition, same=same)
+    return EARLIEST_BY_SLOTS.format(
+        shown=", ".join(shown),
+        condition=condition,
+        same=same,
+        project=arguments.add(question.place.project_id, "text"),
+        scope=scope_of(question.place, arguments),
+    )
+
+
 async def _whole(
-    database: Database, question: Aggregation, terms: Filter, keys: Sequence[SortKey], binding: bytes
+    database: Database,
+    question: Aggregation,
+    source: Source,
+    condition: str,
+    arguments: Arguments,
+    keys: Sequence[SortKey],
+    binding: bytes,
 ) -> bytes:
     """Return the one group of all records that match."""
     if question.page.token is not None:
@@ -136,14 +201,54 @@ async def _whole(
     total = 1 if question.include_total else None
     if question.page.token is not None or question.page.skip or not question.page.limit:
         return render_items([], next_page_token=None, total=total)
-    arguments = Arguments()
-    source = records_of(question.place, arguments)
-    condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"
-    first = EARLIEST.format(condition=condition) if question.first else "null"
-    row = await database.fetchrow(WHOLE.format(first=first, condition=condition), *arguments.values)
+    first = "null"
+    if question.first:
+        project = arguments.add(question.place.project_id, "text")
+        first = FIRST.format(project=project, table=source.table, condition=condition)
+    statement = WHOLE.format(guard=source.guard, first=first, table=source.table, condition=condition)
+    row = await database.fetchrow(statement, *arguments.values)
     assert row is not None
+    if not row["is_whole"]:
+        raise IncompleteError
     group = render_group({}, count=row["count"] if question.count else None, first_item=row["first_item"])
     return render_items([group], next_page_token=None, total=total)
+
+
+@dataclass(frozen=True, slots=True)
+class _GroupColumns:
+    """What one path adds to the statement.
+
+    Attributes:
+        by: expressions to group by.
+        columns: what the group then has: the lanes of the value, and the value itself if it is an array or an object.
+        same: the condition that a record belongs to the page's group.
+    """
+
+    by: str
+    columns: str
+    same: str
+
+
+def _columns_of(fields: Fields, path: Path, index: int) -> _GroupColumns:
+    names = [f"{lane}_{index}" for lane in Lanes._fields]
+    if not isinstance(fields, PayloadFields):
+        lanes = fields.lanes(path)
+        pairs = list(zip(lanes, names, strict=True))
+        return _GroupColumns(
+            by=", ".join(lanes),
+            columns=", ".join([*(f"{lane} as {name}" for lane, name in pairs), f"'null'::jsonb as rest_{index}"]),
+            same=" and ".join(f"{lane} is not distinct from page.{name}" for lane, name in pairs),
+        )
+    # Two values are one group when jsonb says that they are equal: 1 and 1.0 are.
+    value = f"coalesce({fields.value(path)}, 'null')"
+    lanes = lanes_of(value)
+    rest = f"case when jsonb_typeof({value}) in ('array', 'object') then {value} else 'null' end"
+    columns = [f"{value} as value_{index}", *(f"{lane} as {name}" for lane, name in zip(lanes, names, strict=True))]
+    return _GroupColumns(
+        by=value,
+        columns=", ".join([*columns, f"{rest} as rest_{index}"]),
+        same=f"{value} = page.value_{index}",
+    )
 
 
 def _parse_paths(group_by: Sequence[str]) -> tuple[Path, ...]:
@@ -171,7 +276,7 @@ def _sort_keys(order: Sequence[OrderItem], paths: Sequence[Path]) -> tuple[SortK
     for item in order:
         index = None if item.text in TIMESTAMPS else by_segments.get(item.path.segments)
         if index is not None:
-            keys.extend(lane_keys(lanes_of(f"value_{index}"), descending=item.descending))
+            keys.extend(lane_keys(_lanes_of_group(index), descending=item.descending))
             ordered.add(index)
         elif item.text in TIMESTAMPS or item.text == "count":
             keys.append(SortKey(item.text, "bigint" if item.text == "count" else "timestamptz", item.descending))
@@ -181,10 +286,14 @@ def _sort_keys(order: Sequence[OrderItem], paths: Sequence[Path]) -> tuple[SortK
             raise InvalidFieldError.of(ORDER_LOC, msg, kind="order_unknown", given=item.text)
     for index in range(len(paths)):
         if index not in ordered:
-            keys.extend(lane_keys(lanes_of(f"value_{index}"), descending=False))
+            keys.extend(lane_keys(_lanes_of_group(index), descending=False))
     # Arrays and objects are equal above; jsonb's own order tells them apart.
-    keys.extend(SortKey(f"value_{index}", "jsonb", descending=False) for index in range(len(paths)))
+    keys.extend(SortKey(f"rest_{index}", "jsonb", descending=False) for index in range(len(paths)))
     return tuple(keys)
+
+
+def _lanes_of_group(index: int) -> Lanes:
+    return Lanes(*(f"{lane}_{index}" for lane in Lanes._fields))
 
 
 def _ending(row: asyncpg.Record, keys: Sequence[SortKey]) -> list[object]:

@@ -13,7 +13,7 @@ from serai.records.groups import Aggregation, aggregate
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.search import Search, search
-from serai.records.sources import records_of
+from serai.records.sources import PlainPlanner, Planner, source_of
 from serai.storage.connection import Database
 
 # Remove the records that match.
@@ -23,8 +23,9 @@ DELETE = "delete from records where {condition}"
 class RecordQueries:
     """Answers questions to the collections of one database. What it returns is JSON in UTF-8."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, planner: Planner | None = None) -> None:
         self._database = database
+        self._planner = planner or PlainPlanner()
 
     async def search(self, question: Search) -> bytes:
         """Return one page of records.
@@ -33,7 +34,7 @@ class RecordQueries:
             InvalidFieldError: the filter, the order or the page token is not valid.
         """
         with _refusals():
-            return await search(self._database, question)
+            return await search(self._database, self._planner, question)
 
     async def aggregate(self, question: Aggregation) -> bytes:
         """Return one page of groups.
@@ -42,7 +43,7 @@ class RecordQueries:
             InvalidFieldError: the filter, a path, the order or the page token is not valid.
         """
         with _refusals():
-            return await aggregate(self._database, question)
+            return await aggregate(self._database, self._planner, question)
 
     async def export(self, question: Export) -> AsyncGenerator[bytes, None]:
         """Return all records that match, piece by piece, once the first of them is there.
@@ -60,7 +61,7 @@ class RecordQueries:
             InvalidFieldError: the filter is not valid; nothing was removed.
         """
         arguments = Arguments()
-        source = records_of(place, arguments)
+        source = source_of(place, None, arguments)
         condition = f"{source.scope} and {compile_filter(parse_filter(filter), source.fields, arguments)}"
         with _refusals():
             tag = await self._database.execute(DELETE.format(condition=condition), *arguments.values)

@@ -1,0 +1,76 @@
+"""Shapes of questions: which fields they use and how, without their values. Indexes are chosen and built by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from serai.records.filters import Filter, Term, TimeTerm
+from serai.records.orders import OrderItem
+from serai.records.paths import TIMESTAMPS, Path
+
+Timestamp = Literal["created_at", "updated_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a question asks of its fields.
+
+    Attributes:
+        equal: fields that are compared with `eq`.
+        ranged: fields that are compared in any other way.
+        contains: fields of `includes` and `excludes`.
+        order: what to sort by, and whether the greatest comes first.
+        group: fields to group by.
+        uses_updated_at: whether the time of the last update matters.
+    """
+
+    equal: tuple[Path, ...] = ()
+    ranged: tuple[Path, ...] = ()
+    contains: tuple[Path, ...] = ()
+    order: tuple[tuple[Path | str, bool], ...] = ()
+    group: tuple[Path, ...] = ()
+    uses_updated_at: bool = False
+
+    @property
+    def fields(self) -> tuple[Path, ...]:
+        """All fields, each once."""
+        ordered = [key for key, _ in self.order if isinstance(key, Path)]
+        return tuple(dict.fromkeys((*self.equal, *self.ranged, *self.contains, *ordered, *self.group)))
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPlan:
+    """How to answer a question from slots.
+
+    Attributes:
+        place: number of the collection.
+        slots: number of the slot of each field.
+        guard: SQL, true as long as the slots hold all that the question needs.
+    """
+
+    place: int
+    slots: Mapping[Path, int]
+    guard: str
+
+
+def shape_of(terms: Filter, order: Iterable[OrderItem] = (), group: Iterable[Path] = ()) -> Shape:
+    """Return the shape of a question; the order in which conditions were written does not matter."""
+    by_use: dict[str, set[Path]] = {"equal": set(), "ranged": set(), "contains": set()}
+    for term in terms:
+        if isinstance(term, Term):
+            use = {"eq": "equal", "includes": "contains", "excludes": "contains"}.get(term.operator, "ranged")
+            by_use[use].add(term.path)
+    keys = tuple((item.text if item.text in TIMESTAMPS else item.path, item.descending) for item in order)
+    return Shape(
+        **{use: tuple(sorted(paths, key=_sort_key)) for use, paths in by_use.items()},
+        order=keys,
+        group=tuple(group),
+        uses_updated_at=any(key == "updated_at" for key, _ in keys)
+        or any(isinstance(term, TimeTerm) and term.column == "updated_at" for term in terms),
+    )
+
+
+def _sort_key(path: Path) -> tuple[tuple[str, ...], bool]:
+    return path.segments, path.or_below_data
