@@ -24,7 +24,8 @@ from serai.records.search import COLUMNS
 from serai.records.sources import source_of
 from serai.storage.connection import Connection, Database, connect
 
-ROWS_AT_A_TIME = 500
+PIECE_BYTES = 256 * 1024
+MOST_ROWS = 500
 MOST_COLUMNS = 1000
 STALL_MS = 60_000
 STATEMENT_TIMEOUT_S = 600
@@ -130,9 +131,13 @@ async def _one_moment(dsn: str) -> AsyncGenerator[Connection, None]:
 async def _read(
     connection: Connection, statement: str, arguments: Arguments
 ) -> AsyncGenerator[list[asyncpg.Record], None]:
+    """Yield rows, as many at a time as make about one piece by the size of those before."""
     cursor = await connection.cursor(statement, *arguments.values)
-    while rows := await cursor.fetch(ROWS_AT_A_TIME, timeout=STATEMENT_TIMEOUT_S):
+    count = 1
+    while rows := await cursor.fetch(count, timeout=STATEMENT_TIMEOUT_S):
         yield rows
+        size = sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
+        count = min(max(1, PIECE_BYTES * len(rows) // max(size, 1)), 4 * count, MOST_ROWS)
 
 
 def _parse_fields(fields: Sequence[str] | None) -> dict[str, Path] | None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from serai.errors import InvalidFieldError
 from serai.records.arguments import Arguments
 from serai.records.export import Export, export
 from serai.records.filters import compile_filter, parse_filter
 from serai.records.groups import Aggregation, aggregate
+from serai.records.idempotency import answer_once, request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.search import Search, search
 from serai.records.sources import PlainPlanner, Planner, source_of
-from serai.storage.connection import Database
+from serai.storage.connection import Connection, Database
+
+DELETE_TIMEOUT_S = 600
 
 # Remove the records that match.
 DELETE = "delete from records where {condition}"
@@ -54,18 +58,35 @@ class RecordQueries:
         with _refusals():
             return await export(self._database, question)
 
-    async def delete(self, place: Place, filter: bytes) -> int:  # noqa: A002 - the protocol's word
+    async def delete(
+        self,
+        place: Place,
+        filter: bytes,  # noqa: A002 - the protocol's word
+        *,
+        idempotency_key: str | None = None,
+    ) -> int:
         """Remove what a search with this filter would find, at once, and return how many that were.
 
         Raises:
             InvalidFieldError: the filter is not valid; nothing was removed.
+            ConflictError: the key was used for another request.
         """
-        arguments = Arguments()
-        source = source_of(place, None, arguments)
-        condition = f"{source.scope} and {compile_filter(parse_filter(filter), source.fields, arguments)}"
+        terms = parse_filter(filter)
+        asked = repr((place.deployment_name, place.collection, terms))
+        key = request_key(place.project_id, idempotency_key, "delete by query", asked)
+
+        async def remove(connection: Connection) -> dict[str, Any]:
+            arguments = Arguments()
+            source = source_of(place, None, arguments)
+            condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"
+            statement = DELETE.format(condition=condition)
+            tag = await connection.execute(statement, *arguments.values, timeout=DELETE_TIMEOUT_S)
+            return {"deleted_count": int(tag.removeprefix("DELETE "))}
+
         with _refusals():
-            tag = await self._database.execute(DELETE.format(condition=condition), *arguments.values)
-        return int(tag.removeprefix("DELETE "))
+            answer = await answer_once(self._database, key, remove)
+        count: int = answer["deleted_count"]
+        return count
 
 
 @contextmanager

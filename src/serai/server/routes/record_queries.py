@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from serai.engine.faults import reach
 from serai.errors import InvalidFieldError
 from serai.records.export import Export
 from serai.records.groups import Aggregation
@@ -34,6 +35,7 @@ from serai.server.routes.record_shapes import (
     or_null,
     place_of,
 )
+from serai.server.scope import idempotency_key_of
 
 
 class QueryBody(msgspec.Struct):
@@ -112,7 +114,9 @@ async def delete_records(request: Request) -> Response:
     """Remove the records that match."""
     body = parse_json(_delete_body, await request.body())
     place = place_of(request, body.deployment_name, body.collection)
-    deleted = await runtime_of(request).record_queries.delete(place, bytes(body.filter))
+    queries = runtime_of(request).record_queries
+    deleted = await queries.delete(place, bytes(body.filter), idempotency_key=idempotency_key_of(request))
+    reach("after_record_commit", "delete by query")
     return json_response(msgspec.json.encode({"deleted_count": deleted}))
 
 
