@@ -1,14 +1,17 @@
-"""What a search asks for, as the caller says it and as it is sent."""
+"""What questions ask for, as the caller says it and as it is sent."""
 
 # ruff: noqa: A002 - the published interface has an argument named filter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+ComparisonOperator = Literal["eq", "ne", "gt", "gte", "lt", "lte", "includes", "excludes"]
+"""The operators of a filter."""
 
 Filter = Mapping[str, Mapping[str, Any]]
-"""Field path to operator to operand, for example ``{"age": {"gte": 21}}``."""
+"""Field path to operator (see `ComparisonOperator`) to operand, for example ``{"age": {"gte": 21}}``."""
 
 
 def search_body(
@@ -28,3 +31,14 @@ def search_body(
         "include_total": include_total or None,
         "page_token": page_token,
     }
+
+
+def groups_body(group_by: Sequence[str] | None, count: bool | None, first: bool | None) -> dict[str, Any]:
+    """Return what an aggregation says beyond a search.
+
+    Raises:
+        TypeError: ``group_by`` is one string.
+    """
+    if isinstance(group_by, str):
+        raise TypeError(f"group_by must be a list of paths, such as [{group_by!r}]")
+    return {"group_by": group_by, "count": count, "first": first}

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import AsyncGenerator, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
+
+from serai.agent_data._connection import Connection
+from serai.wire.exchange import Flow, Request, drive, drive_async
+from serai.wire.retry import RetryPolicy
+from serai.wire.streaming import StreamFlow, stream, stream_async
 
 if TYPE_CHECKING:
     import httpx
 
-    from serai.agent_data._core import Connection
-    from serai.wire.exchange import Flow, Request
-    from serai.wire.retry import RetryPolicy
+    from serai.wire.bodies import AsyncBody, Body
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+DEFAULT_DEPLOYMENT = "_public"
 DEFAULT_BASE_URL = "http://127.0.0.1:7777"
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -79,25 +85,37 @@ class AsyncLlamaCloud:
         """Carry a flow out and return its result."""
         import asyncio  # noqa: PLC0415 - costs more than this module
 
-        from serai.wire.exchange import drive_async  # noqa: PLC0415 - loads httpx
-
         return await drive_async(flow, self._send, asyncio.sleep)
 
+    def stream(self, flow: StreamFlow[Item]) -> AsyncGenerator[Item, None]:
+        """Carry a flow out and yield what it emits; stopping early gives the connection up."""
+        import asyncio  # noqa: PLC0415 - costs more than this module
+
+        return stream_async(flow, send=self._send, open=self._open, sleep=asyncio.sleep)
+
     async def _send(self, request: Request) -> httpx.Response:
+        return await self._ask(request, stream=False)
+
+    async def _open(self, request: Request) -> AsyncBody:
+        from serai.wire.bodies import AsyncBody  # noqa: PLC0415 - loads httpx
+
+        return AsyncBody(await self._ask(request, stream=True), self.base_url)
+
+    async def _ask(self, request: Request, *, stream: bool) -> httpx.Response:
         from serai.wire.failures import TRANSPORT_ERRORS, unavailable  # noqa: PLC0415 - loads httpx
 
         if self._http.is_closed:
             raise RuntimeError("the client is closed")
+        built = self._http.build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.content
+        )
         try:
-            return await self._http.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.content,
-                follow_redirects=True,
-            )
+            response = await self._http.send(built, stream=stream, follow_redirects=True)
+            if response.status_code >= 400:
+                await response.aread()
         except TRANSPORT_ERRORS as error:
             raise unavailable(error, base_url=self.base_url, heeds_environment=self._is_own) from error
+        return response
 
 
 class LlamaCloud:
@@ -143,31 +161,43 @@ class LlamaCloud:
 
     def converse(self, flow: Flow[Result]) -> Result:
         """Carry a flow out and return its result."""
-        from serai.wire.exchange import drive  # noqa: PLC0415 - loads httpx
-
         return drive(flow, self._send, time.sleep)
 
+    def stream(self, flow: StreamFlow[Item]) -> Generator[Item, None, None]:
+        """Carry a flow out and yield what it emits; stopping early gives the connection up."""
+        return stream(flow, send=self._send, open=self._open, sleep=time.sleep)
+
     def _send(self, request: Request) -> httpx.Response:
+        return self._ask(request, stream=False)
+
+    def _open(self, request: Request) -> Body:
+        from serai.wire.bodies import Body  # noqa: PLC0415 - loads httpx
+
+        return Body(self._ask(request, stream=True), self.base_url)
+
+    def _ask(self, request: Request, *, stream: bool) -> httpx.Response:
         from serai.wire.failures import TRANSPORT_ERRORS, unavailable  # noqa: PLC0415 - loads httpx
 
         if self._http.is_closed:
             raise RuntimeError("the client is closed")
+        built = self._http.build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.content
+        )
         try:
-            return self._http.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.content,
-                follow_redirects=True,
-            )
+            response = self._http.send(built, stream=stream, follow_redirects=True)
+            if response.status_code >= 400:
+                response.read()
         except TRANSPORT_ERRORS as error:
             raise unavailable(error, base_url=self.base_url, heeds_environment=self._is_own) from error
+        return response
+
+
+def default_deployment(name: str | None) -> str:
+    """Return the deployment that is meant: the one named, else that of the environment, else the public one."""
+    return name or os.environ.get("LLAMA_DEPLOY_DEPLOYMENT_NAME") or DEFAULT_DEPLOYMENT
 
 
 def _connection(base_url: str | None, token: str | None, retry: RetryPolicy | None) -> Connection:
-    from serai.agent_data._core import Connection  # noqa: PLC0415 - loads httpx
-    from serai.wire.retry import RetryPolicy  # noqa: PLC0415
-
     url = base_url or os.environ.get("LLAMA_CLOUD_BASE_URL") or DEFAULT_BASE_URL
     return Connection(url, token or os.environ.get("LLAMA_CLOUD_API_KEY") or None, retry or RetryPolicy())
 

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self
 
-from serai.agent_data._queries import Filter, search_body
-from serai.agent_data.items import AgentDataT, TypedAgentData, TypedAgentDataItems
-from serai.agent_data.llama_cloud import DEFAULT_TIMEOUT_S, LlamaCloud
-from serai.wire.records import AgentData, AgentDataPage
+from serai.agent_data._core import AgentDataCore
+from serai.agent_data._methods import blocking, walked
+from serai.agent_data.items import AgentDataT
+from serai.agent_data.llama_cloud import DEFAULT_TIMEOUT_S, LlamaCloud, default_deployment
 
 if TYPE_CHECKING:
     from serai.wire.retry import RetryPolicy
@@ -21,9 +20,8 @@ class AgentDataClient(Generic[AgentDataT]):
     """Stores and finds records of one type in one collection of one deployment; the twin of `AsyncAgentDataClient`.
 
     Requests that time out, find no connection, lose it, or are answered 408, 425, 429 or 5xx are sent again, three
-    times in all. Each write carries an ``Idempotency-Key``, the same each time: on Serai a create whose
-    answer was lost is stored once; a server that does not heed the key may store it twice. A delete whose answer was
-    lost is answered 404 when it is sent again.
+    times in all. Each write carries an ``Idempotency-Key``, the same each time: on Serai it happens once, however often
+    it is sent; a server that does not heed the key may store a record twice.
 
     All methods raise ``httpx.HTTPStatusError`` for an error answer and `RemoteServerUnavailableError` when there is
     none. Each takes ``project_id``, which overrides the client's.
@@ -32,6 +30,7 @@ class AgentDataClient(Generic[AgentDataT]):
         type: the class of the payloads.
         collection: the collection.
         deployment_name: the deployment.
+        project_id: the project of calls that name none; None leaves the choice to the HTTP client and the server.
         client: the connections.
     """
 
@@ -50,16 +49,12 @@ class AgentDataClient(Generic[AgentDataT]):
         retry: RetryPolicy | None = None,
     ) -> None:
         """Prepare a client; the arguments are those of `AsyncAgentDataClient`."""
-        from serai.agent_data._core import AgentDataCore  # noqa: PLC0415 - loads httpx
-
         self._is_own = client is None
         self.client = LlamaCloud(base_url, token, timeout=timeout, retry=retry) if client is None else client
         self.type = type
         self.collection = collection
-        self._core = AgentDataCore(
-            type, collection, deployment_name or agent_url_id, project_id or self.client.project_id
-        )
-        self.deployment_name = self._core.deployment_name
+        self.deployment_name = default_deployment(deployment_name or agent_url_id)
+        self.project_id = project_id or self.client.project_id
 
     def __enter__(self) -> Self:
         return self
@@ -74,71 +69,23 @@ class AgentDataClient(Generic[AgentDataT]):
         if self._is_own:
             self.client.close()
 
-    def create_item(self, data: AgentDataT, *, project_id: str | None = None) -> TypedAgentData[AgentDataT]:
-        """Store a payload as a new record and return the record."""
-        return self.client.converse(self._core.create(self.client.connection, data, project_id))
+    @property
+    def _core(self) -> AgentDataCore[AgentDataT]:
+        return AgentDataCore(self.type, self.collection, self.deployment_name, self.project_id, self.client.connection)
 
-    def get_item(self, item_id: str, *, project_id: str | None = None) -> TypedAgentData[AgentDataT]:
-        """Return a record; an unknown id is status 404."""
-        return self.client.converse(self._core.get(self.client.connection, item_id, project_id))
-
-    def untyped_get_item(self, item_id: str, *, project_id: str | None = None) -> AgentData:
-        """Return a record with its payload as plain JSON."""
-        return self.client.converse(self._core.untyped_get(self.client.connection, item_id, project_id))
-
-    def update_item(
-        self, item_id: str, data: AgentDataT, *, project_id: str | None = None
-    ) -> TypedAgentData[AgentDataT]:
-        """Replace a record's payload as a whole and return the record."""
-        return self.client.converse(self._core.update(self.client.connection, item_id, data, project_id))
-
-    def delete_item(self, item_id: str, *, project_id: str | None = None) -> None:
-        """Delete a record; an unknown id is status 404."""
-        self.client.converse(self._core.delete(self.client.connection, item_id, project_id))
-
-    def search(
-        self,
-        filter: Filter | None = None,
-        order_by: str | None = None,
-        offset: int | None = None,
-        page_size: int | None = None,
-        include_total: bool = False,
-        *,
-        page_token: str | None = None,
-        project_id: str | None = None,
-    ) -> TypedAgentDataItems[AgentDataT]:
-        """Return a page of the records that match; the arguments are those of `AsyncAgentDataClient.search`."""
-        body = search_body(filter, order_by, offset, page_size, include_total, page_token)
-        return self.client.converse(self._core.search(self.client.connection, body, project_id))
-
-    def untyped_search(
-        self,
-        filter: Filter | None = None,
-        order_by: str | None = None,
-        offset: int | None = None,
-        page_size: int | None = None,
-        include_total: bool = False,
-        *,
-        page_token: str | None = None,
-        project_id: str | None = None,
-    ) -> AgentDataPage:
-        """Return a page as `search` does, with the payloads as plain JSON."""
-        body = search_body(filter, order_by, offset, page_size, include_total, page_token)
-        return self.client.converse(self._core.untyped_search(self.client.connection, body, project_id))
-
-    def search_all(
-        self,
-        filter: Filter | None = None,
-        order_by: str | None = None,
-        *,
-        page_size: int | None = None,
-        project_id: str | None = None,
-    ) -> Generator[TypedAgentData[AgentDataT], None, None]:
-        """Yield every record that matches, page after page; those that do not fit the type are logged and left out."""
-        page_token: str | None = None
-        while True:
-            page = self.search(filter, order_by, page_size=page_size, page_token=page_token, project_id=project_id)
-            yield from page.items
-            page_token = page.next_page_token
-            if not page_token:
-                return
+    create_item = blocking(AgentDataCore.create_item)
+    create_items = blocking(AgentDataCore.create_items)
+    get_item = blocking(AgentDataCore.get_item)
+    untyped_get_item = blocking(AgentDataCore.untyped_get_item)
+    update_item = blocking(AgentDataCore.update_item)
+    delete_item = blocking(AgentDataCore.delete_item)
+    delete = blocking(AgentDataCore.delete)
+    search = blocking(AgentDataCore.search)
+    untyped_search = blocking(AgentDataCore.untyped_search)
+    search_all = walked(AgentDataCore.search_all)
+    aggregate = blocking(AgentDataCore.aggregate)
+    untyped_aggregate = blocking(AgentDataCore.untyped_aggregate)
+    aggregate_all = walked(AgentDataCore.aggregate_all)
+    export = walked(AgentDataCore.export)
+    export_items = walked(AgentDataCore.export_items)
+    collections = blocking(AgentDataCore.collections)

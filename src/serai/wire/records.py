@@ -1,13 +1,23 @@
-"""Agent Data on the wire: records, pages, and the requests for them."""
+"""Agent Data on the wire: records, pages, groups and collections as a server sends them."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from pydantic import Field
 
 from serai.wire.model import ListOrNull, WireModel
 
 BASE_PATH = "/api/v1/beta/agent-data"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def etag_of(updated_at: datetime) -> str:
+    """Return the ``ETag`` of a record that was last changed at this time; without a zone it is UTC."""
+    moment = updated_at if updated_at.tzinfo else updated_at.replace(tzinfo=UTC)
+    return f'"{(moment - _EPOCH) // timedelta(microseconds=1)}"'
 
 
 class AgentData(WireModel):
@@ -20,6 +30,11 @@ class AgentData(WireModel):
     data: dict[str, Any]
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def etag(self) -> str | None:
+        """What ``if_match`` takes so that a write happens only while the record is as it is here."""
+        return None if self.updated_at is None else etag_of(self.updated_at)
 
 
 class AgentDataPage(WireModel):
@@ -46,22 +61,37 @@ class AgentDataGroupPage(WireModel):
     total_size: int | None = None
 
 
-class CreateRequest(WireModel):
-    """The body of a create."""
+class AgentDataBatch(WireModel):
+    """The records that one request has created, in its order."""
+
+    items: list[AgentData]
+
+
+class DeletedCount(WireModel):
+    """How many records a delete by query has removed."""
+
+    deleted_count: int
+
+
+class AgentDataField(WireModel):
+    """A field of the payloads of a collection and the JSON types seen in it."""
+
+    path: str
+    types: ListOrNull[str] = Field(default_factory=list)
+
+
+class AgentDataCollection(WireModel):
+    """One collection: how much is in it, what its payloads look like, and which indexes serve it."""
 
     deployment_name: str
-    collection: str = "default"
-    data: dict[str, Any]
+    collection: str
+    count: int
+    bytes: int | None = None
+    fields: ListOrNull[AgentDataField] = Field(default_factory=list)
+    indexes: ListOrNull[Any] = Field(default_factory=list)
 
 
-class SearchRequest(WireModel):
-    """The body of a search; members that are null are left out."""
+class AgentDataCollections(WireModel):
+    """Collections as the server lists them."""
 
-    deployment_name: str
-    collection: str = "default"
-    filter: dict[str, dict[str, Any]] | None = None
-    order_by: str | None = None
-    page_size: int | None = None
-    offset: int | None = None
-    page_token: str | None = None
-    include_total: bool = False
+    items: ListOrNull[AgentDataCollection]
