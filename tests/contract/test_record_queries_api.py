@@ -155,7 +155,8 @@ async def test_a_reader_who_leaves_takes_the_export_along(api: httpx.AsyncClient
     try:
         exports = "select count(*) from pg_stat_activity where application_name = 'serai-export'"
         async with api.stream("POST", "/:export", json={"deployment_name": "d"}) as response:
-            await anext(response.aiter_raw(1000))
+            pieces = response.aiter_raw(1000)
+            await anext(pieces)
             assert await connection.fetchval(exports) == 1
         async with asyncio.timeout(5):
             while await connection.fetchval(exports):  # noqa: ASYNC110 - another process is watched
