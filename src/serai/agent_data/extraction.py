@@ -245,7 +245,8 @@ def _read_extraction(
     **rest: Any,
 ) -> ExtractedData[SchemaT]:
     plain = dict(fields) if isinstance(fields, Mapping) else {}
-    errors = {"field_errors": plain["error"]} if plain.get("error") else {}
+    said_of_fields = plain.get("error")
+    errors = {"field_errors": said_of_fields} if said_of_fields and isinstance(said_of_fields, str) else {}
     try:
         typed = schema.model_validate(data)
         made: ExtractedData[SchemaT] = ExtractedData.create(
