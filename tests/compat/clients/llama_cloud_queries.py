@@ -40,6 +40,9 @@ class Collection:
     async def delete(self, **arguments):
         return (await done(self.data.delete_by_query(**self.scope, **arguments))).deleted_count
 
+    async def remove(self, record_id, **options):
+        return await done(self.data.delete(record_id, **options))
+
     async def found(self, **arguments):
         return letters([item.data for item in (await self.search(**arguments)).items])
 
@@ -191,7 +194,7 @@ async def a_token_goes_on_where_its_page_ended(target):
         first = await here.search(order_by="n", page_size=2)
         await here.create({"n": 5})
         await here.create({"n": 35})
-        await done(here.data.delete(made[1].id))
+        await here.remove(made[1].id)
         rest = await here.search(order_by="n", page_token=first.next_page_token, page_size=10)
         equal(([item.data["n"] for item in rest.items], rest.next_page_token), ([30, 35, 40], None))
 
@@ -316,8 +319,8 @@ async def every_call_takes_a_project(target):
         equal((await here.aggregate(count=True, **project)).items[0].count, 1)
         equal((await here.aggregate(count=True)).items[0].count, 0)
         equal(await here.delete(), 0)
-        await expect_error(NotFoundError, done(here.data.delete(created.id)))
-        await done(here.data.delete(created.id, **project))
+        await expect_error(NotFoundError, here.remove(created.id))
+        await here.remove(created.id, **project)
         equal(await here.delete(**project), 0)
 
 
