@@ -21,10 +21,20 @@ OUR_IMPORT_PATHS = {
 """What a user changes who moves here: nothing but these."""
 
 
+def titles(document: str) -> list[str]:
+    """Return the titles of a document's snippets, in order."""
+    return [match["title"] for match in _SNIPPET.finditer((_FOLDER / f"{document}.md").read_text())]
+
+
+def published_snippet(document: str, title: str) -> str:
+    """Return one snippet of a document as it was published."""
+    found = {match["title"]: match["code"] for match in _SNIPPET.finditer((_FOLDER / f"{document}.md").read_text())}
+    return found[title]
+
+
 def snippet(document: str, title: str) -> str:
     """Return one snippet of a document with our import paths."""
-    found = {match["title"]: match["code"] for match in _SNIPPET.finditer((_FOLDER / f"{document}.md").read_text())}
-    return ast.unparse(_OurImports().visit(ast.parse(found[title])))
+    return ast.unparse(_OurImports().visit(ast.parse(published_snippet(document, title))))
 
 
 async def run_snippet(code: str, namespace: dict[str, Any]) -> None:

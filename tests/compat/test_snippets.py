@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from benchmarks.processes import free_port
 from serai.agent_data import TypedAgentData
 from serai.client import AgentOSClient
+from tests.compat.clients.agent_data_document import TITLES, environment, run_document
 from tests.compat.clients.checklist import Target
+from tests.compat.clients.roster import CLIENTS
 from tests.compat.conftest import KEY
-from tests.compat.documented_code import run_snippet, snippet
+from tests.compat.documented_code import run_snippet, snippet, titles
+from tests.compat.published_clients import run_script
 
 
 async def run_with_client(title: str, base_url: str) -> dict[str, Any]:
@@ -95,21 +99,28 @@ async def test_authentication_by_headers_opens_a_keyed_server(serai_target: Targ
     assert names["config"].os_id
 
 
-@pytest.mark.parametrize("project", [None, "a-project"])
-async def test_agent_data_snippets_create_get_update_and_delete(
-    demo_url: str, monkeypatch: pytest.MonkeyPatch, project: str | None
+@pytest.mark.parametrize("project", ["", "a-project"])
+async def test_agent_data_snippets_run_with_our_imports(
+    demo_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: str
 ) -> None:
-    monkeypatch.setenv("LLAMA_CLOUD_BASE_URL", demo_url)
-    monkeypatch.setenv("LLAMA_CLOUD_API_KEY", "any")
-    monkeypatch.delenv("LLAMA_DEPLOY_DEPLOYMENT_NAME", raising=False)
-    if project:
-        monkeypatch.setenv("LLAMA_DEPLOY_PROJECT_ID", project)
-    names: dict[str, Any] = {}
-    await run_snippet(snippet("agent_data", "client overview"), names)
-    await run_snippet(snippet("agent_data", "create, get, update, delete"), names)
-    created: TypedAgentData[Any] = names["created"]
-    assert (created.deployment_name, created.collection) == ("_public", "extracted_people")
-    assert names["fetched"] == created
-    assert names["updated"].data == names["ExtractedPerson"](name="Jane", age=31, email="jane@example.com")
-    assert (await names["client"].search()).items == []
+    for name, value in environment(demo_url, project).items():
+        monkeypatch.setenv(name, value)
+    names = await run_document(snippet, demo_url, project)
+    assert "False 3" in capsys.readouterr().out.splitlines()
+    assert isinstance(names["created"], TypedAgentData)
+    # The page's note on reading what is not there.
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        await names["client"].get_item(names["updated"].id)
     await names["http_client"].aclose()
+
+
+@pytest.mark.parametrize("project", ["", "another-project"])
+def test_agent_data_snippets_run_unchanged_with_the_published_package(demo_url: str, project: str) -> None:
+    client = next(client for client in CLIENTS if client.name == "llama_cloud_services")
+    done = run_script(client, "agent_data_document.py", demo_url, project)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.splitlines()[-1] == "all snippets have run"
+
+
+def test_every_agent_data_snippet_is_run():
+    assert tuple(titles("agent_data")) == TITLES
