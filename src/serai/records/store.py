@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -20,12 +19,12 @@ from serai.records.render import render_record
 from serai.storage.batching import Batcher
 from serai.storage.connection import Database
 
-# Read records of one project by their ids.
+# Read records by project and id. A join, since without statistics an array of ids would scan the whole project.
 GET = """
-select id, deployment_name, collection, data::text as data,
+select project_id, id, deployment_name, collection, data::text as data,
        (date_part('epoch', created_at) * 1e6)::bigint as created_at,
        (date_part('epoch', updated_at) * 1e6)::bigint as updated_at
-from records where project_id = $1 and id = any($2::text[])
+from unnest($1::text[], $2::text[]) as wanted(project_id, id) join records using (project_id, id)
 """
 
 
@@ -135,8 +134,7 @@ class RecordStore:
         key = request_key(project_id, idempotency_key, "update", f"{record_id!r}{data}")
         with _refusals():
             row = await self._updates.make(Change(project_id, record_id, data, versions, key))
-        place = Place(project_id=project_id, deployment_name=row.deployment_name, collection=row.collection)
-        return Stored(render_record(record_id, place, row.data, row.created_at, row.updated_at), row.updated_at)
+        return _stored(project_id, record_id, *row)
 
     async def delete(
         self,
@@ -158,18 +156,17 @@ class RecordStore:
         await self._deletes.make(Change(project_id, record_id, None, versions, key))
 
     async def _read(self, items: list[tuple[str, str]]) -> list[Stored | Exception | None]:
-        ids = defaultdict(list)
-        for project_id, record_id in items:
-            ids[project_id].append(record_id)
-        found = {}
-        for project_id, wanted in ids.items():
-            for record_id, deployment, collection, data, created_at, updated_at in await self._database.fetch(
-                GET, project_id, wanted
-            ):
-                place = Place(project_id=project_id, deployment_name=deployment, collection=collection)
-                body = render_record(record_id, place, data, created_at, updated_at)
-                found[project_id, record_id] = Stored(body, updated_at)
+        wanted = dict.fromkeys(items)
+        rows = await self._database.fetch(GET, [project for project, _ in wanted], [record for _, record in wanted])
+        found = {(row[0], row[1]): _stored(*row) for row in rows}
         return [found.get(item) for item in items]
+
+
+def _stored(
+    project_id: str, record_id: str, deployment: str, collection: str, data: str, created_at: int, updated_at: int
+) -> Stored:
+    place = Place(project_id=project_id, deployment_name=deployment, collection=collection)
+    return Stored(render_record(record_id, place, data, created_at, updated_at), updated_at)
 
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
