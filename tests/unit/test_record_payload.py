@@ -13,15 +13,16 @@ from serai.errors import InvalidFieldError
 from serai.records.payload import payload_text, value_text
 
 LOC = ("body", "data")
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(TEXT, children, max_size=3),
     max_leaves=8,
 )
 
 
 @settings(max_examples=50)
-@given(st.dictionaries(st.text(max_size=5), JSON, max_size=3))
+@given(st.dictionaries(TEXT, JSON, max_size=3))
 def test_every_value_stays_what_it_is(data: dict[str, object]):
     assert json.loads(payload_text(json.dumps(data).encode(), loc=LOC)) == data
 
@@ -69,3 +70,17 @@ def test_what_is_no_object_is_refused(raw: bytes):
 def test_broken_utf_8_is_refused_with_its_position():
     with pytest.raises(InvalidFieldError, match="byte 7"):
         payload_text(b'{"a": "\xff"}', loc=LOC)
+
+
+@pytest.mark.parametrize(
+    "text", [r"\u0000", r"\ud800", r"\udc00", r"\ud800\ud800\udc00", r"\udc00\ud800", r"\ud800 \udc00", r"\\\u0000"]
+)
+def test_what_no_text_in_postgres_can_hold_is_refused(text: str):
+    with pytest.raises(InvalidFieldError):
+        payload_text(f'{{"a": "{text}"}}'.encode(), loc=LOC)
+
+
+@pytest.mark.parametrize("text", [r"\ud83d\ude00", r"\\u0000", r"\\\\ud800", r"\u0001", r"\uD83D\uDE00\n"])
+def test_escapes_that_name_a_character_are_kept(text: str):
+    raw = f'{{"a": "{text}"}}'
+    assert payload_text(raw.encode(), loc=LOC) == raw

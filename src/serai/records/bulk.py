@@ -62,7 +62,9 @@ async def create_many(
     if not payloads:
         payloads = [row["data"] for row in await database.fetch(READ_PAYLOADS, [record.data for record in records])]
     return [
-        render_record(record_id, place, data, created_at, created_at)
+        render_record(
+            place.project_id, record_id, place.deployment_name, place.collection, data, created_at, created_at
+        )
         for (record_id, created_at), data in zip(answer["records"], payloads, strict=True)
     ]
 

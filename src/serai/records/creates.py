@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import asyncpg
@@ -66,8 +65,7 @@ where idempotency_keys.project_id = item.project_id and idempotency_keys.key = i
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
+class NewRecord(NamedTuple):
     """A record to be stored.
 
     Attributes:

@@ -16,6 +16,7 @@ REFUSED = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.ProgramL
 
 _LONGEST_INTEGER = 4300  # digits; Python's own limit, beyond which its clients cannot read an answer
 _SUSPECT = re.compile(rb"[0-9][eE][+-]?[0-9]|[0-9]{309}")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 _STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 
 
@@ -46,9 +47,24 @@ def value_text(raw: bytes, *, loc: Location) -> str:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise InvalidFieldError.of(loc, f"not UTF-8 at byte {error.start}", kind="json_invalid") from error
+    if b"\\u" in raw:
+        _check_escapes(text, loc)
     if _SUSPECT.search(raw) is None:
         return text
     return _STRING_OR_NUMBER.sub(lambda match: _spell_out(match[0], loc), text)
+
+
+def _check_escapes(text: str, loc: Location) -> None:
+    """Refuse what no text in PostgreSQL can hold; found here, it does not take its neighbours out of their batch."""
+    expects_low = 0  # where the second half of a surrogate pair must begin
+    for match in _ESCAPE.finditer(text):
+        code = int(match[1], 16) if match[1] else -1
+        is_low = 0xDC00 <= code <= 0xDFFF
+        if code == 0 or (expects_low and (not is_low or match.start() != expects_low)) or (is_low and not expects_low):
+            raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
+        expects_low = match.end() if 0xD800 <= code <= 0xDBFF else 0
+    if expects_low:
+        raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
 
 
 def _spell_out(token: str, loc: Location) -> str:

@@ -20,13 +20,15 @@ _RECORD = (
 )
 
 
-def render_record(record_id: str, place: Place, data: str, created_at: int, updated_at: int) -> bytes:
+def render_record(
+    project_id: str, record_id: str, deployment: str, collection: str, data: str, created_at: int, updated_at: int
+) -> bytes:
     """Return one record; `data` is JSON text, the times are in microseconds, see `microseconds`."""
     return _RECORD % (
         _encode(record_id),
-        _encode(place.deployment_name),
-        _encode(place.project_id),
-        _encode(place.collection),
+        _encode(deployment),
+        _encode(project_id),
+        _encode(collection),
         data.encode(),
         format_time(created_at),
         format_time(updated_at),

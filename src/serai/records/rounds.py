@@ -18,7 +18,7 @@ def in_rounds(items: Sequence[Item], names: Callable[[Item], Iterable[Hashable]]
     Returns:
         The positions of each round's items, rising.
     """
-    rounds: list[list[int]] = []
+    rounds: list[list[int]] = [[]]
     next_round: dict[Hashable, int] = {}
     for position, item in enumerate(items):
         named = list(names(item))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from serai.domain.ids import new_key
@@ -70,14 +69,17 @@ class RecordStore:
             InvalidFieldError: PostgreSQL cannot hold the payload.
             ConflictError: the id is taken, or the key was used for another request.
         """
-        where = (place.deployment_name, place.collection, *([record_id] if record_id is not None else []))
-        key = request_key(place.project_id, idempotency_key, "", f"{where!r}{data}")
+        where = place.deployment_name, place.collection
+        asked = f"{where if record_id is None else (*where, record_id)!r}{data}" if idempotency_key is not None else ""
+        key = request_key(place.project_id, idempotency_key, "", asked)
         new = NewRecord(record_id or str(new_key()), record_id is not None, place, data, key)
-        with _refusals():
+        try:
             while (created := await self._creates.submit(new)) is None:
                 pass
+        except REFUSED as error:
+            raise _refused(error) from error
         at = created.created_at
-        return Stored(render_record(created.id, place, created.data, at, at), at)
+        return Stored(render_record(place.project_id, created.id, *where, created.data, at, at), at)
 
     async def create_many(
         self, place: Place, items: Sequence[BatchItem], *, idempotency_key: str | None = None
@@ -132,9 +134,11 @@ class RecordStore:
         """
         _check_storable(record_id)
         key = request_key(project_id, idempotency_key, "update", f"{record_id!r}{data}")
-        with _refusals():
+        try:
             row = await self._updates.make(Change(project_id, record_id, data, versions, key))
-        return _stored(project_id, record_id, *row)
+        except REFUSED as error:
+            raise _refused(error) from error
+        return Stored(render_record(project_id, record_id, *row), row.updated_at)
 
     async def delete(
         self,
@@ -158,15 +162,8 @@ class RecordStore:
     async def _read(self, items: list[tuple[str, str]]) -> list[Stored | Exception | None]:
         wanted = dict.fromkeys(items)
         rows = await self._database.fetch(GET, [project for project, _ in wanted], [record for _, record in wanted])
-        found = {(row[0], row[1]): _stored(*row) for row in rows}
+        found = {(row[0], row[1]): Stored(render_record(*row), row[6]) for row in rows}
         return [found.get(item) for item in items]
-
-
-def _stored(
-    project_id: str, record_id: str, deployment: str, collection: str, data: str, created_at: int, updated_at: int
-) -> Stored:
-    place = Place(project_id=project_id, deployment_name=deployment, collection=collection)
-    return Stored(render_record(record_id, place, data, created_at, updated_at), updated_at)
 
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -182,10 +179,5 @@ def _check_storable(record_id: str) -> None:
         raise missing(record_id)
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what PostgreSQL cannot hold into the payload's error."""
-    try:
-        yield
-    except REFUSED as error:
-        raise InvalidFieldError.of(("body", "data"), f"cannot be stored: {error}", kind="json_invalid") from error
+def _refused(error: Exception) -> InvalidFieldError:
+    return InvalidFieldError.of(("body", "data"), f"cannot be stored: {error}", kind="json_invalid")

@@ -6,6 +6,7 @@ import re
 from typing import TypeVar
 
 import msgspec
+from starlette.requests import ClientDisconnect, Request
 
 from serai.errors import InvalidFieldError
 from serai.server.errors import malformed_json
@@ -16,6 +17,23 @@ _MISSING = re.compile(r"missing required field `([^`]*)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _PART = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
 _POSITION = re.compile(r" \(byte (\d+)\)$")
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; `Request.body` costs three times as much for one that comes in one piece.
+
+    Raises:
+        ClientDisconnect: the caller has gone.
+    """
+    body = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece: bytes = message.get("body", b"")
+        body = body + piece if body else piece
+        if not message.get("more_body", False):
+            return body
 
 
 def parse_json(decoder: msgspec.json.Decoder[Body], raw: bytes) -> Body:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from serai.errors import InvalidFieldError, RequestError
+from serai.server.middleware import find_header
 
 DEFAULT_PROJECT = "default"
 LONGEST_NAME = 200  # characters; three of them must fit into one index entry
@@ -18,7 +19,7 @@ def project_of(request: Request) -> str:
         InvalidFieldError: the name is too long or cannot be stored.
     """
     named = request.query_params.get("project_id") if request.scope["query_string"] else None
-    header = request.headers.get("project-id")
+    header = _header(request, b"project-id")
     if named and header and named != header:
         raise RequestError(
             f"The header Project-Id ({header[:LONGEST_NAME]!r}) and project_id ({named[:LONGEST_NAME]!r}) disagree: "
@@ -36,8 +37,13 @@ def idempotency_key_of(request: Request) -> str | None:
     Raises:
         InvalidFieldError: it is too long or cannot be stored.
     """
-    key = request.headers.get("idempotency-key")
+    key = _header(request, b"idempotency-key")
     return check_name(key, ("header", "Idempotency-Key")) if key else None
+
+
+def _header(request: Request, name: bytes) -> str | None:
+    value = find_header(request.scope, name)
+    return None if value is None else value.decode("latin-1")
 
 
 def check_name(name: str, loc: tuple[str | int, ...]) -> str:

@@ -15,7 +15,7 @@ from serai.errors import InvalidFieldError
 from serai.records.bulk import LARGEST_BATCH, BatchItem
 from serai.records.payload import payload_text
 from serai.records.store import Stored
-from serai.server.bodies import parse_json
+from serai.server.bodies import parse_json, read_body
 from serai.server.conditions import allowed_versions, entity_tag, is_known
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
@@ -75,7 +75,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 async def create_record(request: Request) -> Response:
     """Store a new record."""
     store = runtime_of(request).records
-    body = parse_json(_create_body, await request.body())
+    body = parse_json(_create_body, await read_body(request))
     stored = await store.create(
         place_of(request, body.deployment_name, body.collection),
         payload_text(bytes(body.data), loc=("body", "data")),
@@ -89,7 +89,7 @@ async def create_record(request: Request) -> Response:
 async def create_records(request: Request) -> Response:
     """Store many new records, all or none."""
     store = runtime_of(request).records
-    body = parse_json(_batch_body, await request.body())
+    body = parse_json(_batch_body, await read_body(request))
     records = await store.create_many(
         place_of(request, body.deployment_name, body.collection),
         _batch_items(body.items),
@@ -103,14 +103,14 @@ async def get_record(request: Request) -> Response:
     """Read one record."""
     stored = await runtime_of(request).records.get(project_of(request), request.path_params["item_id"])
     if is_known(request, stored.version):
-        return Response(status_code=304, headers={"etag": entity_tag(stored.version)})
+        return Response(status_code=304, headers={"etag": entity_tag(stored.version).decode()})
     return _record_response(stored)
 
 
 async def update_record(request: Request) -> Response:
     """Replace a record's payload as a whole."""
     store = runtime_of(request).records
-    body = parse_json(_update_body, await request.body())
+    body = parse_json(_update_body, await read_body(request))
     stored = await store.update(
         project_of(request),
         request.path_params["item_id"],
