@@ -41,7 +41,7 @@ __all__ = [
     "parse_extracted_field_metadata",
 ]
 
-ExtractedT = TypeVar("ExtractedT", bound=BaseModel | dict[str, Any])
+ExtractedT = TypeVar("ExtractedT", bound=dict[str, Any] | BaseModel)
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 StatusType = Literal["error", "accepted", "rejected", "pending_review"] | str

@@ -115,9 +115,9 @@ async def drive_async(
     flow: Flow[Result], send: Callable[[Request], Awaitable[Answer]], sleep: Callable[[float], Awaitable[None]]
 ) -> Result:
     """Run a flow to its end with the caller's own way to send and to wait; the result is the flow's."""
-    step = next(flow)
-    while True:
-        try:
+    try:
+        step = next(flow)
+        while True:
             if isinstance(step, Send):
                 try:
                     answer = await send(step.request)
@@ -128,15 +128,15 @@ async def drive_async(
             else:
                 await sleep(step.seconds)
                 step = flow.send(None)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
 
 
 def drive(flow: Flow[Result], send: Callable[[Request], Answer], sleep: Callable[[float], None]) -> Result:
     """Run a flow to its end, blocking; else as `drive_async`."""
-    step = next(flow)
-    while True:
-        try:
+    try:
+        step = next(flow)
+        while True:
             if isinstance(step, Send):
                 try:
                     answer = send(step.request)
@@ -147,5 +147,5 @@ def drive(flow: Flow[Result], send: Callable[[Request], Answer], sleep: Callable
             else:
                 sleep(step.seconds)
                 step = flow.send(None)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
