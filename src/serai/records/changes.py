@@ -135,8 +135,12 @@ class Changer:
         rounds = in_rounds(items, _names)
         outcomes: list[Outcome] = [None] * len(items)
         async with self._database.connection() if len(rounds) == 1 else self._database.transaction() as connection:
+            versions: dict[tuple[str, str], int] = {}
             for positions in rounds:
-                await _change_round(connection, self._statements[is_eager], items, positions, outcomes)
+                current = [position for position in positions if not _is_outdated(items[position], versions)]
+                for position in set(positions).difference(current):
+                    outcomes[position] = _other_version(items[position])
+                await _change_round(connection, self._statements[is_eager], items, current, outcomes, versions)
             await _repeat_answers(connection, items, outcomes)
         if is_eager:
             return [None if isinstance(outcome, NotFoundError) else outcome for outcome in outcomes]
@@ -154,9 +158,23 @@ def _names(item: Change) -> Iterator[Hashable]:
         yield "key", item.key.project_id, item.key.key
 
 
+def _is_outdated(item: Change, versions: dict[tuple[str, str], int]) -> bool:
+    """Tell whether an earlier round has left a version that the item does not want."""
+    version = versions.get((item.project_id, item.id))
+    return version is not None and item.versions is not None and version not in item.versions
+
+
 async def _change_round(
-    connection: Connection, statement: str, items: list[Change], positions: list[int], outcomes: list[Outcome]
+    connection: Connection,
+    statement: str,
+    items: list[Change],
+    positions: list[int],
+    outcomes: list[Outcome],
+    versions: dict[tuple[str, str], int],
 ) -> None:
+    """Make changes of different records and note their outcomes and the versions they leave."""
+    if not positions:
+        return
     asked = [items[position] for position in positions]
     columns = [
         [item.project_id for item in asked],
@@ -168,7 +186,9 @@ async def _change_round(
     ]
     rows = {(row["project_id"], row["id"]): row for row in await connection.fetch(statement, *columns)}
     for position, item in zip(positions, asked, strict=True):
-        outcomes[position] = _outcome(item, rows.get((item.project_id, item.id)))
+        outcomes[position] = outcome = _outcome(item, rows.get((item.project_id, item.id)))
+        if isinstance(outcome, Changed) and item.data is not None:
+            versions[item.project_id, item.id] = outcome.updated_at
 
 
 def _array(numbers: frozenset[int]) -> str:
@@ -179,10 +199,14 @@ def _outcome(item: Change, row: asyncpg.Record | None) -> Outcome:
     if row is None:
         return missing(item.id)
     if not row["agrees"]:
-        return PreconditionFailedError(f"The record {item.id!r} is not as If-Match says; read it again.")
+        return _other_version(item)
     if row["data"] is None:
         return None
     return Changed(row["deployment_name"], row["collection"], row["data"], row["created_at"], row["updated_at"])
+
+
+def _other_version(item: Change) -> PreconditionFailedError:
+    return PreconditionFailedError(f"The record {item.id!r} is not as If-Match says; read it again.")
 
 
 async def _repeat_answers(connection: Connection, items: list[Change], outcomes: list[Outcome]) -> None:
