@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -174,3 +176,15 @@ async def test_the_blocking_client_does_the_same(url):
             return [names, groups, exported, people.delete(None)]
 
     assert await asyncio.to_thread(work) == [["Eve", "Ada"], [1, 1], 2, 2]
+
+
+async def test_the_page_on_keeping_records_does_what_it_says(url, tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "keep-records.md"
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    monkeypatch.setenv("LLAMA_CLOUD_BASE_URL", url)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "page"}
+    await asyncio.to_thread(exec, compile(code, str(page), "exec", dont_inherit=True), names)
+    names["client"].close()
+    assert (names["total"], names["items"].invalid_items) == (0, [])
+    assert (tmp_path / "invoices.csv").read_text().startswith("id,created_at,updated_at")
