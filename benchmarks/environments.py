@@ -1,6 +1,6 @@
-"""Python environments of other packages, made from committed lock files and kept in the user's cache.
+"""Environments of other packages, Python's and node's, made from committed lock files and kept in the user's cache.
 
-Published clients and the benchmarks' peer server never share an environment with Serai.
+Published clients and the benchmarks' peer servers never share an environment with Serai.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -32,24 +33,33 @@ def locked_python(lock: Path) -> Path:
     Raises:
         EnvironmentUnavailableError: if uv is absent or a package cannot be had.
     """
-    digest = hashlib.sha256(PYTHON_VERSION.encode() + lock.read_bytes()).hexdigest()[:16]
+    return _interpreter(_cached(lock, PYTHON_VERSION, lambda draft: _install_python(draft, lock)))
+
+
+def locked_node(lock: Path) -> Path:
+    """Return the folder whose ``node_modules`` a lock file describes, making it on first use.
+
+    Args:
+        lock: a ``package-lock.json`` beside its ``package.json``.
+
+    Raises:
+        EnvironmentUnavailableError: if node or npm is absent or a package cannot be had.
+    """
+    if shutil.which("node") is None:
+        raise EnvironmentUnavailableError("node is not installed")
+    return _cached(lock, "node", lambda draft: _install_node(draft, lock))
+
+
+def _cached(lock: Path, runtime: str, install: Callable[[Path], None]) -> Path:
+    digest = hashlib.sha256(runtime.encode() + lock.read_bytes()).hexdigest()[:16]
     home = platformdirs.user_cache_path("serai") / "environments" / f"{lock.parent.name}-{digest}"
-    if not home.exists():
-        _make(home, lock)
-    return _interpreter(home)
-
-
-def _make(home: Path, lock: Path) -> None:
-    uv = shutil.which("uv")
-    if uv is None:
-        raise EnvironmentUnavailableError("uv is not installed")
+    if home.exists():
+        return home
     home.parent.mkdir(parents=True, exist_ok=True)
     # Built beside its place and renamed: an interrupted build is never taken for a finished one.
     draft = Path(tempfile.mkdtemp(prefix=f"{home.name}.", dir=home.parent))
     try:
-        _run([uv, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", PYTHON_VERSION, str(draft)])
-        sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
-        _run([*sync, "--python", str(_interpreter(draft)), str(lock)])
+        install(draft)
         try:
             draft.rename(home)
         except OSError:
@@ -57,6 +67,25 @@ def _make(home: Path, lock: Path) -> None:
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    return home
+
+
+def _install_python(draft: Path, lock: Path) -> None:
+    uv = shutil.which("uv")
+    if uv is None:
+        raise EnvironmentUnavailableError("uv is not installed")
+    _run([uv, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", PYTHON_VERSION, str(draft)])
+    sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
+    _run([*sync, "--python", str(_interpreter(draft)), str(lock)])
+
+
+def _install_node(draft: Path, lock: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise EnvironmentUnavailableError("npm is not installed")
+    for file in (lock, lock.with_name("package.json")):
+        shutil.copy(file, draft)
+    _run([npm, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--prefix", str(draft)])
 
 
 def _run(command: list[str]) -> None:

@@ -16,7 +16,7 @@ _PROC = Path("/proc")
 
 
 class ServerStartError(Exception):
-    """The process ended, or did not answer ``/health`` in time; the message holds the end of its output."""
+    """The process ended, or did not answer in time; the message holds the end of its output."""
 
 
 def free_port() -> int:
@@ -34,14 +34,21 @@ class ServerProcess:
         env: its whole environment.
         log: file that gets its output.
         folder: its working folder.
+        ready_path: answers with 200 when the server stands.
 
     Attributes:
         base_url: ``http://127.0.0.1:PORT``.
-        started_in_s: seconds from the start of the process to the first answer of ``/health``.
+        started_in_s: seconds from the start of the process to the first answer of ``ready_path``.
     """
 
     def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str], log: Path, folder: Path | None = None
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        folder: Path | None = None,
+        ready_path: str = "/health",
     ) -> None:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -50,6 +57,7 @@ class ServerProcess:
         self._command = [part.format(port=self.port) for part in command]
         self._env = dict(env)
         self._folder = folder
+        self._ready_path = ready_path
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,7 +67,7 @@ class ServerProcess:
         return self._process.pid
 
     def start(self, *, timeout_s: float = 60) -> None:
-        """Start the process and return when it answers ``/health`` with 200.
+        """Start the process and return when it answers with 200.
 
         Raises:
             ServerStartError: if it ends first, or takes longer than ``timeout_s``; it is stopped then.
@@ -94,7 +102,7 @@ class ServerProcess:
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/health")
+            connection.request("GET", self._ready_path)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

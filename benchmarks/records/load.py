@@ -1,0 +1,199 @@
+"""The load generator: sends given requests over kept connections, in a process that is not measured.
+
+``python -m benchmarks.records.load FILE`` reads a pickled `Load` and prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import cast
+
+import uvloop
+
+_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Load:
+    """What to send.
+
+    Attributes:
+        port: of the server, on the loopback interface.
+        requests: as they go over the connection.
+        is_cycled: start again after the last one.
+        concurrency: connections, each with one request under way.
+        most: requests in all, at most.
+        seconds: no request is begun later than this.
+    """
+
+    port: int
+    requests: list[bytes]
+    is_cycled: bool
+    concurrency: int
+    most: int
+    seconds: float
+
+
+@dataclass
+class Seen:
+    """What came back.
+
+    Attributes:
+        requests: those that were answered.
+        failures: answers that are not 200 or 201, and lost connections.
+        wall_s: from the first request to the last answer.
+        p50_ms: of one request.
+        busy: the share of one core that the load generator itself used.
+        failed: an example of a failure.
+    """
+
+    requests: int = 0
+    failures: int = 0
+    wall_s: float = 0.0
+    p50_ms: float = 0.0
+    busy: float = 0.0
+    failed: str = ""
+
+
+@dataclass
+class Run:
+    """The state that all connections of one load share."""
+
+    load: Load
+    seen: Seen = field(default_factory=Seen)
+    begun: int = 0
+    open: int = 0
+    ends_at: float = 0.0
+    latencies_s: list[float] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def next(self) -> bytes | None:
+        """Return the next request, None when it is enough."""
+        load, index = self.load, self.begun
+        if index >= load.most or (not load.is_cycled and index >= len(load.requests)):
+            return None
+        if time.perf_counter() >= self.ends_at and index >= load.concurrency:
+            return None
+        self.begun += 1
+        return load.requests[index % len(load.requests)]
+
+    def answered(self, status: bytes, began: float, head: bytes) -> None:
+        """Note an answer."""
+        self.latencies_s.append(time.perf_counter() - began)
+        self.seen.requests += 1
+        if status not in (b"200", b"201"):
+            self.failed(head.decode(errors="replace"))
+
+    def failed(self, why: str) -> None:
+        """Note a failure."""
+        self.seen.failures += 1
+        self.seen.failed = self.seen.failed or why[:2000]
+
+    def closed(self) -> None:
+        """Note that a connection has nothing more to do."""
+        self.open -= 1
+        if self.open == 0:
+            self.done.set()
+
+
+class Connection(asyncio.Protocol):
+    """One connection: a request, its answer, the next request."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._size: int | None = None
+        self._request: bytes | None = None
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of an answer; when it is whole, send the next request."""
+        self._received = received = self._received + data if self._received else data
+        if self._size is None:
+            self._size = self._size_of(received)
+        if self._size is None or len(received) < self._size:
+            return
+        self._run.answered(received[9:12], self._began, received)
+        self._received, self._size, self._request = b"", None, None
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Open another connection, unless there is nothing more to do."""
+        if self._request is None:
+            self._run.closed()
+            return
+        # Some servers close a kept connection now and then; it is opened again, and the request counts as failed.
+        self._run.failed(f"connection lost: {error}")
+        self._received, self._size, self._request = b"", None, None
+        asyncio.get_running_loop().create_task(connect(self._run))
+
+    def _send(self) -> None:
+        assert self._transport is not None
+        self._request = self._run.next()
+        if self._request is None:
+            self._transport.close()
+            return
+        self._began = time.perf_counter()
+        self._transport.write(self._request)
+
+    def _size_of(self, received: bytes) -> int | None:
+        """Return the size of head and body; None until it is known."""
+        end = received.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        assert self._request is not None
+        if self._request.startswith(b"HEAD"):
+            return end + 4
+        head = received[:end].lower() + b"\r\n"
+        _, is_sized, rest = head.partition(b"\r\ncontent-length:")
+        if is_sized:
+            return end + 4 + int(rest.split(b"\r\n", 1)[0])
+        return len(received) if received.endswith(b"0\r\n\r\n") else None
+
+
+async def connect(run: Run) -> None:
+    """Open one connection, which then works by itself."""
+    try:
+        await asyncio.get_running_loop().create_connection(lambda: Connection(run), "127.0.0.1", run.load.port)
+    except OSError as error:
+        run.failed(str(error))
+        run.closed()
+
+
+async def send(load: Load) -> Seen:
+    """Send a load and return what was seen."""
+    run = Run(load)
+    run.open = min(load.concurrency, load.most)
+    began, used = time.perf_counter(), time.process_time()
+    run.ends_at = began + load.seconds
+    for _ in range(run.open):
+        await connect(run)
+    async with asyncio.timeout(_TIMEOUT_S):
+        await run.done.wait()
+    seen = run.seen
+    seen.wall_s = time.perf_counter() - began
+    seen.busy = (time.process_time() - used) / seen.wall_s
+    seen.p50_ms = median(run.latencies_s) * 1000 if run.latencies_s else 0.0
+    return seen
+
+
+def main() -> None:
+    load = pickle.loads(Path(sys.argv[1]).read_bytes())
+    print(json.dumps(asdict(uvloop.run(send(load)))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The records benchmark as tables, on the terminal and in docs/explanation/performance.md.
+
+``python -m benchmarks.records.report`` writes the page's tables from the stored results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmarks.records.aims import Measure, database_ms, p50_ms, ratios, server_ms, wall_ms
+from benchmarks.records.operations import MEANINGS, Operation
+from benchmarks.records.results import Result, middle, read_results
+from benchmarks.records.stores import NONE, SERAI
+from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
+from benchmarks.report import NOT_MEASURED, PAGE
+
+BEGIN = "<!-- records: written by python -m benchmarks.records.report -->"
+END = "<!-- records: end -->"
+_OWN = (SERAI, BOUND)
+_ASIDE = (BARE, BARE_BATCHED, SMALL)
+
+
+def render(result: Result) -> str:
+    """Return the Markdown of one run."""
+    peers = [name for name in result.subjects() if name not in (*_OWN, *_ASIDE)] + list(result.not_run)
+    subjects = [*_OWN, *peers]
+    parts = [
+        f"\n### Records, {result.rows:,} of them\n",
+        _source(result),
+        "",
+        *_built(result),
+        _table(result, "waiting time, one request at a time (p50)", subjects, 1, (p50_ms,)),
+        _table(result, "time per request, 64 at a time", subjects, 64, (wall_ms,)),
+        _table(result, "CPU per request, 64 at a time: server + PostgreSQL", subjects, 64, (server_ms, database_ms)),
+        _table(
+            result,
+            "CPU per request, 64 at a time: server + PostgreSQL",
+            [SERAI, BARE, BARE_BATCHED],
+            64,
+            (server_ms, database_ms),
+        ),
+        *_notes(result),
+        _aims(result),
+    ]
+    return "\n".join(parts)
+
+
+def render_page(page: str, results: Sequence[Result]) -> str:
+    """Return the page's text with its tables replaced by those of the largest run.
+
+    Raises:
+        ValueError: the page lacks the markers.
+    """
+    head, found_begin, rest = page.partition(BEGIN)
+    _, found_end, tail = rest.partition(END)
+    if not (found_begin and found_end):
+        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
+    tables = "\n".join(render(result) for result in results[-1:])
+    return f"{head}{BEGIN}\n{tables}\n\n{END}{tail}"
+
+
+def _source(result: Result) -> str:
+    machine = result.machine
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}"
+    how = f"medians of {result.rounds} samples of {result.seconds:g} s"
+    command = f"`python -m benchmarks.records --rows {result.rows}`"
+    return f"{command} at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
+
+
+def _built(result: Result) -> list[str]:
+    names = ", ".join(f"`{name}`" for name in result.indexes) or "none"
+    return [f"Indexes that Serai built by itself, {result.built_s:.0f} s after the first queries: {names}."]
+
+
+def _table(result: Result, title: str, subjects: Sequence[str], concurrency: int, measures: Sequence[Measure]) -> str:
+    shown = [one for one in Operation if len(subjects) > 3 or result.of(one.value, subjects[1], concurrency)]
+    lines = ["", f"| {' | '.join([title, *subjects])} |", f"|{'---|' * (len(subjects) + 1)}"]
+    for operation in shown:
+        cells = [_cell(result, operation, subject, concurrency, measures) for subject in subjects]
+        lines.append(f"| {' | '.join([operation.value, *cells])} |")
+    return "\n".join(lines)
+
+
+def _cell(result: Result, operation: Operation, subject: str, concurrency: int, measures: Sequence[Measure]) -> str:
+    if subject in result.not_run:
+        return "NOT RUN"
+    samples = result.of(operation.value, subject, concurrency)
+    if not samples:
+        return NONE
+    figures = [middle(map(measure, samples)) for measure in measures]
+    known = [_time(figure) for figure in figures if figure is not None]
+    text = " + ".join(known) if known else NOT_MEASURED
+    failed = sum(one.failures for one in samples) / sum(one.requests for one in samples)
+    mark = "*" if (subject, operation.value) in {(peer, name) for peer, name, _ in result.notes} else ""
+    return text + mark + (f" ({failed:.0%} failed)" if failed else "")
+
+
+def _notes(result: Result) -> list[str]:
+    lines = [f"- {peer}, {operation}: {reason}." for peer, operation, reason in result.notes]
+    lines += [f"- {peer} was NOT RUN: {reason}." for peer, reason in result.not_run.items()]
+    return ["", *lines] if lines else []
+
+
+def _aims(result: Result) -> str:
+    lines = ["", "| ratio | Serai | other | ratio | aim | |", "|---|---|---|---|---|---|"]
+    for ratio in ratios(result):
+        figures = [NOT_MEASURED if one is None else _time(one) for one in (ratio.ours_ms, ratio.theirs_ms)]
+        value = f"{ratio.value:.2f}×" if ratio.value is not None else "–"
+        aim = f"≤ {ratio.aim:g}×" if ratio.aim is not None else "–"
+        lines.append(f"| {' | '.join([ratio.what, *figures, value, aim, ratio.verdict])} |")
+    return "\n".join(lines)
+
+
+def _time(milliseconds: float) -> str:
+    if milliseconds < 1:
+        return f"{milliseconds * 1000:.0f} µs"
+    return f"{milliseconds:.2f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
+def meanings() -> str:
+    """Return what each operation does, as a list in Markdown."""
+    return "\n".join(f"- **{one.value}**: {meaning}" for one, meaning in MEANINGS.items())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
+    options = parser.parse_args()
+    page = PAGE.read_text()
+    new = render_page(page, read_results())
+    if options.check:
+        return int(new != page)
+    PAGE.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
