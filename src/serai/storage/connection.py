@@ -155,7 +155,7 @@ class Database:
             await connection.execute("begin")
             try:
                 yield connection
-            except asyncpg.PostgresError as error:
+            except Exception as error:
                 if not is_connection_failure(error):
                     await connection.execute("rollback")
                 raise
