@@ -17,8 +17,6 @@ from benchmarks.records.subjects import Sizes
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; returns 1 when a peer could not be measured that should be."""
     options = _parse(arguments)
-    # What was started is stopped, too, when somebody else ends us.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sizes = Sizes(rows=options.rows, small_rows=min(options.rows, Sizes.small_rows))
     if options.quick:
         sizes = replace(sizes, seconds=0.05, rounds=1, most=200, settled_s=1.0)
@@ -46,4 +44,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # What was started is stopped, too, when somebody else ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -32,7 +32,7 @@ PEERS: dict[str, Callable[[Path, Server], Store]] = {KINTO: KintoStore, PARSE: P
 _BARE_OPERATIONS = (Operation.GET, Operation.NEWEST, Operation.CREATE)
 _WARM_UPS = 5
 _TRACES = 3
-_SETTLE_S = 0.2
+_SETTLE_S = 0.1
 _HERE = Path(__file__).parent.parent.parent
 
 Report = Callable[[str], None]

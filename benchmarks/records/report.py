@@ -94,7 +94,8 @@ def _cell(result: Result, operation: Operation, subject: str, concurrency: int, 
     text = " + ".join(known) if known else NOT_MEASURED
     failed = sum(one.failures for one in samples) / sum(one.requests for one in samples)
     mark = "*" if (subject, operation.value) in {(peer, name) for peer, name, _ in result.notes} else ""
-    return text + mark + (f" ({failed:.0%} failed)" if failed else "")
+    example = next((one.failure for one in samples if one.failure), "")
+    return text + mark + (f" ({failed:.0%} failed: {example})" if failed else "")
 
 
 def _notes(result: Result) -> list[str]:

@@ -24,6 +24,7 @@ class Sample:
         server_cpu_ms: of the server's processes; None where there is no server, or no ``/proc``.
         database_cpu_ms: of PostgreSQL's processes.
         load_busy: the share of one core that the load generator used.
+        failure: an example of a failure; empty when there is none.
     """
 
     operation: str
@@ -36,6 +37,7 @@ class Sample:
     server_cpu_ms: float | None
     database_cpu_ms: float | None
     load_busy: float
+    failure: str = ""
 
 
 @dataclass(frozen=True)

@@ -171,4 +171,5 @@ def _sample(
         server_cpu_ms=server_ms,
         database_cpu_ms=database_ms,
         load_busy=seen.busy,
+        failure=seen.failed.partition("\r\n")[0].removeprefix("HTTP/1.1 "),
     )
