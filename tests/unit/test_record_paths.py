@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.records.paths import Path, PathError, parse_path
+from serai.records.orders import parse_order
+from serai.records.paths import TIMESTAMPS, Path, PathError, format_path, parse_path
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,17 @@ def test_texts_that_break_the_grammar_are_refused(text: str):
 def test_quoting_reaches_members_of_any_name(names: list[str]):
     text = ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
     assert parse_path(text) == Path(tuple(names))
+
+
+@given(st.lists(st.text(min_size=1, alphabet="abd.\"data, \t'0$created_at"), min_size=1), st.booleans())
+def test_a_formatted_path_reads_as_itself(names: list[str], below: bool):
+    path = Path(tuple(names), or_below_data=below and names[0] != "data")
+    text = format_path(path)
+    assert parse_path(text) == path
+    [item] = parse_order(text)
+    assert (item.path, item.text in TIMESTAMPS) == (path, False)
+
+
+@pytest.mark.parametrize("text", ["a", "data.a", "data", "a.b", '"a.b"', 'data."a b".c', '"data".x', '"created_at"'])
+def test_the_text_of_a_path_is_short(text: str):
+    assert format_path(parse_path(text)) == text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_BARE = re.compile(r'[^".,\s]+')
 
 TIMESTAMPS = ("created_at", "updated_at")
 
@@ -40,6 +43,21 @@ def parse_path(text: str) -> Path:
         rest = tuple(segments[1:])
         return Path(rest, or_below_data=rest[0] != "data")
     return Path(tuple(segments))
+
+
+def format_path(path: Path) -> str:
+    """Return the shortest text that names a path, in filters and in orders alike."""
+    first, *rest = path.segments
+    alone = not rest and not path.or_below_data
+    must_quote = (first in TIMESTAMPS) if alone else (first == "data")
+    text = ".".join([_quote(first, must=must_quote), *map(_quote, rest)])
+    return f"data.{text}" if path.or_below_data else text
+
+
+def _quote(segment: str, *, must: bool = False) -> str:
+    if not must and _BARE.fullmatch(segment):
+        return segment
+    return '"{}"'.format(segment.replace('"', '""'))
 
 
 def _split(text: str) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from serai.records.filters import Filter, Term, TimeTerm
 from serai.records.orders import OrderItem
-from serai.records.paths import TIMESTAMPS, Path
+from serai.records.paths import TIMESTAMPS, Path, format_path, parse_path
 
 Timestamp = Literal["created_at", "updated_at"]
 
@@ -70,6 +70,31 @@ def shape_of(terms: Filter, order: Iterable[OrderItem] = (), group: Iterable[Pat
         uses_updated_at=any(key == "updated_at" for key, _ in keys)
         or any(isinstance(term, TimeTerm) and term.column == "updated_at" for term in terms),
     )
+
+
+def shape_to_json(shape: Shape) -> dict[str, Any]:
+    """Return a shape as JSON, its paths as text; members that are empty are left out."""
+    members: dict[str, Any] = {
+        name: [format_path(path) for path in getattr(shape, name)] for name in ("equal", "ranged", "contains", "group")
+    }
+    members["order"] = [
+        [key if isinstance(key, str) else format_path(key), "desc" if descending else "asc"]
+        for key, descending in shape.order
+    ]
+    return {name: value for name, value in members.items() if value}
+
+
+def shape_from_json(members: Mapping[str, Any]) -> Shape:
+    """Return the shape that `shape_to_json` wrote."""
+    by_use = {
+        name: tuple(parse_path(text) for text in members.get(name, ()))
+        for name in ("equal", "ranged", "contains", "group")
+    }
+    order = tuple(
+        (text if text in TIMESTAMPS else parse_path(text), direction == "desc")
+        for text, direction in members.get("order", ())
+    )
+    return Shape(**by_use, order=order, uses_updated_at=any(key == "updated_at" for key, _ in order))
 
 
 def _sort_key(path: Path) -> tuple[tuple[str, ...], bool]:
