@@ -11,6 +11,7 @@ import asyncpg
 from serai.errors import NotFoundError, PreconditionFailedError
 from serai.records.idempotency import RequestKey, find_first_answers
 from serai.records.rounds import in_rounds
+from serai.records.slots import drop_slots, keep_slots
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
 
@@ -43,29 +44,31 @@ with asked as materialized (
     where agrees and (found.key is null or taken.key is not null)
 ), changed as (
     {change}
-)
-select found.project_id, found.id, deployment_name, collection, created_at,
-       (date_part('epoch', at) * 1e6)::bigint as updated_at, agrees, changed.data
+), slotted as ({slots})
+select found.project_id, found.id, found.deployment_name, found.collection, found.created_at,
+       (date_part('epoch', at) * 1e6)::bigint as updated_at, agrees, changed.shown as data
 from found left join changed using (project_id, id)
 """
 
 _UPDATE = """
     update records set data = allowed.data::jsonb, updated_at = allowed.at from allowed
     where records.project_id = allowed.project_id and records.id = allowed.id
-    returning records.project_id, records.id, records.data::text as data
+    returning records.project_id, records.id, records.deployment_name, records.collection, records.created_at,
+              records.data, records.data::text as shown
 """
 
 _DELETE = """
     delete from records using allowed
     where records.project_id = allowed.project_id and records.id = allowed.id
-    returning records.project_id, records.id, '' as data
+    returning records.project_id, records.id, records.deployment_name, records.collection, '' as shown
 """
 
 # The statements; those that skip leave out records which somebody else has locked.
-UPDATE = _CHANGE.format(change=_UPDATE, or_skip="")
-UPDATE_OR_SKIP = _CHANGE.format(change=_UPDATE, or_skip="skip locked")
-DELETE = _CHANGE.format(change=_DELETE, or_skip="")
-DELETE_OR_SKIP = _CHANGE.format(change=_DELETE, or_skip="skip locked")
+_KEEP, _DROP = keep_slots("changed"), drop_slots("changed")
+UPDATE = _CHANGE.format(change=_UPDATE, slots=_KEEP, or_skip="")
+UPDATE_OR_SKIP = _CHANGE.format(change=_UPDATE, slots=_KEEP, or_skip="skip locked")
+DELETE = _CHANGE.format(change=_DELETE, slots=_DROP, or_skip="")
+DELETE_OR_SKIP = _CHANGE.format(change=_DELETE, slots=_DROP, or_skip="skip locked")
 
 
 @dataclass(frozen=True, slots=True)

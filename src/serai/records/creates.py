@@ -12,29 +12,35 @@ from serai.errors import ConflictError
 from serai.records.idempotency import RequestKey, find_first_answers
 from serai.records.place import Place
 from serai.records.rounds import in_rounds
+from serai.records.slots import keep_slots
+from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
 
 # Store records; times rise within the statement, so that they follow the order of insertion. An id that is taken
 # stores nothing and returns no row. Sorted by the ids, so that two nodes never wait for each other in a circle.
-CREATE = """
+_STORE = """
 with new as materialized (
     select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality
         as item(project_id, id, deployment_name, collection, data, position)
-)
-insert into records (project_id, id, deployment_name, collection, data, created_at, updated_at)
-select project_id, id, deployment_name, collection, data::jsonb, at, at from new order by project_id, id
-on conflict (project_id, id) do nothing
-returning project_id, id, (date_part('epoch', created_at) * 1e6)::bigint as created_at, data::text as data
+    {unless}
+), stored as (
+    insert into records (project_id, id, deployment_name, collection, data, created_at, updated_at)
+    select project_id, id, deployment_name, collection, data::jsonb, at, at from new order by project_id, id
+    on conflict (project_id, id) do nothing
+    returning project_id, id, deployment_name, collection, data, created_at
+){slotted}
+select project_id, id, (date_part('epoch', created_at) * 1e6)::bigint as created_at, data::text as data from stored
 """
 
 # The same for a batch in which some have an Idempotency-Key. One whose key is taken stores nothing and returns no row;
 # one that has got its key, but not its id, returns a row without data.
-CREATE_ONCE = """
+_ONCE = """
 with new as materialized (
     select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) with ordinality
         as item(project_id, id, deployment_name, collection, data, key, fingerprint, position)
+    {unless}
 ), taken as (
     insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
     select project_id, key, fingerprint,
@@ -52,11 +58,22 @@ with new as materialized (
     insert into records (project_id, id, deployment_name, collection, data, created_at, updated_at)
     select project_id, id, deployment_name, collection, data::jsonb, at, at from allowed order by project_id, id
     on conflict (project_id, id) do nothing
-    returning project_id, id, data::text as data
-)
-select project_id, id, (date_part('epoch', at) * 1e6)::bigint as created_at, stored.data
+    returning project_id, id, deployment_name, collection, data, created_at
+){slotted}
+select project_id, id, (date_part('epoch', at) * 1e6)::bigint as created_at, stored.data::text as data
 from allowed left join stored using (project_id, id)
 """
+
+# To keep slots costs half as much as the record. Statements that do not keep them store nothing when they should have.
+_UNLESS_SLOTS = """where not exists (
+    select from record_places
+    where (project_id, deployment_name, collection) in (select * from unnest($1::text[], $3::text[], $4::text[]))
+)"""
+_SLOTTED = f", slotted as ({keep_slots('stored')})"
+CREATE = _STORE.format(unless="", slotted=_SLOTTED)
+_CREATE_PLAIN = _STORE.format(unless=_UNLESS_SLOTS, slotted="")
+_CREATE_ONCE_PLAIN = _ONCE.format(unless=_UNLESS_SLOTS, slotted="")
+_CREATE_ONCE = _ONCE.format(unless="", slotted=_SLOTTED)
 
 # Give back keys whose records could not be stored.
 GIVE_BACK = """
@@ -101,17 +118,53 @@ Outcome = Created | Exception | None
 """None: somebody held the key and holds it no more; try again."""
 
 
-async def store_records(database: Database, items: list[NewRecord]) -> list[Outcome]:
-    """Store records in one commit; each has an outcome of its own."""
-    rounds = in_rounds(items, _names)
-    outcomes: list[Outcome] = [None] * len(items)
-    async with _connection(database, items, rounds) as connection:
-        for positions in rounds:
-            found = await _store_round(connection, [items[position] for position in positions])
-            for position, outcome in zip(positions, found, strict=True):
-                outcomes[position] = outcome
-        await _repeat_answers(connection, items, outcomes)
-    return outcomes
+class Creator:
+    """Stores records, those that wait together in one commit; each has an outcome of its own.
+
+    Args:
+        database: where the records are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._with_slots: set[Place] = set()
+        self._batcher: Batcher[NewRecord, Created | None] = Batcher(self._store)
+
+    async def store(self, new: NewRecord) -> Created:
+        """Store a record, or repeat the first answer to it.
+
+        Raises:
+            ConflictError: the id is taken, or the key was used for another request.
+        """
+        while (created := await self._batcher.submit(new)) is None:
+            pass
+        return created
+
+    async def _store(self, items: list[NewRecord]) -> list[Outcome]:
+        rounds = in_rounds(items, _names)
+        outcomes: list[Outcome] = [None] * len(items)
+        async with _connection(self._database, items, rounds) as connection:
+            for positions in rounds:
+                found = await self._store_round(connection, [items[position] for position in positions])
+                for position, outcome in zip(positions, found, strict=True):
+                    outcomes[position] = outcome
+            await _repeat_answers(connection, items, outcomes)
+        return outcomes
+
+    async def _store_round(self, connection: Connection, items: list[NewRecord]) -> list[Outcome]:
+        rows: list[asyncpg.Record] = []
+        places = {item.place for item in items}
+        if self._with_slots.isdisjoint(places):
+            rows = await _insert(connection, items, keeps_slots=False)
+        if not rows and (rows := await _insert(connection, items, keeps_slots=True)):
+            # Collections that have lost their slots stay here: that costs, and is not wrong.
+            self._with_slots |= places
+        stored = {(row["project_id"], row["id"]): row for row in rows}
+        found = [stored.get((item.place.project_id, item.id)) for item in items]
+        refused = [item.key for item, row in zip(items, found, strict=True) if item.key and row and row["data"] is None]
+        if refused:
+            await connection.execute(GIVE_BACK, [key.project_id for key in refused], [key.key for key in refused])
+        return [_outcome(item, row) for item, row in zip(items, found, strict=True)]
 
 
 def taken_id(record_id: str) -> ConflictError:
@@ -145,19 +198,13 @@ def _connection(
     return database.transaction() if may_give_back or len(rounds) > 1 else database.connection()
 
 
-async def _store_round(connection: Connection, items: list[NewRecord]) -> list[Outcome]:
+async def _insert(connection: Connection, items: list[NewRecord], *, keeps_slots: bool) -> list[asyncpg.Record]:
     if all(item.key is None for item in items):
-        rows = await connection.fetch(CREATE, *columns_of(items))
-    else:
-        keys = [item.key and item.key.key for item in items]
-        fingerprints = [item.key and item.key.fingerprint for item in items]
-        rows = await connection.fetch(CREATE_ONCE, *columns_of(items), keys, fingerprints)
-    stored = {(row["project_id"], row["id"]): row for row in rows}
-    found = [stored.get((item.place.project_id, item.id)) for item in items]
-    refused = [item.key for item, row in zip(items, found, strict=True) if item.key and row and row["data"] is None]
-    if refused:
-        await connection.execute(GIVE_BACK, [key.project_id for key in refused], [key.key for key in refused])
-    return [_outcome(item, row) for item, row in zip(items, found, strict=True)]
+        return await connection.fetch(CREATE if keeps_slots else _CREATE_PLAIN, *columns_of(items))
+    keys = [item.key and item.key.key for item in items]
+    fingerprints = [item.key and item.key.fingerprint for item in items]
+    statement = _CREATE_ONCE if keeps_slots else _CREATE_ONCE_PLAIN
+    return await connection.fetch(statement, *columns_of(items), keys, fingerprints)
 
 
 def _outcome(item: NewRecord, row: asyncpg.Record | None) -> Outcome:

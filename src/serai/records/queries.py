@@ -15,13 +15,19 @@ from serai.records.idempotency import answer_once, request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.search import Search, search
+from serai.records.slots import drop_slots
 from serai.records.sources import PlainPlanner, Planner, source_of
 from serai.storage.connection import Connection, Database
 
 DELETE_TIMEOUT_S = 600
+_DROP_SLOTS = drop_slots("gone")
 
 # Remove the records that match.
-DELETE = "delete from records where {condition}"
+DELETE = """
+with gone as (
+    delete from records where {condition} returning project_id, id, deployment_name, collection
+), slotted as ({slots}) select count(*) from gone
+"""
 
 
 class RecordQueries:
@@ -79,9 +85,9 @@ class RecordQueries:
             arguments = Arguments()
             source = source_of(place, None, arguments)
             condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"
-            statement = DELETE.format(condition=condition)
-            tag = await connection.execute(statement, *arguments.values, timeout=DELETE_TIMEOUT_S)
-            return {"deleted_count": int(tag.removeprefix("DELETE "))}
+            statement = DELETE.format(condition=condition, slots=_DROP_SLOTS)
+            deleted = await connection.fetchval(statement, *arguments.values, timeout=DELETE_TIMEOUT_S)
+            return {"deleted_count": deleted}
 
         with _refusals():
             answer = await answer_once(self._database, key, remove)

@@ -10,7 +10,7 @@ from serai.domain.ids import new_key
 from serai.errors import InvalidFieldError
 from serai.records.bulk import BatchItem, create_many
 from serai.records.changes import DELETE, DELETE_OR_SKIP, UPDATE, UPDATE_OR_SKIP, Change, Changer, missing
-from serai.records.creates import Created, NewRecord, store_records
+from serai.records.creates import Creator, NewRecord
 from serai.records.idempotency import request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
@@ -49,7 +49,7 @@ class RecordStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._creates: Batcher[NewRecord, Created | None] = Batcher(lambda items: store_records(database, items))
+        self._creates = Creator(database)
         self._gets: Batcher[tuple[str, str], Stored | None] = Batcher(self._read)
         self._updates = Changer(database, eager=UPDATE_OR_SKIP, patient=UPDATE)
         self._deletes = Changer(database, eager=DELETE_OR_SKIP, patient=DELETE)
@@ -74,8 +74,7 @@ class RecordStore:
         key = request_key(place.project_id, idempotency_key, "", asked)
         new = NewRecord(record_id or str(new_key()), record_id is not None, place, data, key)
         try:
-            while (created := await self._creates.submit(new)) is None:
-                pass
+            created = await self._creates.store(new)
         except REFUSED as error:
             raise _refused(error) from error
         at = created.created_at
