@@ -17,6 +17,7 @@ from typing import cast
 
 import uvloop
 
+LEAST = 5
 _TIMEOUT_S = 600
 
 
@@ -30,7 +31,7 @@ class Load:
         is_cycled: start again after the last one.
         concurrency: connections, each with one request under way.
         most: requests in all, at most.
-        seconds: no request is begun later than this.
+        seconds: no request is begun later than this, but for the first ones: a median needs some.
     """
 
     port: int
@@ -46,12 +47,13 @@ class Seen:
     """What came back.
 
     Attributes:
-        requests: those that were answered.
-        failures: answers that are not 200 or 201, and lost connections.
+        requests: those that came to an end.
+        failures: answers that are not 200 or 201, and requests whose connection was lost.
         wall_s: from the first request to the last answer.
         p50_ms: of one request.
         busy: the share of one core that the load generator itself used.
         failed: an example of a failure.
+        database_cpu_s: of PostgreSQL meanwhile, where the sender itself looks at it.
     """
 
     requests: int = 0
@@ -60,6 +62,7 @@ class Seen:
     p50_ms: float = 0.0
     busy: float = 0.0
     failed: str = ""
+    database_cpu_s: float | None = None
 
 
 @dataclass
@@ -79,7 +82,7 @@ class Run:
         load, index = self.load, self.begun
         if index >= load.most or (not load.is_cycled and index >= len(load.requests)):
             return None
-        if time.perf_counter() >= self.ends_at and index >= load.concurrency:
+        if time.perf_counter() >= self.ends_at and index >= max(load.concurrency, LEAST):
             return None
         self.begun += 1
         return load.requests[index % len(load.requests)]
@@ -136,7 +139,8 @@ class Connection(asyncio.Protocol):
             self._run.closed()
             return
         # Some servers close a kept connection now and then; it is opened again, and the request counts as failed.
-        self._run.failed(f"connection lost: {error}")
+        self._run.seen.requests += 1
+        self._run.failed(f"connection lost: {error or 'closed'}")
         self._received, self._size, self._request = b"", None, None
         asyncio.get_running_loop().create_task(connect(self._run))
 

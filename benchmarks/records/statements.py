@@ -20,7 +20,8 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from benchmarks.records.load import Seen
+from benchmarks.processes import tree_cpu_s
+from benchmarks.records.load import LEAST, Seen
 
 CONNECTIONS = 8
 
@@ -74,34 +75,59 @@ class _Run:
     script: Script
     most: int
     ends_at: float
+    least: int
     begun: int = 0
     latencies_s: list[float] = field(default_factory=list)
 
     def next(self) -> tuple[Statement, ...] | None:
-        if self.begun >= self.most or (time.perf_counter() >= self.ends_at and self.begun >= CONNECTIONS):
+        if self.begun >= self.most or (time.perf_counter() >= self.ends_at and self.begun >= self.least):
             return None
         self.begun += 1
         return self.script.instance(self.begun - 1)
 
 
-async def send(dsn: str, script: Script, *, concurrency: int, most: int, seconds: float) -> Seen:
-    """Send a script again and again, over no more connections than a server has."""
+@dataclass(frozen=True)
+class Job:
+    """A script to send again and again, over no more connections than a server has.
+
+    Attributes:
+        most: requests in all, at most.
+        seconds: no request is begun later than this, but for the first ones: a median needs some.
+        database_pid: of PostgreSQL, whose CPU time is read when all connections know the statements.
+    """
+
+    dsn: str
+    script: Script
+    concurrency: int
+    most: int
+    seconds: float
+    database_pid: int
+
+
+async def send(job: Job) -> Seen:
+    """Send a script and return what was seen."""
     settings = {"jit": "off", "timezone": "UTC"}
-    connections = [await asyncpg.connect(dsn, server_settings=settings) for _ in range(min(concurrency, CONNECTIONS))]
+    count = min(job.concurrency, CONNECTIONS)
+    connections = [await asyncpg.connect(job.dsn, server_settings=settings) for _ in range(count)]
     try:
-        await _prepare(connections, script)
-        run = _Run(script, most, time.perf_counter() + seconds)
+        await _prepare(connections, job.script)
+        database_s = tree_cpu_s(job.database_pid)
         began, used = time.perf_counter(), time.process_time()
+        run = _Run(job.script, job.most, began + job.seconds, max(count, LEAST))
         async with asyncio.TaskGroup() as workers:
             for connection in connections:
                 workers.create_task(_work(connection, run))
         wall_s = time.perf_counter() - began
-        busy = (time.process_time() - used) / wall_s
+        return Seen(
+            requests=len(run.latencies_s),
+            wall_s=wall_s,
+            p50_ms=median(run.latencies_s) * 1000 if run.latencies_s else 0.0,
+            busy=(time.process_time() - used) / wall_s,
+            database_cpu_s=None if database_s is None else (tree_cpu_s(job.database_pid) or 0.0) - database_s,
+        )
     finally:
         for connection in connections:
             await connection.close()
-    p50_ms = median(run.latencies_s) * 1000 if run.latencies_s else 0.0
-    return Seen(requests=len(run.latencies_s), wall_s=wall_s, p50_ms=p50_ms, busy=busy)
 
 
 async def _prepare(connections: Sequence[asyncpg.Connection[asyncpg.Record]], script: Script) -> None:
@@ -143,21 +169,9 @@ def common(traces: Sequence[Sequence[Statement]]) -> tuple[Statement, ...]:
     return tuple(one for one in traces[-1] if one.sql in texts)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A script to send from a process of its own; see `send`."""
-
-    dsn: str
-    script: Script
-    concurrency: int
-    most: int
-    seconds: float
-
-
 def main() -> None:
     job = pickle.loads(Path(sys.argv[1]).read_bytes())
-    sending = send(job.dsn, job.script, concurrency=job.concurrency, most=job.most, seconds=job.seconds)
-    print(json.dumps(asdict(uvloop.run(sending))))
+    print(json.dumps(asdict(uvloop.run(send(job)))))
 
 
 if __name__ == "__main__":

@@ -111,14 +111,11 @@ class BoundSubject:
             values = script.values[self.deleted : self.deleted + most]
             self.deleted += len(values)
             script = Script(script.statements, script.given, values, is_cycled=False)
-        before = self._cpu()
-        job = Job(self.dsn, script, concurrency, most, self.sizes.seconds)
-        seen = _run_process("benchmarks.records.statements", job, self.postgres_folder.parent)
-        return _sample(operation, self.name, concurrency, seen, before, self._cpu())
-
-    def _cpu(self) -> tuple[float | None, float | None]:
         database = postgres_pid(self.postgres_folder)
-        return None, tree_cpu_s(database) if database else None
+        assert database is not None
+        job = Job(self.dsn, script, concurrency, most, self.sizes.seconds, database)
+        seen = _run_process("benchmarks.records.statements", job, self.postgres_folder.parent)
+        return _sample(operation, self.name, concurrency, seen, (None, 0.0), (None, seen.database_cpu_s))
 
 
 Subject = HttpSubject | BoundSubject
