@@ -98,7 +98,7 @@ class Catalog:
         serves = shape in hot.indexes or any(_serves(built, shape) for built in hot.indexes)
         if not serves or not all(path in hot.slots for path in shape.fields):
             return None
-        guard = GUARD.format(number=int(hot.number), version=int(hot.version), mask=_mask(shape, hot.slots))
+        guard = GUARD.format(number=int(hot.number), version=int(hot.version), mask=odd_mask(shape, hot.slots))
         return SlotPlan(hot.number, hot.slots, guard)
 
     async def read(self) -> None:
@@ -155,7 +155,7 @@ def _serves(built: Shape, asked: Shape) -> bool:
     return set(built.equal) <= {*asked.equal} or not built.equal
 
 
-def _mask(shape: Shape, slots: Mapping[Path, int]) -> int:
+def odd_mask(shape: Shape, slots: Mapping[Path, int]) -> int:
     """Return the bits of `odd` that make a row one which slots cannot answer for."""
     mask = 0
     for path in shape.fields:

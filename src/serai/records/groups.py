@@ -10,7 +10,7 @@ import asyncpg
 from serai.errors import InvalidFieldError
 from serai.records.arguments import Arguments
 from serai.records.fields import Fields, Lanes, PayloadFields, lanes_of
-from serai.records.filters import compile_filter, parse_filter
+from serai.records.filters import Filter, compile_filter, parse_filter
 from serai.records.orders import LOC as ORDER_LOC
 from serai.records.orders import OrderItem, SortKey, lane_keys, parse_order
 from serai.records.paging import FIRST_PAGE, Page, bind, make_page_token, read_page_token, rows_after
@@ -18,7 +18,7 @@ from serai.records.paths import TIMESTAMPS, Path, PathError, parse_path
 from serai.records.payload import Location
 from serai.records.place import Place
 from serai.records.render import render_group, render_items
-from serai.records.shapes import SlotPlan, shape_of
+from serai.records.shapes import Shape, SlotPlan, shape_of
 from serai.records.sources import (
     IncompleteError,
     Planner,
@@ -112,7 +112,7 @@ async def aggregate(database: Database, planner: Planner, question: Aggregation)
             return await _whole(database, question, source, condition, arguments, keys, binding)
         return await _groups(database, question, source, condition, arguments, paths, keys, binding)
 
-    return await answer(planner, question.place, shape_of(terms, order, paths), ask)
+    return await answer(planner, question.place, _shape(terms, order, paths), ask)
 
 
 async def _groups(
@@ -249,6 +249,11 @@ def _columns_of(fields: Fields, path: Path, index: int) -> _GroupColumns:
         columns=", ".join([*columns, f"{rest} as rest_{index}"]),
         same=f"{value} = page.value_{index}",
     )
+
+
+def _shape(terms: Filter, order: Sequence[OrderItem], paths: Sequence[Path]) -> Shape:
+    """Return what the question asks of the records' fields; it sorts groups, not records."""
+    return shape_of(terms, [item for item in order if item.text in TIMESTAMPS], paths)
 
 
 def _parse_paths(group_by: Sequence[str]) -> tuple[Path, ...]:

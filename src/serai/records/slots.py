@@ -62,8 +62,8 @@ def _lanes(slot: int) -> Sequence[str]:
 _VALUES = ", ".join(
     f"coalesce(row.data #> place.path_{number}, row.data #> place.else_{number}) as v{number}" for number in _NUMBERS
 )
-_CHANGED = f"(kept.odd, {', '.join(f'kept.{lane}' for lane in _LANES)})"
-_NEW = f"(excluded.odd, {', '.join(f'excluded.{lane}' for lane in _LANES)})"
+_CHANGED = f"(kept.created_at, kept.odd, {', '.join(f'kept.{lane}' for lane in _LANES)})"
+_NEW = f"(excluded.created_at, excluded.odd, {', '.join(f'excluded.{lane}' for lane in _LANES)})"
 
 
 _KEEP = """
@@ -72,7 +72,7 @@ _KEEP = """
     from {rows} as row join record_places as place using (project_id, deployment_name, collection)
          cross join lateral (select {values} offset 0) as slot
     order by place.number, row.id
-    on conflict (place, id) do update set odd = excluded.odd, {renewed}
+    on conflict (place, id) do update set created_at = excluded.created_at, odd = excluded.odd, {renewed}
     where {old} is distinct from {new}
 """
 _DROP = """
