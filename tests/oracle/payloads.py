@@ -76,13 +76,18 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=4,
 )
-_members = st.dictionaries(names, values, max_size=5)
-payloads = st.one_of(
-    _members,
-    st.dictionaries(st.sampled_from(("a", "v", "data")), scalars, min_size=1),
-    st.builds(lambda own, wrapped: {**own, "data": wrapped}, _members, _members),
-    st.just(DEEP),
-)
+
+
+@st.composite
+def payloads(draw: st.DrawFn, used_names: st.SearchStrategy[str] = names, used: st.SearchStrategy[Any] = values) -> Any:
+    """Draw a payload: flat, shaped as extracted data with an own member ``data``, nested, or very deep."""
+    members = st.dictionaries(used_names, used, min_size=1, max_size=5)
+    shape = draw(st.sampled_from(("flat", "flat", "flat", "wrapped", "nested", "empty", "deep")))
+    if shape == "wrapped":
+        return {**draw(members), "data": draw(members)}
+    if shape == "nested":
+        return {**draw(members), draw(used_names): draw(members)}
+    return draw(members) if shape == "flat" else DEEP if shape == "deep" else {}
 
 
 def member_names(value: Any, way: Names = ()) -> Iterator[Names]:
@@ -106,6 +111,12 @@ def scalars_in(value: Any) -> Iterator[Any]:
 def histories(
     draw: st.DrawFn, *, largest: int
 ) -> tuple[Sequence[dict[str, Any]], Sequence[tuple[int, dict[str, Any]]]]:
-    """Draw the payloads of a collection, and those that replace some of them, each with its position."""
-    created = draw(st.lists(payloads, min_size=1, max_size=largest))
-    return created, draw(st.lists(st.tuples(st.integers(0, len(created) - 1), payloads), max_size=3))
+    """Draw the payloads of a collection, and those that replace some of them, each with its position.
+
+    They share a few names and values, so that most questions tell some of them from others.
+    """
+    used_names = st.sampled_from(draw(st.lists(names, min_size=2, max_size=4, unique=True)))
+    used_values = st.sampled_from(draw(st.lists(values, min_size=3, max_size=7)))
+    shared = payloads(used_names, used_values)
+    created = draw(st.lists(shared, min_size=largest // 2, max_size=largest))
+    return created, draw(st.lists(st.tuples(st.integers(0, len(created) - 1), shared | payloads()), max_size=3))

@@ -78,9 +78,13 @@ class Known:
         """Return what is known of records."""
         found = [way for record in records for way in member_names(record.data)]
         shallow = [way for way in found if len(way) == 1]
-        return cls(
-            records, [*found, *shallow, ("v",)], [None, *(s for record in records for s in scalars_in(record.data))]
-        )
+        return cls(records, [*found, *shallow, *shallow, ("v",)], list(scalars_in([record.data for record in records])))
+
+    def operands(self, field: str) -> st.SearchStrategy[Any]:
+        """Return operands for a field: most often what some record has there, else what is anywhere."""
+        path = read_path(field)
+        there = list(scalars_in([path.find(record.data) for record in self.records]))
+        return st.one_of(*[st.sampled_from(pool) for pool in (there, there, self.scalars) if pool], scalars)
 
 
 def spell(way: Names, *, prefix: bool, quoted: bool = False, in_order: bool = False) -> str:
@@ -102,12 +106,12 @@ def _needs_quotes(name: str, in_order: bool) -> bool:
 def paths(draw: st.DrawFn, known: Known, *, in_order: bool = False) -> str:
     """Draw a path, most often of a member that some record has."""
     way = draw(st.sampled_from(known.names))
-    if draw(st.integers(0, 6)) == 0:
+    if draw(st.integers(0, 9)) == 9:
         way = (*way[:2], draw(names))
     if way[0] == "data" and len(way) > 1 and draw(st.booleans()):
         return spell(way[1:], prefix=True, in_order=in_order)  # found by way of the payload's own member
     prefix = draw(st.booleans())
-    quoted = draw(st.integers(0, 5)) == 0 and way[0] != "data"
+    quoted = draw(st.integers(0, 5)) == 5 and way[0] != "data"
     return spell(way, prefix=prefix, quoted=quoted, in_order=in_order)
 
 
@@ -119,7 +123,7 @@ def instants(draw: st.DrawFn, known: Known) -> str:
     zone, minutes = draw(st.sampled_from((("", 0), ("Z", 0), ("+00:00", 0), ("+05:30", 330), ("-08:00", -480))))
     second, nanosecond = divmod(instant, 10**9)
     local = datetime.fromtimestamp(second, UTC) + timedelta(minutes=minutes)
-    if draw(st.integers(0, 5)) == 0:
+    if draw(st.integers(0, 5)) == 5:
         return f"{local:%Y-%m-%d}"
     fraction = f".{nanosecond:09}" if draw(st.booleans()) else f".{nanosecond:09}".rstrip("0.")
     return f"{local:%Y-%m-%d}{draw(st.sampled_from('T '))}{local:%H:%M:%S}{fraction}{zone}"
@@ -129,33 +133,39 @@ def instants(draw: st.DrawFn, known: Known) -> str:
 def filters(draw: st.DrawFn, known: Known) -> dict[str, Any] | None:
     """Draw a filter, most often with one condition."""
     wanted: dict[str, Any] = {}
-    for _ in range(draw(st.sampled_from((0, 1, 1, 1, 1, 1, 2, 3)))):
-        if draw(st.integers(0, 4)) == 0:
+    for _ in range(draw(st.sampled_from((1, 1, 1, 1, 1, 1, 2, 3, 0)))):
+        if draw(st.integers(0, 5)) == 5:
             field = draw(st.sampled_from(TIMESTAMPS))
             operands: st.SearchStrategy[Any] = instants(known) | st.none()
         else:
             field = draw(paths(known))
-            operands = st.one_of(st.sampled_from(known.scalars), scalars)
-        operators = draw(st.lists(st.sampled_from(OPERATORS), min_size=1, max_size=draw(st.sampled_from((1, 1, 2)))))
-        wanted[field] = {
-            name: draw(st.lists(operands, max_size=3) if name in LISTS else operands) for name in operators
-        }
+            operands = known.operands(field)
+        operators = draw(st.lists(st.sampled_from(OPERATORS), min_size=1, max_size=draw(st.sampled_from((1, 1, 1, 2)))))
+        some = st.lists(operands, min_size=1, max_size=3)
+        lists = st.one_of(some, some, some, st.just([]))
+        wanted[field] = {name: draw(lists if name in LISTS else operands) for name in operators}
     return wanted or draw(st.sampled_from((None, {}, {"v": {}})))
 
 
 @st.composite
 def orders(draw: st.DrawFn, known: Known) -> str | None:
     """Draw an order of up to three fields, none of them twice."""
-    fields = st.sampled_from(TIMESTAMPS) | paths(known, in_order=True) | paths(known, in_order=True)
-    chosen = draw(st.lists(fields, max_size=3, unique_by=lambda text: text in TIMESTAMPS or read_path(text).names))
+    member = paths(known, in_order=True)
+    fields = st.one_of(member, member, st.sampled_from(TIMESTAMPS))
+    smallest = draw(st.sampled_from((1, 1, 1, 0)))
+    chosen = draw(
+        st.lists(
+            fields, min_size=smallest, max_size=3, unique_by=lambda text: text in TIMESTAMPS or read_path(text).names
+        )
+    )
     return _joined(draw, chosen) or draw(st.sampled_from((None, "", " ")))
 
 
 @st.composite
 def groupings(draw: st.DrawFn, known: Known) -> dict[str, Any]:
     """Draw the paths of groups, and an order of the groups."""
-    unique = st.lists(paths(known), max_size=3, unique_by=lambda text: read_path(text).names)
-    group_by = draw(unique)
+    smallest = draw(st.sampled_from((1, 1, 1, 1, 0)))
+    group_by = draw(st.lists(paths(known), min_size=smallest, max_size=3, unique_by=lambda text: read_path(text).names))
     respelled = [
         spell(read_path(text).names, prefix=prefix, in_order=True) for text in group_by for prefix in (False, True)
     ]
