@@ -16,6 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from serai.agent_data import AgentDataClient, AsyncAgentDataClient, ExtractedData, InvalidAgentDataError
+from serai.storage.connection import connect
 from tests.hosting import RecordsRuntime, make_os, serving, shared_database
 from tests.postgres import PostgresServer
 
@@ -188,3 +189,32 @@ async def test_the_page_on_keeping_records_does_what_it_says(url, tmp_path, monk
     names["client"].close()
     assert (names["total"], names["items"].invalid_items) == (0, [])
     assert (tmp_path / "invoices.csv").read_text().startswith("id,created_at,updated_at")
+
+
+async def test_collections_are_listed_with_their_fields_and_indexes(people, url, shared_url):
+    await people.create_items([Person(name=f"p{n}", age=n) for n in range(3)])
+    async with AsyncAgentDataClient(Person, deployment_name="d2", base_url=url, project_id=people.project_id) as other:
+        await other.create_item(ADA)
+        assert [one.collection for one in await other.collections()] == ["default"]
+        assert [one.deployment_name for one in await other.collections(all_deployments=True)] == ["_public", "d2"]
+    connection = await connect(shared_url)
+    await connection.execute(
+        """
+        insert into record_indexes (name, project_id, deployment_name, collection, kind, shape, state, uses)
+        values ('i', $1, '_public', 'people', 'shape', '{"equal": ["age"]}', 'building', 2)
+        """,
+        people.project_id,
+    )
+    await connection.close()
+    [found] = await people.collections()
+    assert (found.deployment_name, found.collection, found.count) == ("_public", "people", 3)
+    assert found.bytes > 0
+    assert {field.path: field.types for field in found.fields} == {
+        "age": ["number"],
+        "name": ["string"],
+        "salary": ["string"],
+    }
+    [index] = found.indexes
+    assert (index.name, index.kind, index.fields, index.shape) == ("i", "shape", ["age"], {"equal": ["age"]})
+    assert (index.state, index.uses, index.bytes, index.built_at) == ("building", 2, None, None)
+    assert index.created_at.tzinfo is not None

@@ -274,6 +274,19 @@ async def test_collections_of_a_deployment_are_listed(kind):
 
 
 @BOTH
+async def test_collections_of_all_deployments_are_walked_page_after_page(kind):
+    listed = [{"deployment_name": name, "collection": "c", "count": 1, "indexes": None} for name in "ab"]
+    pages = [{"items": [listed[0]], "next_page_token": "T=1"}, {"items": [listed[1]], "next_page_token": None}]
+    server = Recorder(*(httpx.Response(200, json=page) for page in pages))
+    client = connect(kind, server)
+    found = await result_of(client.collections(all_deployments=True))
+    assert [(one.deployment_name, one.indexes) for one in found] == [("a", []), ("b", [])]
+    assert [str(request.url.query, "ascii") for request in server.requests] == ["", "page_token=T%3D1"]
+    with pytest.raises(ValueError, match="give one of them"):
+        await result_of(client.collections("a", all_deployments=True))
+
+
+@BOTH
 async def test_an_export_gives_the_bytes_as_they_come(kind):
     server = Recorder(httpx.Response(200, content=b"id,created_at,updated_at,name\r\n1,a,b,Ada\r\n"))
     walk = connect(kind, server).export({"age": {"gt": 1}}, "age", format="csv", fields=["name"])

@@ -36,6 +36,7 @@ from serai.wire.records import (
     AgentDataField,
     AgentDataGroup,
     AgentDataGroupPage,
+    AgentDataIndex,
     AgentDataPage,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "AgentDataField",
     "AgentDataGroup",
     "AgentDataGroupPage",
+    "AgentDataIndex",
     "AgentDataPage",
     "AgentDataT",
     "AsyncAgentDataClient",

@@ -362,17 +362,26 @@ class AgentDataCore(Generic[AgentDataT]):
         return Walk(self._exported(body, project_id, sieve), sieve.invalid)
 
     def collections(
-        self, deployment_name: str | None = None, *, project_id: str | None = None
+        self,
+        deployment_name: str | None = None,
+        *,
+        all_deployments: bool = False,
+        project_id: str | None = None,
     ) -> Flow[list[AgentDataCollection]]:
         """Return the collections of a deployment: counts, sizes, known fields and indexes. Serai only.
 
         Args:
             deployment_name: the client's by default.
+            all_deployments: those of every deployment of the project; no deployment may be named then.
             project_id: overrides the client's.
+
+        Raises:
+            ValueError: all deployments are asked for, and one is named.
         """
-        query = {"deployment_name": deployment_name or self.deployment_name}
-        answer = self.connection.ask(Ask(method="GET", path="/:collections", query=query, **self._to(project_id)))
-        return _read(lambda content: AgentDataCollections.model_validate_json(content).items, answer)
+        if all_deployments and deployment_name is not None:
+            raise ValueError(f"all_deployments=True and deployment_name={deployment_name!r}: give one of them")
+        query = {} if all_deployments else {"deployment_name": deployment_name or self.deployment_name}
+        return self._all_collections(query, project_id)
 
     def _scope(self) -> dict[str, Any]:
         return {"deployment_name": self.deployment_name, "collection": self.collection}
@@ -396,6 +405,18 @@ class AgentDataCore(Generic[AgentDataT]):
     def _aggregate(self, body: Mapping[str, Any], project_id: str | None) -> Flow[AgentDataGroupPage]:
         answer = self.connection.ask(self._question("/:aggregate", body, project_id))
         return _read(AgentDataGroupPage.model_validate_json, answer)
+
+    def _all_collections(self, query: Mapping[str, str], project_id: str | None) -> Flow[list[AgentDataCollection]]:
+        found: list[AgentDataCollection] = []
+        token: str | None = None
+        while True:
+            asked = {**query, **_given(page_token=token)}
+            ask = Ask(method="GET", path="/:collections", query=asked, **self._to(project_id))
+            page = AgentDataCollections.model_validate_json((yield from self.connection.ask(ask)))
+            found += page.items
+            token = page.next_page_token
+            if not token:
+                return found
 
     def _record(self, answer: Flow[bytes]) -> Flow[TypedAgentData[AgentDataT]]:
         return _read(lambda content: self._typed(AgentData.model_validate_json(content)), answer)

@@ -20,7 +20,7 @@ from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery, record_queries, records, runs
+from serai.server.routes import discovery, record_collections, record_queries, records, runs
 from serai.settings import Settings
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    return [*discovery.ROUTES, *runs.ROUTES, *records.ROUTES, *record_queries.ROUTES]
+    return [*discovery.ROUTES, *runs.ROUTES, *records.ROUTES, *record_queries.ROUTES, *record_collections.ROUTES]
 
 
 def _as_component(agent: Any, settings: Settings) -> Agent:

@@ -80,6 +80,38 @@ class AgentDataField(WireModel):
     types: ListOrNull[str] = Field(default_factory=list)
 
 
+class AgentDataIndex(WireModel):
+    """An index of a collection.
+
+    Attributes:
+        name: of the index in PostgreSQL.
+        kind: ``gin`` serves ``eq`` and ``includes`` of any field, ``shape`` the questions of one shape.
+        fields: paths of the shape.
+        shape: the questions it is for: ``equal``, ``ranged``, ``contains``, ``order`` and ``group``, as far as used.
+        declared: whether a person has asked for it: then it is never dropped as unused.
+        state: ``building``, ``ready``, ``dropping`` or ``failed``.
+        error: why it failed.
+        bytes: its size; None while there is none.
+        uses: how many questions it has served.
+        created_at: when it was decided upon.
+        built_at: when it was ready.
+        last_used_at: when it last served a question.
+    """
+
+    name: str
+    kind: str = ""
+    fields: ListOrNull[str] = Field(default_factory=list)
+    shape: dict[str, Any] = Field(default_factory=dict)
+    declared: bool = False
+    state: str = ""
+    error: str | None = None
+    bytes: int | None = None
+    uses: int = 0
+    created_at: datetime | None = None
+    built_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
 class AgentDataCollection(WireModel):
     """One collection: how much is in it, what its payloads look like, and which indexes serve it."""
 
@@ -88,10 +120,11 @@ class AgentDataCollection(WireModel):
     count: int
     bytes: int | None = None
     fields: ListOrNull[AgentDataField] = Field(default_factory=list)
-    indexes: ListOrNull[Any] = Field(default_factory=list)
+    indexes: ListOrNull[AgentDataIndex] = Field(default_factory=list)
 
 
 class AgentDataCollections(WireModel):
-    """Collections as the server lists them."""
+    """A page of collections."""
 
     items: ListOrNull[AgentDataCollection]
+    next_page_token: str | None = None
