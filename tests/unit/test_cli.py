@@ -32,6 +32,11 @@ COMMANDS = [
     "serve",
     "worker",
     "run",
+    "records",
+    "records collections",
+    "records indexes",
+    "records export",
+    "records delete",
     "db",
     "db url",
     "db status",
@@ -72,7 +77,7 @@ def test_every_command_explains_itself_and_its_parameters(command):
 
 def test_the_list_of_commands_here_is_complete():
     group: Any = typer.main.get_command(app)
-    nested = [f"db {name}" for name in group.commands["db"].commands]
+    nested = [f"{outer} {name}" for outer in ("db", "records") for name in group.commands[outer].commands]
     assert sorted([*group.commands, *nested]) == sorted(COMMANDS)
 
 

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "server": SERVER,
     "testing": SERVER | {"testing"},
     "demo": SERVER | {"testing", "demo"},
-    "cli": SERVER | {"testing", "demo", "client", "cli"},
+    "cli": SERVER | {"testing", "demo", "client", "agent_data", "cli"},
     "client": {"errors", "wire", "client"},
     "agent_data": {"errors", "wire", "agent_data"},
     "__main__": {"cli"},

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from serai.cli.flags import read_settings
+from serai.cli.tables import size_text
 from serai.errors import ConfigurationError
 from serai.settings import Settings
 from serai.storage.backup import back_up, restore
@@ -66,7 +67,7 @@ def write_backup(file: Path, data_dir: Path | None, database_url: str | None) ->
         _existing(settings)
     with _database(settings) as dsn:
         size_bytes = asyncio.run(back_up(dsn, file))
-    print(f"Wrote {file} ({_size_text(size_bytes)}).")
+    print(f"Wrote {file} ({size_text(size_bytes)}).")
 
 
 def restore_backup(file: Path, data_dir: Path | None, database_url: str | None, *, replace: bool) -> None:
@@ -139,7 +140,7 @@ def _print_status(dsn: str, migrations: MigrationStatus, facts: DatabaseFacts) -
     sessions = ", ".join(f"{program} {count}" for program, count in facts.sessions.items())
     print(f"URL          {split_password(dsn)[0]}")
     print(f"Version      {migrations.server_version}")
-    print(f"Size         {_size_text(facts.size_bytes)}")
+    print(f"Size         {size_text(facts.size_bytes)}")
     print(f"Sessions     {sessions or 'none'}")
     print(f"Migrations   {len(migrations.applied)} applied, {len(migrations.pending)} pending")
     for name in migrations.pending:
@@ -157,7 +158,3 @@ def _state_text(state: ServerState) -> str:
 
 def _print_applied(names: list[str]) -> None:
     print("\n".join(f"applied {name}" for name in names) or "The database has every migration of this release.")
-
-
-def _size_text(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 100_000 else f"{size_bytes} bytes"

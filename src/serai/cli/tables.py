@@ -1,0 +1,33 @@
+"""Tables and sizes as plain text, for terminals and for programs that read lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serai.cli.answer_view import printable
+
+
+def table_text(heading: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Return lines of columns two blanks apart.
+
+    Args:
+        heading: the columns' names.
+        rows: their cells; control characters are replaced.
+        right: numbers of the columns that hold numbers, to be aligned at their ends.
+    """
+    from rich.cells import cell_len  # noqa: PLC0415 - knows how wide a character is
+
+    lines = [heading, *([" ".join(printable(cell).split()) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            " " * (width - cell_len(cell)) + cell if index in right else cell + " " * (width - cell_len(cell))
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a size as people read it."""
+    return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 100_000 else f"{size_bytes:,} bytes"
