@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -84,12 +84,18 @@ class Engine:
         self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
+        self._on_jobs: Callable[[], None] = lambda: None
 
-    async def start(self) -> None:
-        """Join the cluster and begin to claim."""
+    async def start(self, *, on_jobs: Callable[[], None] | None = None) -> None:
+        """Join the cluster and begin to claim.
+
+        Args:
+            on_jobs: called when another node's background job may have become claimable.
+        """
+        self._on_jobs = on_jobs or self._on_jobs
         self._loop = asyncio.get_running_loop()
         await self.node.start()
-        self._wakeups.start(on_queue=self.worker.wake, on_events=self._events.wake_followers)
+        self._wakeups.start(on_queue=self.worker.wake, on_jobs=self._on_jobs, on_events=self._events.wake_followers)
         self.worker.start()
 
     async def stop(self, *, drain_s: float = 0.0) -> None:
@@ -176,6 +182,10 @@ class Engine:
         """Return a run's state now and, once it rests, its answer."""
         return await self._store.get_answer(record.key)
 
+    def tell_jobs(self) -> None:
+        """Tell other nodes that a background job may be claimable."""
+        self._wakeups.tell_jobs()
+
     async def _find_repeated(self, new: NewRun) -> RunRecord:
         if new.idempotency_key is not None:
             first = await self._store.find_repeated(new.project_id, new.idempotency_key)
@@ -186,13 +196,15 @@ class Engine:
         raise ConflictError(f"A run with id '{new.id}' exists already; choose another run_id.")
 
     def _on_released(self) -> None:
-        """Called in the node's thread: other nodes' runs are claimable."""
+        """Called in the node's thread: other nodes' runs and jobs are claimable."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._look_for_runs)
+            self._loop.call_soon_threadsafe(self._look_for_work)
 
-    def _look_for_runs(self) -> None:
+    def _look_for_work(self) -> None:
         self.worker.wake()
+        self._on_jobs()
         self._wakeups.tell_queue()
+        self._wakeups.tell_jobs()
 
 
 def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:

@@ -20,6 +20,8 @@ CHANNEL: Final = "serai_wakeup"
 SHARDS: Final = 64
 ALL_SHARDS: Final = (1 << SHARDS) - 1
 _COALESCE_S: Final = 0.01
+_RUNS: Final = 1
+_JOBS: Final = 2
 _log = structlog.get_logger("serai.engine")
 
 
@@ -29,7 +31,7 @@ def shard_bit(key: UUID) -> int:
 
 
 class Wakeups:
-    """Tells other nodes of claimable runs and new events, and this node of theirs.
+    """Tells other nodes of claimable runs and jobs and of new events, and this node of theirs.
 
     Args:
         dsn: a direct connection, not one behind a transaction pooler.
@@ -41,19 +43,23 @@ class Wakeups:
         self._dsn = dsn
         self._node_id = node_id
         self._is_alone = is_alone
-        self._has_queue = False
+        self._queues = 0
         self._mask = 0
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, *, on_queue: Callable[[], None], on_events: Callable[[int], None]) -> None:
+    def start(
+        self, *, on_queue: Callable[[], None], on_jobs: Callable[[], None], on_events: Callable[[int], None]
+    ) -> None:
         """Begin listening, in the background.
 
         Args:
             on_queue: called when a run may have become claimable.
+            on_jobs: called when a job may have become claimable.
             on_events: called with the mask of shards that have new events.
         """
         self._on_queue = on_queue
+        self._on_jobs = on_jobs
         self._on_events = on_events
         self._task = asyncio.create_task(self._run(), name="serai-wakeups")
 
@@ -68,14 +74,21 @@ class Wakeups:
 
     def tell_queue(self) -> None:
         """Tell other nodes that a run may be claimable."""
-        if not self._is_alone():
-            self._has_queue = True
-            self._due.set()
+        self._tell_queue(_RUNS)
+
+    def tell_jobs(self) -> None:
+        """Tell other nodes that a job may be claimable."""
+        self._tell_queue(_JOBS)
 
     def tell_events(self, key: UUID) -> None:
         """Tell other nodes that a run has new committed events."""
         if not self._is_alone():
             self._mask |= shard_bit(key)
+            self._due.set()
+
+    def _tell_queue(self, queue: int) -> None:
+        if not self._is_alone():
+            self._queues |= queue
             self._due.set()
 
     async def _run(self) -> None:
@@ -104,22 +117,25 @@ class Wakeups:
         await connection.add_listener(CHANNEL, self._receive)
         # What was said while nobody listened is unknown: look at everything once.
         self._on_queue()
+        self._on_jobs()
         self._on_events(ALL_SHARDS)
         while not connection.is_closed():
             await self._due.wait()
             await asyncio.sleep(_COALESCE_S)
             self._due.clear()
-            has_queue, mask = self._has_queue, self._mask
-            self._has_queue, self._mask = False, 0
-            if has_queue or mask:
-                payload = f"{self._node_id}:{int(has_queue)}:{mask:x}"
+            queues, mask = self._queues, self._mask
+            self._queues, self._mask = 0, 0
+            if queues or mask:
+                payload = f"{self._node_id}:{queues}:{mask:x}"
                 await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
 
     def _receive(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        node_id, has_queue, mask = str(payload).split(":")
+        node_id, queues, mask = str(payload).split(":")
         if node_id == self._node_id:
             return
-        if has_queue == "1":
+        if int(queues) & _RUNS:
             self._on_queue()
+        if int(queues) & _JOBS:
+            self._on_jobs()
         if mask != "0":
             self._on_events(int(mask, 16))

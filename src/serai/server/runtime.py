@@ -10,12 +10,14 @@ import pydantic_ai
 import structlog
 
 from serai.engine.engine import Engine, EngineOptions
+from serai.engine.jobs import JobHandler, JobRunner
 from serai.errors import ConfigurationError
 from serai.records.idempotency import forget_expired
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.settings import Settings
 from serai.storage.connection import Database
+from serai.storage.jobs import JobStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 
@@ -38,6 +40,8 @@ class Runtime:
 
     database: Database
     engine: Engine
+    jobs: JobStore
+    job_runner: JobRunner
     records: RecordStore
     record_queries: RecordQueries
 
@@ -46,7 +50,12 @@ class Runtime:
         self.agents = agents
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
+        self._job_handlers: dict[str, JobHandler] = {}
         self._is_drained = False
+
+    def register_job(self, kind: str, handler: JobHandler) -> None:
+        """Have this node do the background jobs of a kind; before the start."""
+        self._job_handlers[kind] = handler
 
     async def start(self) -> None:
         """Start or join PostgreSQL, bring its tables up to date, and begin to take runs.
@@ -73,7 +82,12 @@ class Runtime:
                     max_takeovers=self.settings.max_takeovers,
                 ),
             )
-            await self.engine.start()
+            self.jobs = JobStore(self.database)
+            self.job_runner = JobRunner(
+                self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
+            )
+            await self.engine.start(on_jobs=self.job_runner.look)
+            self.job_runner.start()
         except BaseException:
             await self._stop_postgres()
             raise
@@ -81,20 +95,24 @@ class Runtime:
         self._upkeep.append(asyncio.create_task(partitions, name="serai-partitions"))
         keys = self._repeat(HOUR_S, lambda: forget_expired(self.database))
         self._upkeep.append(asyncio.create_task(keys, name="serai-keys"))
+        ended = self._repeat(HOUR_S, self.jobs.forget_ended)
+        self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
         if self._postgres is not None:
             self._upkeep.append(asyncio.create_task(self._keep_postgres(self._postgres), name="serai-postgres"))
 
     async def drain(self, *, timeout_s: float) -> None:
-        """Take no new run, wait for those that run here, hand over what is left after the time.
+        """Take no new run, wait for those that run here, hand over what is left after the time, and jobs at once.
 
         May be cancelled and called again with less time.
         """
         self._is_drained = True
+        await self.job_runner.stop()
         await self.engine.stop(drain_s=timeout_s)
 
     async def stop(self) -> None:
         """Hand over what still runs, close the connections, and leave PostgreSQL to whoever still uses it."""
         self._is_drained = True
+        await self.job_runner.stop()
         await self.engine.stop()
         for task in self._upkeep:
             task.cancel()

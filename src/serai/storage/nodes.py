@@ -1,4 +1,4 @@
-"""The nodes of the cluster: their rows, their locks, and what becomes of a dead one's runs."""
+"""The nodes of the cluster: their rows, their locks, and what becomes of a dead one's runs and jobs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ _WATCH = """
 select id, lease_until < now() as is_expired, pg_try_advisory_xact_lock_shared(lock_key) as is_lock_free
 from nodes where id <> $1"""
 
-# Nodes that own running runs and have no row: a claim that was under way when they died.
+# Nodes that own running runs or jobs and have no row: a claim that was under way when they died.
 _ORPHANS = """
-select distinct node_id from runs
-where status = 'RUNNING' and node_id is not null and not exists (select from nodes where nodes.id = runs.node_id)"""
+select distinct node_id from (
+    select node_id from runs where status = 'RUNNING' and node_id is not null
+    union all select node_id from jobs where status = 'RUNNING' and node_id is not null
+) as owner
+where not exists (select from nodes where nodes.id = owner.node_id)"""
 
 # Makes the running runs of nodes claimable, oldest key first as every statement that locks runs.
 _RELEASE = """
@@ -32,6 +35,14 @@ with held as (
 )
 update runs set status = 'PENDING', node_id = null, takeovers = takeovers + $2
 from held where runs.key = held.key returning runs.key"""
+
+# Makes the running jobs of nodes claimable; an attempt that its node gave up of its own accord does not count.
+_RELEASE_JOBS = """
+with held as (
+    select id from jobs where node_id = any($1::text[]) and status = 'RUNNING' order by id for update
+)
+update jobs set status = 'PENDING', node_id = null, attempts = attempts - 1 + $2
+from held where jobs.id = held.id returning jobs.id"""
 
 _REMOVE = "delete from nodes where id = any($1::text[])"
 
@@ -66,13 +77,19 @@ async def list_peers(connection: Connection, node_id: str) -> list[Peer]:
 
 
 async def list_orphans(connection: Connection) -> list[str]:
-    """Return the ids of nodes that own running runs and are not registered."""
+    """Return the ids of nodes that own running runs or jobs and are not registered."""
     return [row["node_id"] for row in await connection.fetch(_ORPHANS)]
 
 
 async def release_runs_of(connection: Connection, node_ids: Sequence[str], *, is_takeover: bool) -> int:
-    """Make the running runs of nodes claimable again; a takeover counts towards each run's bound. Return how many."""
-    return len(await connection.fetch(_RELEASE, list(node_ids), int(is_takeover)))
+    """Make the running runs and jobs of nodes claimable again; a takeover counts towards the bound of each.
+
+    Returns:
+        How many there were.
+    """
+    runs = await connection.fetch(_RELEASE, list(node_ids), int(is_takeover))
+    jobs = await connection.fetch(_RELEASE_JOBS, list(node_ids), int(is_takeover))
+    return len(runs) + len(jobs)
 
 
 async def remove_nodes(connection: Connection, node_ids: Sequence[str]) -> None:
