@@ -84,17 +84,20 @@ select
 """
 FACTS = _FACTS.format(ends=SAMPLED_AT_EACH_END, bytes=SAMPLED_BYTES, fields=MOST_FIELDS, depth=DEEPEST_FIELD)
 
-# The indexes of a project's collections, and how large they are.
+# The indexes of a project's collections, how large they are, and how often PostgreSQL has read them.
 _INDEXES = """
-select deployment_name, collection, name, kind, shape::text as shape, declared, state, error, uses,
-       pg_relation_size(to_regclass(quote_ident(name))) as bytes,
-       {created_at} as created_at, {built_at} as built_at,
-       {last_used_at} as last_used_at
-from record_indexes
+select deployment_name, collection, name, kind, shape::text as shape, declared, state, error,
+       greatest(uses, used.idx_scan) as uses, pg_relation_size(indexrelid) as bytes,
+       {created} as created_at, {built} as built_at, {last_used} as last_used_at
+from record_indexes left join pg_stat_user_indexes as used on indexrelid = to_regclass(quote_ident(name))
 where project_id = $1 and (deployment_name, collection) in (select * from unnest($2::text[], $3::text[]))
 order by record_indexes.created_at, name
 """
-INDEXES = _INDEXES.format(**{column: microseconds(column) for column in ("created_at", "built_at", "last_used_at")})
+INDEXES = _INDEXES.format(
+    created=microseconds("created_at"),
+    built=microseconds("built_at"),
+    last_used=microseconds("greatest(last_used_at, used.last_idx_scan)"),
+)
 
 _KEYS = (SortKey("deployment_name", "text", descending=False), SortKey("collection", "text", descending=False))
 _fields = msgspec.json.Decoder(list[tuple[list[str], list[str]]])

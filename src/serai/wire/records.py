@@ -92,7 +92,7 @@ class AgentDataIndex(WireModel):
         state: ``building``, ``ready``, ``dropping`` or ``failed``.
         error: why it failed.
         bytes: its size; None while there is none.
-        uses: how many questions it has served.
+        uses: how often PostgreSQL has scanned it.
         created_at: when it was decided upon.
         built_at: when it was ready.
         last_used_at: when it last served a question.

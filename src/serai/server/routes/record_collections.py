@@ -74,7 +74,7 @@ _INDEX_MEMBERS = {
     "state": {"enum": ["building", "ready", "dropping", "failed"]},
     "error": or_null(TEXT),
     "bytes": or_null(COUNT),
-    "uses": COUNT,
+    "uses": {**COUNT, "description": "Scans, as PostgreSQL counts them; a question may make several."},
     "created_at": TIME,
     "built_at": or_null(TIME),
     "last_used_at": or_null(TIME),
