@@ -31,11 +31,11 @@ from serai.records.sources import (
 )
 from serai.storage.connection import Database
 
+# What the records are grouped by. Fenced off: PostgreSQL would take each payload for a group of its own, and sort them.
+READ = "(select {read}, {times} from {table} where {condition} offset 0) as read"
+
 # Groups with what is known of each.
-GROUPS = """
-select {columns}, count(*) as count, min(created_at) as created_at{updated_at}
-from {table} where {condition} group by {by}
-"""
+GROUPS = "select {columns}, count(*) as count, {times} from {read} group by {by}"
 
 # One page of groups, each with the earliest of its records: found through its time, which hardly two records share.
 PAGE = """
@@ -55,7 +55,7 @@ select {shown} from records where project_id = {project} and id = (
 
 # How many groups there are.
 COUNT_GROUPS = """
-select count(*), {guard} as is_whole from (select from {table} where {condition} group by {by}) as groups
+select count(*), {guard} as is_whole from (select from {read} group by {by}) as groups
 """
 
 # All records as one group, which is there even when no record is.
@@ -65,6 +65,9 @@ FIRST = """(
         select id from {table} where {condition} order by created_at, id limit 1
     )
 )"""
+
+
+_EXTREMES = {"created_at": "min(created_at) as created_at", "updated_at": "max(updated_at) as updated_at"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,11 +129,17 @@ async def _groups(
     binding: bytes,
 ) -> bytes:
     columns = [_columns_of(source.fields, path, index) for index, path in enumerate(paths)]
+    times = ["created_at", "updated_at"] if source.table == "records" else ["created_at"]
     by = ", ".join(column.by for column in columns)
+    read = READ.format(
+        read=", ".join(column.read for column in columns),
+        times=", ".join(times),
+        table=source.table,
+        condition=condition,
+    )
     total = None
     if question.include_total:
-        statement = COUNT_GROUPS.format(guard=source.guard, table=source.table, condition=condition, by=by)
-        total = await fetch_count(database, statement, arguments)
+        total = await fetch_count(database, COUNT_GROUPS.format(guard=source.guard, read=read, by=by), arguments)
     if not question.page.limit:
         return render_items([], next_page_token=None, total=total)
     after, offset = "true", question.page.offset
@@ -139,9 +148,8 @@ async def _groups(
         offset = 0
     groups = GROUPS.format(
         columns=", ".join(column.columns for column in columns),
-        updated_at=", max(updated_at) as updated_at" if source.table == "records" else "",
-        table=source.table,
-        condition=condition,
+        times=", ".join(_EXTREMES[time] for time in times),
+        read=read,
         by=by,
     )
     statement = PAGE.format(
@@ -219,35 +227,35 @@ class _GroupColumns:
     """What one path adds to the statement.
 
     Attributes:
-        by: expressions to group by.
+        read: what is read of each record.
+        by: what to group by.
         columns: what the group then has: the lanes of the value, and the value itself if it is an array or an object.
         same: the condition that a record belongs to the page's group.
     """
 
+    read: str
     by: str
     columns: str
     same: str
 
 
 def _columns_of(fields: Fields, path: Path, index: int) -> _GroupColumns:
-    names = [f"{lane}_{index}" for lane in Lanes._fields]
+    names = _lanes_of_group(index)
     if not isinstance(fields, PayloadFields):
-        lanes = fields.lanes(path)
-        pairs = list(zip(lanes, names, strict=True))
+        pairs = list(zip(fields.lanes(path), names, strict=True))
         return _GroupColumns(
-            by=", ".join(lanes),
-            columns=", ".join([*(f"{lane} as {name}" for lane, name in pairs), f"'null'::jsonb as rest_{index}"]),
+            read=", ".join(f"{lane} as {name}" for lane, name in pairs),
+            by=", ".join(names),
+            columns=", ".join([*names, f"'null'::jsonb as rest_{index}"]),
             same=" and ".join(f"{lane} is not distinct from page.{name}" for lane, name in pairs),
         )
     # Two values are one group when jsonb says that they are equal: 1 and 1.0 are.
     value = f"coalesce({fields.value(path)}, 'null')"
-    lanes = lanes_of(value)
-    rest = f"case when jsonb_typeof({value}) in ('array', 'object') then {value} else 'null' end"
-    columns = [f"{value} as value_{index}", *(f"{lane} as {name}" for lane, name in zip(lanes, names, strict=True))]
+    own = f"value_{index}"
+    lanes = [f"{lane} as {name}" for lane, name in zip(lanes_of(own), names, strict=True)]
+    rest = f"case when jsonb_typeof({own}) in ('array', 'object') then {own} else 'null' end as rest_{index}"
     return _GroupColumns(
-        by=value,
-        columns=", ".join([*columns, f"{rest} as rest_{index}"]),
-        same=f"{value} = page.value_{index}",
+        read=f"{value} as {own}", by=own, columns=", ".join([own, *lanes, rest]), same=f"{value} = page.{own}"
     )
 
 
