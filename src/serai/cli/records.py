@@ -14,6 +14,7 @@ from serai.cli.remote import DEFAULT_URL, Key, Url
 app = typer.Typer(
     name="records",
     help="The records of a running server: collections, indexes, exports, deletes.\n\n"
+    "Without a key LLAMA_CLOUD_API_KEY is sent, as by the clients.\n\n"
     "Exit code: 0 done; 1 it failed here; 2 an argument is wrong; 3 no server answers; 4 the server refused.",
     no_args_is_help=True,
 )

@@ -17,7 +17,7 @@ from serai.records.paths import Path, format_path
 from serai.records.payload import REFUSED
 from serai.records.render import format_time, microseconds, render_items
 from serai.records.shapes import shape_from_json
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Database
 
 SAMPLED_AT_EACH_END = 200  # records
 SAMPLED_BYTES = 1024 * 1024  # as stored
@@ -130,23 +130,22 @@ async def list_collections(database: Database, listing: Listing) -> bytes:
     """
     binding = bind("collections", listing.project_id, listing.deployment_name)
     limit = listing.page.limit
-    async with database.connection() as connection:
-        names = await _find_names(connection, listing, binding) if limit else []
-        indexes = await _find_indexes(connection, listing.project_id, names[:limit])
-        items = [
-            _render(name, await connection.fetchrow(FACTS, listing.project_id, *name), indexes.get(name, ()))
-            for name in names[:limit]
-        ]
+    names = await _find_names(database, listing, binding) if limit else []
+    indexes = await _find_indexes(database, listing.project_id, names[:limit])
+    items = [
+        _render(name, await database.fetchrow(FACTS, listing.project_id, *name), indexes.get(name, ()))
+        for name in names[:limit]
+    ]
     token = make_page_token(names[limit - 1], binding) if len(names) > limit else None
     return render_items(items, next_page_token=token, total=None)
 
 
-async def _find_names(connection: Connection, listing: Listing, binding: bytes) -> list[tuple[str, str]]:
+async def _find_names(database: Database, listing: Listing, binding: bytes) -> list[tuple[str, str]]:
     """Return the names of the page's deployments and collections, and those of the one that follows."""
     arguments = Arguments()
     statement = names_statement(listing, _read_token(listing.page.token, binding), arguments)
     try:
-        rows = await connection.fetch(statement, *arguments.values)
+        rows = await database.fetch(statement, *arguments.values)
     except REFUSED as error:
         raise _bad_token(listing.page.token) from error
     return [(row[0], row[1]) for row in rows]
@@ -172,11 +171,11 @@ def names_statement(listing: Listing, after: Sequence[str], arguments: Arguments
 
 
 async def _find_indexes(
-    connection: Connection, project_id: str, names: Sequence[tuple[str, str]]
+    database: Database, project_id: str, names: Sequence[tuple[str, str]]
 ) -> Mapping[tuple[str, str], list[asyncpg.Record]]:
     deployments, collections = [name[0] for name in names], [name[1] for name in names]
     found: dict[tuple[str, str], list[asyncpg.Record]] = {}
-    for row in await connection.fetch(INDEXES, project_id, deployments, collections) if names else ():
+    for row in await database.fetch(INDEXES, project_id, deployments, collections) if names else ():
         found.setdefault((row["deployment_name"], row["collection"]), []).append(row)
     return found
 
