@@ -101,9 +101,9 @@ async def take_over(database: Database, record: RunRecord, *, node_id: str = "ot
     return taken[0]
 
 
-async def until(database: Database | Connection, sql: str, *args: Any) -> Any:
+async def until(database: Database | Connection, sql: str, *args: Any, timeout_s: float = 5) -> Any:
     """Ask again and again until the answer is true; return it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(timeout_s):
         while not (answer := await database.fetchval(sql, *args)):  # noqa: ASYNC110 - PostgreSQL has no event for it
             await asyncio.sleep(0.005)
     return answer

@@ -51,6 +51,7 @@ class Cluster:
 
     dsn: str
     folder: Path
+    os_file: Path = OS_FILE
     nodes: list[Node] = field(default_factory=list)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -62,7 +63,7 @@ class Cluster:
 
     def start_node(self, **settings: str) -> Node:
         """Start a server; settings are SERAI_… variables, for example fault="in_model_call:kill"."""
-        command = [sys.executable, "-m", "serai", "serve", str(OS_FILE), "--port", "{port}"]
+        command = [sys.executable, "-m", "serai", "serve", str(self.os_file), "--port", "{port}"]
         node = Node(command, env=self._environment(settings), log=self.folder / f"node{len(self.nodes)}.log")
         self.nodes.append(node)
         node.start()
@@ -72,7 +73,7 @@ class Cluster:
         """Start a node without HTTP."""
         with (self.folder / f"worker{len(self.workers)}.log").open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "serai", "worker", str(OS_FILE)],
+                [sys.executable, "-m", "serai", "worker", str(self.os_file)],
                 env=self._environment(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -10,9 +10,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler, JobRunner, pause_after
 from serai.errors import ConfigurationError, FencedError, ShuttingDownError
+from serai.server.runtime import Runtime
+from serai.settings import Settings
 from serai.storage import nodes
 from serai.storage.connection import Database
 from serai.storage.jobs import JobRecord, JobStatus, JobStore
@@ -322,7 +325,7 @@ async def test_a_task_whose_job_was_lost_or_cancelled_is_stopped(database: Datab
         assert not await store.cancel("p", job_id)
         with pytest.raises(FencedError):
             await job.report({})
-        runs.look()
+        await runs._reconcile()
         async with asyncio.timeout(5):
             while runs.held:  # noqa: ASYNC110 - a count
                 await asyncio.sleep(0.005)
@@ -377,6 +380,25 @@ async def test_a_job_whose_nodes_keep_dying_is_given_up_without_another_try(data
     assert handler.jobs.empty()
 
 
+async def test_a_job_outlives_lost_connections(database: Database, store: JobStore):
+    async def handler(job: ActiveJob) -> None:
+        for step in range(300):
+            await job.report({"steps": step + 1})
+            await job.check()
+
+    async with runner(database, handler) as runs, open_database(database.dsn) as other:
+        job_id = await runs.enqueue("work", {}, project_id="p")
+        assert job_id is not None
+        for steps in (20, 80, 140, 200):
+            await until(other, "select (progress->>'steps')::int >= $1 from jobs", steps)
+            await other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"
+            )
+        record = await ended(store, other, job_id)
+    assert (record.status, record.attempts, record.progress) == (JobStatus.COMPLETED, 1, {"steps": 300})
+
+
 async def test_a_claim_whose_answer_was_lost_is_let_go(database: Database, store: JobStore):
     await enqueue(store)
     await claim(store, node_id="node")
@@ -421,3 +443,56 @@ async def test_looking_for_jobs_uses_indexes_however_many_have_ended(database: D
     for index, look in looks.items():
         plan = "\n".join(row[0] for row in await database.fetch(f"explain {look}"))
         assert index in plan, plan
+
+
+@asynccontextmanager
+async def runtime(dsn: str, handler: JobHandler | None = None) -> AsyncIterator[Runtime]:
+    started = Runtime(settings=Settings(database_url=SecretStr(dsn)), agents={})
+    if handler is not None:
+        started.register_job("work", handler)
+    await started.start()
+    try:
+        yield started
+    finally:
+        await started.stop()
+
+
+async def test_a_server_does_the_jobs_it_has_handlers_for_and_hands_them_over(database: Database):
+    handler = Held()
+    async with runtime(database.dsn, handler) as server:
+        await server.job_runner.enqueue("work", {}, project_id="p")
+        await handler.jobs.get()
+        assert await database.fetchval("select node_id from jobs") == server.engine.node.id
+        await server.drain(timeout_s=5)
+        assert await database.fetchval("select status from jobs") == "PENDING"
+        await server.drain(timeout_s=0)
+    handler.go.set()
+    async with runtime(database.dsn, handler):
+        await until(database, "select status = 'COMPLETED' and attempts = 1 and epoch = 2 from jobs")
+
+
+async def test_nodes_wake_each_other_for_jobs(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("serai.engine.jobs.POLL_S", 3600.0)
+    handler = Held()
+    handler.go.set()
+    async with runtime(database.dsn, handler), runtime(database.dsn) as server:
+        while server.engine.node.is_alone:  # noqa: ASYNC110 - it learns in its own thread
+            await asyncio.sleep(0.02)
+        await server.job_runner.enqueue("work", {}, project_id="p")
+        await until(database, "select status = 'COMPLETED' from jobs")
+
+
+async def test_a_dead_nodes_job_wakes_its_successor(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("serai.engine.jobs.POLL_S", 3600.0)
+    handler = Held()
+    handler.go.set()
+    async with runtime(database.dsn, handler):
+        await until(
+            database,
+            "select count(*) = 1 from pg_stat_activity where application_name = 'serai-wakeups' "
+            "and datname = current_database()",
+        )
+        store = JobStore(database)
+        await enqueue(store)
+        await claim(store, node_id="never-seen")
+        await until(database, "select status = 'COMPLETED' and attempts = 2 from jobs", timeout_s=20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -17,7 +18,7 @@ from serai.storage.connection import Database, retry_while_unavailable
 from serai.storage.jobs import JobRecord, JobStore
 
 POLL_S: Final = 5.0
-IDLE_POLLS_PER_RECONCILE: Final = 6
+IDLE_RECONCILE_S: Final = 30.0
 MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 600.0
@@ -115,7 +116,7 @@ class JobRunner:
         self._max_jobs = max_jobs
         self._tell = tell
         self._held: dict[UUID, tuple[JobRecord, asyncio.Task[None]]] = {}
-        self._ending: set[UUID] = set()
+        self._ending: set[tuple[UUID, int]] = set()
         self._strangers: dict[UUID, int] = {}
         self._due = asyncio.Event()
         self._claimer: asyncio.Task[None] | None = None
@@ -180,16 +181,17 @@ class JobRunner:
             _log.warning("jobs_not_released", reason=error.message)
 
     async def _claim_loop(self) -> None:
-        polls = 0
+        reconciled_at = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._due.wait()
             self._due.clear()
-            polls += 1
             try:
                 await self._claim()
-                if self._held or self._strangers or polls % IDLE_POLLS_PER_RECONCILE == 0:
+                pause_s = POLL_S if self._held or self._strangers else IDLE_RECONCILE_S
+                if time.monotonic() - reconciled_at >= pause_s:
+                    reconciled_at = time.monotonic()
                     await self._reconcile()
             except DatabaseUnavailableError as error:
                 _log.warning("job_claims_wait", reason=error.message)
@@ -204,6 +206,8 @@ class JobRunner:
             self._begin(record)
 
     def _begin(self, record: JobRecord) -> None:
+        if record.id in self._held:  # lost without knowing it, and claimed again
+            self._held[record.id][1].cancel()
         task = asyncio.create_task(self._work(record), name=f"serai-job-{record.id}")
         self._held[record.id] = record, task
         task.add_done_callback(lambda ended: self._end(record, ended))
@@ -216,7 +220,7 @@ class JobRunner:
         before = dict(self._held)
         given = await self._store.list_running(self._node_id)
         for job_id, (record, task) in before.items():
-            if given.get(job_id) != record.epoch and job_id not in self._ending:
+            if given.get(job_id) != record.epoch and (job_id, record.epoch) not in self._ending:
                 _log.warning("job_lost", job_id=str(job_id), kind=record.kind)
                 task.cancel()
         unknown = {job_id: epoch for job_id, epoch in given.items() if job_id not in self._held}
@@ -228,7 +232,7 @@ class JobRunner:
             self._due.set()
 
     def _end(self, record: JobRecord, task: asyncio.Task[None]) -> None:
-        self._ending.discard(record.id)
+        self._ending.discard((record.id, record.epoch))
         held = self._held.get(record.id)
         if held is not None and held[1] is task:  # else claimed again meanwhile
             del self._held[record.id]
@@ -277,6 +281,6 @@ class JobRunner:
 
     async def _write_end(self, record: JobRecord, write: Callable[[], Awaitable[bool]]) -> None:
         """Write how an attempt ended; one that the fence refuses is another's business now."""
-        self._ending.add(record.id)
+        self._ending.add((record.id, record.epoch))
         if not await retry_while_unavailable(write):
             _log.info("job_end_fenced")

@@ -32,7 +32,7 @@ class Node:
         dsn: a direct connection to PostgreSQL.
         name: for people; default host name and process id.
         lease_s: seconds after which a frozen node's runs are taken over.
-        on_released: called in the thread when another node's runs have become claimable.
+        on_released: called in the thread when another node's runs or jobs have become claimable.
     """
 
     def __init__(self, dsn: str, *, name: str | None, lease_s: float, on_released: Callable[[], None]) -> None:
@@ -67,7 +67,7 @@ class Node:
             raise self._failure
 
     async def stop(self) -> None:
-        """Leave the cluster: runs still held become claimable at once, then row and lock go."""
+        """Leave the cluster: runs and jobs still held become claimable at once, then row and lock go."""
         self._stopping.set()
         if self._loop is not None and self._wake is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._wake.set)
@@ -147,6 +147,6 @@ class Node:
             released = await nodes.release_runs_of(connection, dead + frozen, is_takeover=True)
             await nodes.remove_nodes(connection, dead)
             if released:
-                _log.warning("runs_taken_over", runs=released, dead=dead, frozen=frozen)
+                _log.warning("taken_over", count=released, dead=dead, frozen=frozen)
                 self._on_released()
         self._peer_count = sum(1 for peer in peers if peer.id not in dead)
