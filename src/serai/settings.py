@@ -43,6 +43,16 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(10.0, gt=0, le=15, description="Seconds of silence before a stream gets a comment.")
     history_runs: int = Field(3, ge=0, le=1000, description="Earlier runs of a session an agent sees by default.")
 
+    record_indexes: Literal["auto", "declared", "off"] = Field(
+        "auto", description="Indexes of records: auto makes them where questions are slow; off makes and uses none."
+    )
+    record_index_slow_ms: float = Field(10.0, gt=0, description="Milliseconds from which a question counts as slow.")
+    record_indexes_per_collection: int = Field(8, ge=1, le=64, description="Indexes a collection may have.")
+    record_indexes_total: int = Field(200, ge=1, le=2000, description="Indexes all collections may have together.")
+    record_index_unused_days: int = Field(
+        14, ge=1, le=3650, description="Days until an index that nobody uses is dropped, unless it is declared."
+    )
+
     @field_validator("database_url")
     @classmethod
     def _check_scheme(cls, value: SecretStr | None) -> SecretStr | None:

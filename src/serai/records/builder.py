@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from serai.errors import RetryLaterError
 from serai.records.arguments import Arguments
 from serai.records.catalog import odd_mask
 from serai.records.fields import PayloadFields
@@ -24,10 +25,10 @@ from serai.records.index_drops import (
     release_unneeded,
     try_lock,
 )
-from serai.records.index_requests import IndexLimits, IndexRequest, Kind, index_name, is_indexable, wants_gin
+from serai.records.index_requests import IndexLimits, IndexRequest, Kind, index_name, why_no_shape_index
 from serai.records.paths import Path, format_path
 from serai.records.place import Place
-from serai.records.shapes import Shape, shape_to_json
+from serai.records.shapes import Shape
 from serai.records.slot_filling import (
     LONG_S,
     NoFreeSlotError,
@@ -37,11 +38,10 @@ from serai.records.slot_filling import (
     assign_slots,
     fill_slots,
 )
-from serai.records.slots import can_have_slot
 from serai.storage.connection import Connection
 
 LEAST_RECORDS: Final = 2_000
-MOST_FIELDS: Final = 5
+WAIT_S: Final = 5.0
 _log = structlog.get_logger("serai.records")
 
 # Whether an index can be used.
@@ -118,7 +118,7 @@ async def build(dsn: str, request: IndexRequest, report: Report, *, limits: Inde
         What came of it, in words.
 
     Raises:
-        DatabaseUnavailableError: PostgreSQL was lost; the build can be asked for again.
+        RetryLaterError: another index is being built, or PostgreSQL was lost; ask again.
     """
     progress = Progress(report)
     async with index_connection(dsn) as connection:
@@ -127,17 +127,20 @@ async def build(dsn: str, request: IndexRequest, report: Report, *, limits: Inde
 
 
 async def _wait_for_lock(connection: Connection, progress: Progress) -> None:
-    pause_s = 0.05
+    """Wait a little while for the build before, so that its successor need not be put off."""
+    pauses = 10
     while not await try_lock(connection):
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, 1.0)
+        if not pauses:
+            raise RetryLaterError("Another index of records is being built.", retry_after_s=int(WAIT_S))
+        pauses -= 1
+        await asyncio.sleep(WAIT_S / 10)
         await progress.tick(phase="queue")
 
 
 async def _build(connection: Connection, request: IndexRequest, progress: Progress, limits: IndexLimits) -> str:
     place = request.place
     kind = await _choose_kind(connection, request)
-    shape = shape_to_json(request.shape) if kind == "shape" else {}
+    shape = request.shape_of(kind)
     name = index_name(place, kind, shape)
     if refusal := await _find_no_need(connection, request, name):
         return refusal
@@ -159,11 +162,9 @@ async def _build(connection: Connection, request: IndexRequest, progress: Progre
 
 
 async def _choose_kind(connection: Connection, request: IndexRequest) -> Kind:
-    if not wants_gin(request.shape):
-        return "shape"
-    if request.is_declared:
-        return "gin" if request.shape.contains else "shape"
-    return "shape" if await connection.fetchval(_HAS_GIN, *names_of(request.place)) else "gin"
+    if request.first_kind == "gin" and not request.is_declared:
+        return "shape" if await connection.fetchval(_HAS_GIN, *names_of(request.place)) else "gin"
+    return request.first_kind
 
 
 async def _find_no_need(connection: Connection, request: IndexRequest, name: str) -> str | None:
@@ -207,13 +208,8 @@ async def _prepare_slots(connection: Connection, request: IndexRequest, name: st
 
 
 def _check_fields(shape: Shape) -> None:
-    if not is_indexable(shape):
-        raise GaveUpError("the time of the last update, or no field at all, makes no index")
-    if len(shape.fields) > MOST_FIELDS:
-        raise GaveUpError(f"{len(shape.fields)} fields are more than the {MOST_FIELDS} that an index may have")
-    for path in shape.fields:
-        if not can_have_slot(path):
-            raise GaveUpError(f"{format_path(path)} has a number among its names, and can have no slot")
+    if reason := why_no_shape_index(shape):
+        raise GaveUpError(reason)
 
 
 async def _check_newest(connection: Connection, place: Place, shape: Shape) -> None:

@@ -60,7 +60,7 @@ from record_indexes left join pg_stat_user_indexes on indexrelname = name
 where state in ('building', 'dropping')
    or (state = 'ready' and indexrelid is null)
    or (state = 'ready' and not declared
-       and greatest(last_used_at, last_idx_scan, built_at) < now() - make_interval(days => $1))
+       and greatest(last_used_at, last_idx_scan, built_at) < now() - make_interval(days => $1::int))
 """
 
 # Indexes that nothing speaks of.
@@ -98,10 +98,14 @@ async def try_lock(connection: Connection) -> bool:
     return bool(await connection.fetchval(_LOCK))
 
 
-async def sweep(dsn: str, *, unused_days: int) -> list[str]:
+async def sweep(dsn: str, *, unused_days: int | None) -> list[str]:
     """Drop indexes that nobody has used for some days, and what dead builders left; return the names of those dropped.
 
     Does nothing while an index is built, or another node sweeps.
+
+    Args:
+        dsn: the database; a connection of its own is used.
+        unused_days: None leaves unused indexes alone.
     """
     progress = Progress(_ignore)
     async with index_connection(dsn) as connection:

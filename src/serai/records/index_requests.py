@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from serai.records.paths import format_path
 from serai.records.place import Place
 from serai.records.shapes import Shape, shape_from_json, shape_to_json
+from serai.records.slots import can_have_slot
 
 Kind = Literal["gin", "shape"]
 
 PREFIX = "serai_ix_"
+MOST_FIELDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,21 @@ class IndexRequest:
     def key(self) -> str:
         """Digest of the collection and the shape: two requests with the same one are one."""
         return digest(self.place, shape_to_json(self.shape))
+
+    @property
+    def first_kind(self) -> Kind:
+        """The kind of index to be tried first; a person who names fields means an index on just these."""
+        is_equality_alone = not (self.shape.order or self.shape.ranged or self.shape.group)
+        return "gin" if self.shape.contains or (is_equality_alone and not self.is_declared) else "shape"
+
+    @property
+    def name(self) -> str:
+        """Name of the index to be tried first."""
+        return index_name(self.place, self.first_kind, self.shape_of(self.first_kind))
+
+    def shape_of(self, kind: Kind) -> dict[str, Any]:
+        """Return as JSON what an index of a kind would be for."""
+        return {} if kind == "gin" else shape_to_json(self.shape)
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON."""
@@ -74,12 +92,18 @@ def digest(place: Place, members: Mapping[str, Any]) -> str:
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def wants_gin(shape: Shape) -> bool:
-    """Tell whether an index on whole payloads is to be tried before one on slots."""
-    is_equality_alone = bool(shape.equal) and not (shape.order or shape.ranged or shape.group)
-    return bool(shape.contains) or is_equality_alone
-
-
 def is_indexable(shape: Shape) -> bool:
     """Tell whether any index can help questions of a shape."""
     return bool(shape.fields) and not shape.uses_updated_at
+
+
+def why_no_shape_index(shape: Shape) -> str | None:
+    """Return why there can be no index on slots for a shape, None if there can."""
+    if not is_indexable(shape):
+        return "the time of the last update, or no field at all, makes no index"
+    if len(shape.fields) > MOST_FIELDS:
+        return f"{len(shape.fields)} fields are more than the {MOST_FIELDS} that an index may have"
+    for path in shape.fields:
+        if not can_have_slot(path):
+            return f"{format_path(path)} has a number among its names, and can have no slot"
+    return None

@@ -12,7 +12,7 @@ import asyncpg
 
 from serai.records.paths import Path
 from serai.records.place import Place
-from serai.records.slots import FILL, SLOTS, SWEEP, keep_slots, paths_of_slot
+from serai.records.slots import FILL, REFILL, SLOTS, SWEEP, paths_of_slot
 from serai.storage.connection import Connection
 
 Report = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -35,18 +35,6 @@ _FIND_PLACE = "select * from record_places where project_id = $1 and deployment_
 _GIVE_SLOT = "update record_places set path_{slot} = $2, else_{slot} = $3 where number = $1"
 _TAKE_SLOTS = "update record_places set {nulls}, filled = filled & ~$2::int, version = version + 1 where number = $1"
 _MARK_FILLED = "update record_places set filled = filled | $2 where number = $1"
-
-# Records without slots, which a sweep may have taken from one that was deleted and made again at that moment.
-_REFILL = """
-with missing as materialized (
-    select records.* from records join record_places as place using (project_id, deployment_name, collection)
-    where place.number = $1 and not exists (
-        select from record_slots as kept
-        where kept.place = $1 and kept.id = records.id and kept.created_at = records.created_at
-    )
-    order by records.project_id, records.id for share of records
-), kept as ({keep}) select count(*) from missing
-"""
 
 # The transactions that are under way in this database: what they write, they decided by an older view of it.
 _UNDER_WAY = """
@@ -174,8 +162,10 @@ async def fill_slots(connection: Connection, place: Place, known: SlottedPlace, 
     await wait_for_others(connection, progress)
     count = await _fill(connection, place, progress)
     await wait_for_others(connection, progress)
-    for statement in (SWEEP, _REFILL.format(keep=keep_slots("missing"))):
-        await progress.during(_compare_all(connection, statement, known.number), phase="sweep", records=count)
+    names = (place.project_id, place.deployment_name, place.collection)
+    for statement in (SWEEP, REFILL):
+        compare = _compare_all(connection, statement, known.number, *names)
+        await progress.during(compare, phase="sweep", records=count)
     await connection.execute(_MARK_FILLED, known.number, sum(1 << (slot - 1) for slot in known.slots.values()))
     # Index-only scans need to know which pages hold no dead row.
     await progress.during(connection.execute("vacuum (analyze) record_slots", timeout=LONG_S), phase="vacuum")
@@ -240,11 +230,11 @@ async def _fill_chunk(
     raise AssertionError("the last try returns or raises")
 
 
-async def _compare_all(connection: Connection, statement: str, number: int) -> None:
+async def _compare_all(connection: Connection, statement: str, *arguments: Any) -> None:
     """Run a statement that compares two tables; without statistics PostgreSQL would seek each row among all others."""
     async with connection.transaction():
         await connection.execute("set local enable_nestloop = off")
-        await connection.execute(statement, number, timeout=LONG_S)
+        await connection.execute(statement, *arguments, timeout=LONG_S)
 
 
 async def _drop_rows(connection: Connection, number: int, progress: Progress) -> None:

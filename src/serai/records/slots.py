@@ -126,12 +126,26 @@ select created_at, id, (select count(*) from next) as count from next order by c
 """
 FILL = _FILL.format(slots=keep_slots("locked"))
 
-# Remove slots whose record is gone: a delete that overlapped a fill did not see them.
+# Remove slots whose record is gone: a delete that overlapped a fill did not see them. $1 is the number of the
+# collection, $2 to $4 name it.
 SWEEP = """
-delete from record_slots using record_places as place
-where place.number = $1 and record_slots.place = place.number and not exists (
+delete from record_slots
+where place = $1 and not exists (
     select from records
-    where records.project_id = place.project_id and records.id = record_slots.id
-      and records.deployment_name = place.deployment_name and records.collection = place.collection
+    where project_id = $2 and deployment_name = $3 and collection = $4 and records.id = record_slots.id
 )
 """
+
+# Fill the slots of records that have none, perhaps since a sweep took those of a record that was deleted and made again
+# at that moment. Parameters as above.
+REFILL = f"""
+with missing as materialized (
+    select records.* from records
+    where project_id = $2 and deployment_name = $3 and collection = $4 and not exists (
+        select from record_slots as kept
+        where kept.place = $1 and kept.id = records.id and kept.created_at = records.created_at
+    )
+    order by project_id, id for share of records
+), kept as ({keep_slots("missing")})
+select count(*) from missing
+"""  # noqa: S608 - our own text

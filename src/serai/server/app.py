@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pydantic_ai
 
     from serai.components.agent import AgentComponent
+    from serai.records.declared import RecordIndex
 
 _READABLE_HEADERS = ("X-Request-Id", "Retry-After", "Location", "ETag")
 
@@ -42,13 +43,14 @@ class AgentOS:
         base_app: a FastAPI app to build into; its routes, middleware and lifespan stay.
         settings: default read from the environment.
         quick_prompts: prompts that user interfaces offer, by component id.
+        record_indexes: indexes of records to be made whether questions are slow or not.
         runtime_factory: makes the runtime from this OS; for tests.
 
     Raises:
         ConfigurationError: an agent has no name, or two have the same id.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing an operator may say
         self,
         *,
         name: str | None = None,
@@ -58,6 +60,7 @@ class AgentOS:
         base_app: FastAPI | None = None,
         settings: Settings | None = None,
         quick_prompts: Mapping[str, Sequence[str]] | None = None,
+        record_indexes: Sequence[RecordIndex] = (),
         runtime_factory: Callable[[AgentOS], RuntimeLifecycle] | None = None,
     ) -> None:
         self.settings = settings or Settings()
@@ -71,6 +74,7 @@ class AgentOS:
         self.quick_prompts = {key: tuple(prompts) for key, prompts in (quick_prompts or {}).items()}
         if unknown := sorted(set(self.quick_prompts) - set(self.agents)):
             raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")
+        self.record_indexes = tuple(record_indexes)
         self._base_app = base_app
         self._runtime_factory = runtime_factory or _make_runtime
 
@@ -150,7 +154,7 @@ def _as_component(agent: Any, settings: Settings) -> Agent:
 def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
     from serai.server.runtime import Runtime  # noqa: PLC0415 - pulls in the database and the engine
 
-    return Runtime(settings=os.settings, agents=os.agents)
+    return Runtime(settings=os.settings, agents=os.agents, record_indexes=os.record_indexes)
 
 
 def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pydantic_ai
@@ -12,9 +13,11 @@ import structlog
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.errors import ConfigurationError
+from serai.records.declared import RecordIndex
 from serai.records.idempotency import forget_expired
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
+from serai.server.record_indexing import KIND, RecordIndexing
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
@@ -36,6 +39,7 @@ class Runtime:
     Args:
         settings: where the database is, and how a node behaves.
         agents: the hosted agents by id.
+        record_indexes: indexes of records that a person asks for.
     """
 
     database: Database
@@ -45,12 +49,15 @@ class Runtime:
     records: RecordStore
     record_queries: RecordQueries
 
-    def __init__(self, *, settings: Settings, agents: Mapping[str, Any]) -> None:
+    def __init__(
+        self, *, settings: Settings, agents: Mapping[str, Any], record_indexes: Sequence[RecordIndex] = ()
+    ) -> None:
         self.settings = settings
         self.agents = agents
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
-        self._job_handlers: dict[str, JobHandler] = {}
+        self._indexing = RecordIndexing(settings, record_indexes)
+        self._job_handlers: dict[str, JobHandler] = {KIND: self._indexing.do}
         self._is_drained = False
 
     def register_job(self, kind: str, handler: JobHandler) -> None:
@@ -71,7 +78,7 @@ class Runtime:
             await self.database.open()
             await create_partitions(self.database)
             self.records = RecordStore(self.database)
-            self.record_queries = RecordQueries(self.database)
+            self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
             self.engine = Engine(
                 self.database,
                 list(self.agents.values()),
@@ -88,6 +95,7 @@ class Runtime:
             )
             await self.engine.start(on_jobs=self.job_runner.look)
             self.job_runner.start()
+            await self._indexing.start(self.job_runner)
         except BaseException:
             await self._stop_postgres()
             raise
@@ -95,6 +103,9 @@ class Runtime:
         self._upkeep.append(asyncio.create_task(partitions, name="serai-partitions"))
         keys = self._repeat(HOUR_S, lambda: forget_expired(self.database))
         self._upkeep.append(asyncio.create_task(keys, name="serai-keys"))
+        started_at = time.monotonic()
+        indexes = self._repeat(HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at))
+        self._upkeep.append(asyncio.create_task(indexes, name="serai-record-indexes"))
         ended = self._repeat(HOUR_S, self.jobs.forget_ended)
         self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
         if self._postgres is not None:
@@ -117,6 +128,7 @@ class Runtime:
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
+        await self._indexing.close()
         await self.database.close()
         await self._stop_postgres()
 
