@@ -97,7 +97,7 @@ class Slotted:
         after = (datetime(1970, 1, 1, tzinfo=UTC), "")
         while row := await self.database.fetchrow(FILL, *self.where, *after, 3):
             after = (row["created_at"], row["id"])
-        assert await self.database.execute(SWEEP, self.number) == "DELETE 0"
+        assert await self.database.execute(SWEEP, self.number, *self.where) == "DELETE 0"
 
 
 async def write(slotted: Slotted, history: Any, data: st.DataObject) -> list[Record]:

@@ -24,6 +24,7 @@ PUBLIC_NAMES = {
         "AgentOS",
         "AgentOSClient",
         "AsyncAgentDataClient",
+        "RecordIndex",
         "RunDeps",
         "SyncAgentOSClient",
         "__version__",
