@@ -105,7 +105,9 @@ select format(
 _ON_SLOTS = "create index concurrently {name} on record_slots ({keys}){include} where place = {place}"
 
 
-async def build(dsn: str, request: IndexRequest, report: Report, *, limits: IndexLimits | None = None) -> str:
+async def build(
+    dsn: str, request: IndexRequest, report: Report, *, limits: IndexLimits | None = None, wait_s: float = WAIT_S
+) -> str:
     """Build the index that a request needs, unless it is there; begins anew when an earlier attempt died.
 
     Args:
@@ -113,6 +115,7 @@ async def build(dsn: str, request: IndexRequest, report: Report, *, limits: Inde
         request: what is asked for.
         report: told about every second how far this is; when it raises, the build stops.
         limits: how many indexes there may be.
+        wait_s: how long to wait for the build before, so that this one need not be put off.
 
     Returns:
         What came of it, in words.
@@ -122,18 +125,17 @@ async def build(dsn: str, request: IndexRequest, report: Report, *, limits: Inde
     """
     progress = Progress(report)
     async with index_connection(dsn) as connection:
-        await _wait_for_lock(connection, progress)
+        await _wait_for_lock(connection, progress, wait_s)
         return await _build(connection, request, progress, limits or IndexLimits())
 
 
-async def _wait_for_lock(connection: Connection, progress: Progress) -> None:
-    """Wait a little while for the build before, so that its successor need not be put off."""
-    pauses = 10
+async def _wait_for_lock(connection: Connection, progress: Progress, wait_s: float) -> None:
+    pauses = 20
     while not await try_lock(connection):
         if not pauses:
             raise RetryLaterError("Another index of records is being built.", retry_after_s=int(WAIT_S))
         pauses -= 1
-        await asyncio.sleep(WAIT_S / 10)
+        await asyncio.sleep(wait_s / 20)
         await progress.tick(phase="queue")
 
 
