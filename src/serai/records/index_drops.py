@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -22,11 +22,9 @@ _log = structlog.get_logger("serai.records")
 # One build or sweep at a time. Never waited for in a statement: `create index concurrently` would wait for that.
 _LOCK = "select pg_try_advisory_lock(hashtextextended('serai record indexes', 0))"
 
-_SESSION = {
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "client_connection_check_interval": "2000",  # a dead builder's statement ends, and with it its lock
-}
+_SESSION = {"statement_timeout": "0", "lock_timeout": "0"}
+# A dead builder's statement ends, and with it its lock. Not every operating system can.
+_END_WITH_CLIENT = "set client_connection_check_interval = '2s'"
 
 _DROPPING = "update record_indexes set state = 'dropping' where name = $1"
 _REMOVE = "delete from record_indexes where name = $1"
@@ -84,7 +82,10 @@ async def index_connection(dsn: str) -> AsyncIterator[Connection]:
     """
     connection = await connect(dsn, application_name="serai record indexes", settings=_SESSION)
     try:
+        with suppress(asyncpg.InvalidParameterValueError):
+            await connection.execute(_END_WITH_CLIENT)
         yield connection
+        await connection.close(timeout=2)
     except Exception as error:
         if is_connection_failure(error):
             raise unavailable(error) from error
