@@ -119,6 +119,11 @@ async def test_a_table_has_a_column_for_each_member(api: httpx.AsyncClient):
     ]
 
 
+async def test_a_table_can_be_ordered_by_a_field(api: httpx.AsyncClient):
+    response = await ask(api, "/:export", format="csv", order_by="n desc, name", filter={"n": {"ne": None}})
+    assert [row["n"] for row in csv.DictReader(io.StringIO(response.text))] == ["3", "2.5", "1"]
+
+
 async def test_a_table_has_the_fields_that_were_asked_for(api: httpx.AsyncClient):
     response = await ask(api, "/:export", format="csv", fields=["data.name", "no.such"], filter={"n": {"eq": 1}})
     [row] = csv.DictReader(io.StringIO(response.text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ import msgspec
 from serai.errors import InvalidFieldError
 from serai.records.arguments import Arguments
 from serai.records.fields import PayloadFields
-from serai.records.filters import compile_filter, parse_filter
+from serai.records.filters import Filter, compile_filter, parse_filter
 from serai.records.orders import parse_order, sort_keys
 from serai.records.paths import Path, PathError, parse_path
 from serai.records.place import Place
@@ -86,34 +86,46 @@ async def export(database: Database, question: Export) -> AsyncGenerator[bytes, 
 
 
 async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
-    arguments = Arguments()
-    source = source_of(question.place, None, arguments)
-    condition = f"{source.scope} and {compile_filter(parse_filter(question.filter), source.fields, arguments)}"
-    order = ", ".join(key.clause for key in sort_keys(parse_order(question.order_by), source.fields))
+    terms = parse_filter(question.filter)
+    items = parse_order(question.order_by)
     paths = _parse_fields(question.fields)
     async with _one_moment(dsn) as connection:
-        if question.format == "ndjson":
-            statement = EXPORT.format(columns=COLUMNS, condition=condition, order=order)
-            async for rows in _read(connection, statement, arguments):
-                yield b"".join(record + b"\n" for record in render_found(rows, question.place))
-            return
-        if paths is None:
-            members = MEMBERS.format(condition=condition, limit=MOST_COLUMNS + 1)
-            found = await connection.fetch(members, *arguments.values, timeout=STATEMENT_TIMEOUT_S)
-            if len(found) > MOST_COLUMNS:
-                msg = f"the payloads have more than {MOST_COLUMNS} members: name those to export"
-                raise InvalidFieldError.of(("body", "fields"), msg, kind="too_many_columns")
-            paths = {row["member"]: Path((row["member"],)) for row in found}
-        fields = PayloadFields(arguments)
-        cells = ", ".join(f"{fields.value(path)}::text as cell_{index}" for index, path in enumerate(paths.values()))
-        columns = ", ".join([*_OWN.values(), *([cells] if cells else [])])
-        statement = EXPORT.format(columns=columns, condition=condition, order=order)
-        heading = [[*_OWN, *paths]]
+        if paths is None and question.format == "csv":
+            paths = await _find_members(connection, question.place, terms)
+        arguments = Arguments()
+        source = source_of(question.place, None, arguments)
+        statement = EXPORT.format(
+            columns=COLUMNS if question.format == "ndjson" else _table_columns(paths or {}, arguments),
+            condition=f"{source.scope} and {compile_filter(terms, source.fields, arguments)}",
+            order=", ".join(key.clause for key in sort_keys(items, source.fields)),
+        )
+        heading = [[*_OWN, *(paths or ())]]
         async for rows in _read(connection, statement, arguments):
-            yield _table([*heading, *(_line(row, len(paths)) for row in rows)])
-            heading = []
-        if heading:
+            if question.format == "ndjson":
+                yield b"".join(record + b"\n" for record in render_found(rows, question.place))
+            else:
+                yield _table([*heading, *map(_line, rows)])
+                heading = []
+        if heading and question.format == "csv":
             yield _table(heading)
+
+
+async def _find_members(connection: Connection, place: Place, terms: Filter) -> dict[str, Path]:
+    """Return the members of all payloads that match, by name."""
+    arguments = Arguments()
+    source = source_of(place, None, arguments)
+    condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"
+    statement = MEMBERS.format(condition=condition, limit=MOST_COLUMNS + 1)
+    found = await connection.fetch(statement, *arguments.values, timeout=STATEMENT_TIMEOUT_S)
+    if len(found) > MOST_COLUMNS:
+        msg = f"the payloads have more than {MOST_COLUMNS} members: name those to export"
+        raise InvalidFieldError.of(("body", "fields"), msg, kind="too_many_columns")
+    return {row["member"]: Path((row["member"],)) for row in found}
+
+
+def _table_columns(paths: Mapping[str, Path], arguments: Arguments) -> str:
+    fields = PayloadFields(arguments)
+    return ", ".join([*_OWN.values(), *(f"{fields.value(path)}::text" for path in paths.values())])
 
 
 @asynccontextmanager
@@ -152,9 +164,9 @@ def _parse_fields(fields: Sequence[str] | None) -> dict[str, Path] | None:
     return paths
 
 
-def _line(row: asyncpg.Record, cells: int) -> list[str]:
-    times = [format_time(row[index]).decode() for index in (1, 2)]
-    return [row[0], *times, *(_cell_text(row[f"cell_{index}"]) for index in range(cells))]
+def _line(row: asyncpg.Record) -> list[str]:
+    record_id, created_at, updated_at, *cells = row
+    return [record_id, format_time(created_at).decode(), format_time(updated_at).decode(), *map(_cell_text, cells)]
 
 
 def _cell_text(value: str | None) -> str:
