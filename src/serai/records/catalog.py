@@ -13,7 +13,7 @@ import structlog
 from serai.errors import RetryLaterError
 from serai.records.paths import Path
 from serai.records.place import Place
-from serai.records.shapes import Shape, SlotPlan, shape_from_json
+from serai.records.shapes import GinPlan, Plan, Shape, SlotPlan, shape_from_json
 from serai.records.slots import SLOTS, long_bit, nested_bit
 from serai.storage.connection import Database
 
@@ -24,10 +24,9 @@ _log = structlog.get_logger("serai.records")
 # Collections that have slots, and what is in them.
 PLACES = "select * from record_places"
 
-# Indexes on slots that can be used.
-SHAPES = """
-select project_id, deployment_name, collection, shape::text as shape from record_indexes
-where kind = 'shape' and state = 'ready'
+# Indexes that can be used.
+READY = """
+select project_id, deployment_name, collection, kind, shape::text as shape from record_indexes where state = 'ready'
 """
 
 # Write down the use of indexes, which PostgreSQL counts and forgets when it crashes.
@@ -76,14 +75,16 @@ class Catalog:
         self._database = database
         self._learn = learn or (lambda place, shape, seconds: None)  # noqa: ARG005 - an advisor's signature
         self._hot: dict[Place, _Hot] = {}
+        self._with_gin: set[Place] = set()
         self._noted_at = time.monotonic()
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
-    def plans(self, place: Place, shape: Shape) -> Sequence[SlotPlan | None]:
-        """Return the ways to answer a question, the best first; the last is None, the table of records."""
+    def plans(self, place: Place, shape: Shape) -> Sequence[Plan]:
+        """Return the ways to answer a question, the best first; the last reads payloads."""
         plan = self._plan(place, shape)
-        return (None,) if plan is None else (plan, None)
+        on_payloads = GinPlan() if place in self._with_gin and (shape.equal or shape.contains) else None
+        return (on_payloads,) if plan is None else (plan, on_payloads)
 
     def learn(self, place: Place, shape: Shape, seconds: float) -> None:
         """Tell the advisor how long an answer took."""
@@ -117,13 +118,16 @@ class Catalog:
                 if row[f"path_{slot}"] is not None and row["filled"] & long_bit(slot)
             }
             hot[place] = _Hot(row["number"], row["version"], slots)
-        for row in await self._database.fetch(SHAPES) if hot else ():
+        with_gin = set()
+        for row in await self._database.fetch(READY):
             place = Place(
                 project_id=row["project_id"], deployment_name=row["deployment_name"], collection=row["collection"]
             )
-            if place in hot:
+            if row["kind"] == "gin":
+                with_gin.add(place)
+            elif place in hot:
                 hot[place].indexes.add(shape_from_json(msgspec.json.decode(row["shape"])))
-        self._hot = hot
+        self._hot, self._with_gin = hot, with_gin
         self._read_at = time.monotonic()
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from serai.records.paths import TIMESTAMPS, Path, PathError, parse_path
 from serai.records.payload import Location
 from serai.records.place import Place
 from serai.records.render import render_group, render_items
-from serai.records.shapes import Shape, SlotPlan, shape_of
+from serai.records.shapes import Plan, Shape, shape_of
 from serai.records.sources import (
     IncompleteError,
     Planner,
@@ -107,7 +107,7 @@ async def aggregate(database: Database, planner: Planner, question: Aggregation)
     keys = _sort_keys(order, paths)
     binding = bind("aggregate", question.place, terms, order, tuple(question.group_by))
 
-    async def ask(plan: SlotPlan | None) -> bytes:
+    async def ask(plan: Plan) -> bytes:
         arguments = Arguments()
         source = source_of(question.place, plan, arguments)
         condition = f"{source.scope} and {compile_filter(terms, source.fields, arguments)}"

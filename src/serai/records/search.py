@@ -13,7 +13,7 @@ from serai.records.orders import OrderItem, SortKey, parse_order, sort_keys
 from serai.records.paging import FIRST_PAGE, Page, bind, make_page_token, read_page_token, rows_after
 from serai.records.place import Place
 from serai.records.render import microseconds, render_found, render_items
-from serai.records.shapes import SlotPlan, shape_of
+from serai.records.shapes import Plan, SlotPlan, shape_of
 from serai.records.sources import Planner, answer, check_whole, fetch_count, source_of
 from serai.storage.connection import Database
 
@@ -75,7 +75,7 @@ async def search(database: Database, planner: Planner, question: Search) -> byte
 
 
 async def _search(
-    database: Database, question: Search, terms: Filter, order: tuple[OrderItem, ...], plan: SlotPlan | None
+    database: Database, question: Search, terms: Filter, order: tuple[OrderItem, ...], plan: Plan
 ) -> bytes:
     arguments = Arguments()
     source = source_of(question.place, plan, arguments)
@@ -94,11 +94,11 @@ async def _search(
     if question.page.token is not None:
         ranges = rows_after(keys, read_page_token(question.page.token, keys, binding), arguments)
         offset = 0
-    if plan is None:
+    if not isinstance(plan, SlotPlan):
         ranges = [" or ".join(ranges)]
     parts = [f"{condition} and ({one})" for one in ranges]
     most = arguments.add(limit + 1, "bigint")  # one more tells whether another page follows
-    if plan is None and not offset:
+    if not isinstance(plan, SlotPlan) and not offset:
         statement = PAGE.format(columns=_columns(keys), condition=parts[0], order=_order(keys), limit=most)
     else:
         project = arguments.add(question.place.project_id, "text")

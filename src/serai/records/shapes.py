@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from serai.records.filters import Filter, Term, TimeTerm
 from serai.records.orders import OrderItem
@@ -53,6 +53,18 @@ class SlotPlan:
     place: int
     slots: Mapping[Path, int]
     guard: str
+
+
+class GinPlan:
+    """Answer from the payloads of a collection that has an index on them.
+
+    The statement names the collection itself: a plan for any collection, which PostgreSQL makes of a statement that
+    comes often, could not use an index of one.
+    """
+
+
+Plan: TypeAlias = SlotPlan | GinPlan | None
+"""How to answer a question; None: from payloads, as they are."""
 
 
 def shape_of(terms: Filter, order: Iterable[OrderItem] = (), group: Iterable[Path] = ()) -> Shape:

@@ -10,7 +10,7 @@ from typing import Protocol
 from serai.records.arguments import Arguments
 from serai.records.fields import Fields, PayloadFields, SlotFields
 from serai.records.place import Place
-from serai.records.shapes import Shape, SlotPlan
+from serai.records.shapes import Plan, Shape, SlotPlan
 from serai.storage.connection import Database
 
 
@@ -38,8 +38,8 @@ class IncompleteError(Exception):
 class Planner(Protocol):
     """Knows what indexes there are, and learns which are missing."""
 
-    def plans(self, place: Place, shape: Shape) -> Sequence[SlotPlan | None]:
-        """Return the ways to answer a question, the best first; the last is None, the table of records."""
+    def plans(self, place: Place, shape: Shape) -> Sequence[Plan]:
+        """Return the ways to answer a question, the best first; the last reads payloads."""
 
     def learn(self, place: Place, shape: Shape, seconds: float) -> None:
         """Take note of how long an answer took."""
@@ -48,7 +48,7 @@ class Planner(Protocol):
 class PlainPlanner:
     """A planner that knows of the table of records only."""
 
-    def plans(self, place: Place, shape: Shape) -> Sequence[SlotPlan | None]:  # noqa: ARG002 - a planner's signature
+    def plans(self, place: Place, shape: Shape) -> Sequence[Plan]:  # noqa: ARG002 - a planner's signature
         """Return the one way."""
         return (None,)
 
@@ -56,9 +56,7 @@ class PlainPlanner:
         """Forget."""
 
 
-async def answer(
-    planner: Planner, place: Place, shape: Shape, ask: Callable[[SlotPlan | None], Awaitable[bytes]]
-) -> bytes:
+async def answer(planner: Planner, place: Place, shape: Shape, ask: Callable[[Plan], Awaitable[bytes]]) -> bytes:
     """Return the first complete answer that the planner's ways lead to."""
     started = time.perf_counter()
     for plan in planner.plans(place, shape):
@@ -91,10 +89,11 @@ async def fetch_count(database: Database, statement: str, arguments: Arguments) 
     return count
 
 
-def source_of(place: Place, plan: SlotPlan | None, arguments: Arguments) -> Source:
+def source_of(place: Place, plan: Plan, arguments: Arguments) -> Source:
     """Return the source that a plan names."""
-    if plan is None:
-        return Source("records", scope_of(place, arguments), PayloadFields(arguments))
+    if not isinstance(plan, SlotPlan):
+        scope = scope_of(place, arguments) if plan is None else _literal_scope(place)
+        return Source("records", scope, PayloadFields(arguments))
     scope = f"place = {int(plan.place)} and (select {plan.guard})"
     return Source("record_slots", scope, SlotFields(plan.slots, arguments), plan.guard)
 
@@ -106,3 +105,17 @@ def scope_of(place: Place, arguments: Arguments) -> str:
         f"and deployment_name = {arguments.add(place.deployment_name, 'text')} "
         f"and collection = {arguments.add(place.collection, 'text')}"
     )
+
+
+def _literal_scope(place: Place) -> str:
+    """Return the same with the names as literals; they name a collection that PostgreSQL has an index of."""
+    return (
+        f"project_id = {_quote(place.project_id)} and deployment_name = {_quote(place.deployment_name)} "
+        f"and collection = {_quote(place.collection)}"
+    )
+
+
+def _quote(text: str) -> str:
+    """Quote a text so that PostgreSQL reads it the same way under every setting."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'::text"
