@@ -385,7 +385,8 @@ async def test_slow_questions_get_an_index_in_the_background(database: Database,
         question = Aggregation(place=PLACE, group_by=("status", "dept"), count=True, first=True, include_total=True)
         for _ in range(4):
             await runtime.record_queries.aggregate(question)
-        await until(database, IS_READY, 1)
+        await until(database, "select count(*) = 1 from jobs where status = 'COMPLETED'")
+        assert await database.fetchval(IS_READY, 1)
         after = json.loads(await runtime.record_queries.aggregate(question))
     assert {key: after[key] for key in before} == before
     assert [row["shape"] for row in await database.fetch(INDEXES)] == ['{"group": ["status", "dept"]}']
