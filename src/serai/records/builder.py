@@ -26,6 +26,7 @@ from serai.records.index_drops import (
     try_lock,
 )
 from serai.records.index_requests import IndexLimits, IndexRequest, Kind, index_name, why_no_shape_index
+from serai.records.likely_fields import find_likely_fields
 from serai.records.paths import Path, format_path
 from serai.records.place import Place
 from serai.records.shapes import Shape
@@ -224,10 +225,10 @@ async def _check_newest(connection: Connection, place: Place, shape: Shape) -> N
 
 
 async def _assign(connection: Connection, place: Place, paths: Sequence[Path], progress: Progress) -> SlottedPlace:
-    await release_unneeded(connection, place, progress)
+    likely = await find_likely_fields(connection, place, paths)
     while True:
         try:
-            return await assign_slots(connection, place, paths)
+            return await assign_slots(connection, place, paths, likely=likely)
         except NoFreeSlotError:
             await free_slots(connection, place, progress)
 

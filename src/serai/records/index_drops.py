@@ -14,7 +14,7 @@ from serai.records.index_requests import PREFIX, IndexLimits
 from serai.records.paths import Path
 from serai.records.place import Place
 from serai.records.shapes import shape_from_json
-from serai.records.slot_filling import LONG_S, Progress, drop_orphans, release_slots
+from serai.records.slot_filling import LONG_S, Progress, drop_orphans, drop_slots_of, take_slots
 from serai.storage.connection import Connection, connect, is_connection_failure, unavailable
 
 _log = structlog.get_logger("serai.records")
@@ -143,11 +143,13 @@ async def make_room(connection: Connection, place: Place, name: str, limits: Ind
 
 
 async def free_slots(connection: Connection, place: Place, progress: Progress) -> None:
-    """Drop an index of a collection that needs slots.
+    """Take away the slots that no index needs; if there are none, drop an index that needs slots.
 
     Raises:
         GaveUpError: none may be dropped.
     """
+    if await take_slots(connection, place, await _find_needed(connection, place)):
+        return
     await _drop_least_used(connection, names_of(place), progress, why="all slots are in use", kind="shape")
 
 
@@ -167,11 +169,12 @@ async def drop_from_postgres(connection: Connection, name: str, progress: Progre
 
 
 async def release_unneeded(connection: Connection, place: Place, progress: Progress) -> None:
-    """Take away the slots that no index of a collection needs."""
-    rows = await connection.fetch(_SHAPES, *names_of(place))
-    shapes = [shape_from_json(msgspec.json.decode(row["shape"])) for row in rows]
-    needed: set[Path] = {path for shape in shapes for path in shape.fields}
-    await release_slots(connection, place, needed, progress)
+    """Take away the slots of a collection, if no index needs any.
+
+    As long as one does, the others stay filled: the next index may need them, and filling writes all copies anew.
+    """
+    if not await _find_needed(connection, place):
+        await drop_slots_of(connection, place, progress)
 
 
 def names_of(place: Place) -> tuple[str, str, str]:
@@ -182,6 +185,13 @@ def names_of(place: Place) -> tuple[str, str, str]:
 def place_of(row: asyncpg.Record) -> Place:
     """Return the collection of a row."""
     return Place(project_id=row["project_id"], deployment_name=row["deployment_name"], collection=row["collection"])
+
+
+async def _find_needed(connection: Connection, place: Place) -> set[Path]:
+    """Return the fields for which indexes of a collection need slots."""
+    rows = await connection.fetch(_SHAPES, *names_of(place))
+    shapes = [shape_from_json(msgspec.json.decode(row["shape"])) for row in rows]
+    return {path for shape in shapes for path in shape.fields}
 
 
 async def _drop_least_used(

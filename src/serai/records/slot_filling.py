@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -137,8 +137,16 @@ async def find_place(connection: Connection, place: Place) -> SlottedPlace | Non
     return None if row is None else SlottedPlace.of(row)
 
 
-async def assign_slots(connection: Connection, place: Place, paths: Sequence[Path]) -> SlottedPlace:
+async def assign_slots(
+    connection: Connection, place: Place, paths: Sequence[Path], *, likely: Sequence[Path] = ()
+) -> SlottedPlace:
     """Give slots to fields that have none: from now on each new write fills them.
+
+    Args:
+        connection: where the assignment is committed.
+        place: the collection.
+        paths: fields that need slots.
+        likely: fields that get those which are left, if any is given: filling more of them at once costs little.
 
     Raises:
         NoFreeSlotError: there are not enough.
@@ -151,6 +159,9 @@ async def assign_slots(connection: Connection, place: Place, paths: Sequence[Pat
         free = [slot for slot in range(1, SLOTS + 1) if slot not in known.slots.values()]
         if len(missing) > len(free):
             raise NoFreeSlotError
+        if missing:
+            taken = {path.segments for path in known.slots}
+            missing += [path for path in likely if path.segments not in taken]
         given = dict(zip(missing, free, strict=False))
         for path, slot in given.items():
             await connection.execute(_GIVE_SLOT.format(slot=slot), known.number, *paths_of_slot(path))
@@ -181,22 +192,25 @@ async def wait_for_others(connection: Connection, progress: Progress) -> None:
         await progress.tick(phase="wait")
 
 
-async def release_slots(connection: Connection, place: Place, needed: Iterable[Path], progress: Progress) -> None:
-    """Take away slots that no index needs; the collection's copies, too, when none is left."""
+async def take_slots(connection: Connection, place: Place, needed: Collection[Path]) -> bool:
+    """Take away the slots of fields that are not needed; tell whether there were any."""
     known = await find_place(connection, place)
-    if known is None:
-        return
-    needed = set(needed)
-    kept = {slot for path, slot in known.slots.items() if path in needed}
-    if not kept:
+    gone = [slot for path, slot in known.slots.items() if path not in needed] if known is not None else []
+    if known is None or not gone:
+        return False
+    nulls = ", ".join(f"path_{slot} = null, else_{slot} = null" for slot in sorted(gone))
+    bits = sum(1 << (slot - 1) for slot in gone)
+    await connection.execute(_TAKE_SLOTS.format(nulls=nulls), known.number, bits)
+    return True
+
+
+async def drop_slots_of(connection: Connection, place: Place, progress: Progress) -> None:
+    """Take away all slots of a collection, and the copies in them."""
+    known = await find_place(connection, place)
+    if known is not None:
         await connection.execute(_DROP_PLACE, known.number)
         await wait_for_others(connection, progress)
         await _drop_rows(connection, known.number, progress)
-        return
-    if gone := sorted(set(known.slots.values()) - kept):
-        nulls = ", ".join(f"path_{slot} = null, else_{slot} = null" for slot in gone)
-        bits = sum(1 << (slot - 1) for slot in gone)
-        await connection.execute(_TAKE_SLOTS.format(nulls=nulls), known.number, bits)
 
 
 async def drop_orphans(connection: Connection, progress: Progress) -> None:
