@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from serai.client import AgentOSClient, SyncAgentOSClient
     from serai.components.agent import AgentComponent
     from serai.components.deps import RunDeps
-    from serai.records.declared import RecordIndex
+    from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
 
     __version__: str
@@ -21,7 +21,7 @@ _HOMES = {
     "AgentOS": "serai.server.app",
     "AgentOSClient": "serai.client",
     "AsyncAgentDataClient": "serai.agent_data",
-    "RecordIndex": "serai.records.declared",
+    "RecordIndex": "serai.records.indexes.declared",
     "RunDeps": "serai.components.deps",
     "SyncAgentOSClient": "serai.client",
 }

@@ -190,7 +190,7 @@ async def test_progress_is_kept_with_the_job_and_seen_by_the_next_attempt(databa
         assert job_id is not None
         await until(database, "select error is not null from jobs")
         await due_now(database)
-        runs.wake()
+        runs.look()
         record = await ended(store, database, job_id)
     assert seen == [None, {"at": 1}]
     assert (record.status, record.progress, record.error) == (JobStatus.COMPLETED, {"at": 2}, None)
@@ -211,7 +211,7 @@ async def test_a_failing_job_is_tried_five_times_with_growing_pauses(database: D
             await until(database, "select status = 'PENDING' and attempts = $1 from jobs", attempt)
             assert 0 <= pause_after(attempt) - await database.fetchval(PAUSE) <= 4
             await due_now(database)
-            runs.wake()
+            runs.look()
         record = await ended(store, database, job_id)
     assert (record.status, record.attempts, record.error) == (JobStatus.ERROR, 5, "attempt 5 failed")
 
@@ -242,7 +242,7 @@ async def test_a_job_that_must_wait_loses_no_attempt(database: Database):
             await until(database, "select status = 'PENDING' and attempts = 0 and epoch = $1 from jobs", time + 1)
             assert 20 <= await database.fetchval(PAUSE) <= 30
             await due_now(database)
-            runs.wake()
+            runs.look()
         await until(database, "select status = 'COMPLETED' from jobs")
 
 
@@ -256,7 +256,7 @@ async def test_what_escapes_from_a_handler_is_its_failure_and_not_the_nodes(data
         await runs.enqueue("work", {}, project_id="p")
         await until(database, "select status = 'PENDING' and error is not null from jobs")
         await due_now(database)
-        runs.wake()
+        runs.look()
         await until(database, "select status = 'COMPLETED' from jobs")
 
 

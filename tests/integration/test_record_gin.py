@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from serai.records.builder import build
-from serai.records.catalog import Catalog
-from serai.records.index_requests import IndexRequest
+from serai.records.indexes.builder import build
+from serai.records.indexes.catalog import Catalog
+from serai.records.indexes.requests import IndexRequest
 from serai.records.paging import Page
 from serai.records.paths import parse_path
 from serai.records.place import Place

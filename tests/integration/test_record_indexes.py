@@ -14,19 +14,19 @@ from pydantic import SecretStr
 from serai import RecordIndex
 from serai.errors import DatabaseUnavailableError, FencedError, NotFoundError, RetryLaterError
 from serai.records.arguments import Arguments
-from serai.records.builder import build
-from serai.records.catalog import Catalog
 from serai.records.filters import compile_filter, parse_filter
 from serai.records.groups import Aggregation
-from serai.records.index_drops import sweep
-from serai.records.index_requests import IndexLimits, IndexRequest
+from serai.records.indexes.builder import build
+from serai.records.indexes.catalog import Catalog
+from serai.records.indexes.drops import sweep
+from serai.records.indexes.requests import IndexLimits, IndexRequest
+from serai.records.indexes.slot_filling import SlottedPlace, find_place
 from serai.records.paths import Path
 from serai.records.paths import parse_path as path
 from serai.records.place import Place
 from serai.records.queries import RecordQueries
 from serai.records.search import COUNT, Search
 from serai.records.shapes import Shape, shape_of
-from serai.records.slot_filling import SlottedPlace, find_place
 from serai.records.slots import keep_slots
 from serai.records.sources import source_of
 from serai.records.store import RecordStore, Stored

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from serai.records.bulk import BatchItem
-from serai.records.catalog import GUARD
 from serai.records.filters import parse_filter
 from serai.records.groups import Aggregation
+from serai.records.indexes.catalog import GUARD
 from serai.records.orders import parse_order
 from serai.records.paging import Page
 from serai.records.paths import Path, parse_path

@@ -65,6 +65,14 @@ TEXTS = (
     "\n",
 )
 SCALARS = (None, False, True, *NUMBERS, *TEXTS)
+FAMILIES: Sequence[Sequence[Any]] = (
+    (1, 1.0, "1", True, "1.0", [1], [1.0], {"a": 1}),
+    (0, -0.0, False, "", None, [], {}, [None]),
+    ("z", "é", "e\u0301", "\uffff", "😀", "\U0010ffff", "Z", "a"),
+    (2**53, 2**53 + 1, 2**64, 2**64 + 1, -(2**70), 1e23, 10**23, 0.1),
+)
+"""Values that are easily taken for one another, or put in the wrong order."""
+
 DEEP = {"a": {"b": {"a": {"b": {"v": {"é": {"😀": {"a": 1}}}}}}}}
 
 Names = tuple[str, ...]
@@ -82,7 +90,10 @@ values = st.recursive(
 def payloads(draw: st.DrawFn, used_names: st.SearchStrategy[str] = names, used: st.SearchStrategy[Any] = values) -> Any:
     """Draw a payload: flat, shaped as extracted data with an own member ``data``, nested, or very deep."""
     members = st.dictionaries(used_names, used, min_size=1, max_size=5)
-    shape = draw(st.sampled_from(("flat", "flat", "flat", "wrapped", "nested", "empty", "deep")))
+    shape = draw(st.sampled_from(("flat", "flat", "flat", "wrapped", "shadowed", "nested", "empty", "deep")))
+    if shape == "shadowed":
+        wrapped = draw(members)
+        return {draw(st.sampled_from(sorted(wrapped))): None, "data": wrapped}
     if shape == "wrapped":
         return {**draw(members), "data": draw(members)}
     if shape == "nested":
@@ -116,7 +127,8 @@ def histories(
     They share a few names and values, so that most questions tell some of them from others.
     """
     used_names = st.sampled_from(draw(st.lists(names, min_size=2, max_size=4, unique=True)))
-    used_values = st.sampled_from(draw(st.lists(values, min_size=3, max_size=7)))
+    family = st.sampled_from(FAMILIES).flatmap(st.permutations).map(lambda members: members[:5])
+    used_values = st.sampled_from(draw(st.one_of(family, st.lists(values, min_size=3, max_size=7))))
     shared = payloads(used_names, used_values)
     created = draw(st.lists(shared, min_size=largest // 2, max_size=largest))
     return created, draw(st.lists(st.tuples(st.integers(0, len(created) - 1), shared | payloads()), max_size=3))

@@ -9,9 +9,9 @@ import pytest
 
 from serai import RecordIndex
 from serai.errors import ConfigurationError, DatabaseUnavailableError
-from serai.records.advisor import REMEMBERED, Advisor
-from serai.records.index_columns import index_columns
-from serai.records.index_requests import IndexRequest, index_name
+from serai.records.indexes.advisor import REMEMBERED, Advisor
+from serai.records.indexes.columns import index_columns
+from serai.records.indexes.requests import IndexRequest, index_name
 from serai.records.paths import parse_path as path
 from serai.records.place import Place
 from serai.records.shapes import Shape

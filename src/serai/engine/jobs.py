@@ -98,7 +98,7 @@ class JobRunner:
         node_id: of the node whose death releases them.
         handlers: by kind; jobs of other kinds are left to others.
         max_jobs: the most jobs held at a time.
-        tell: called when other nodes should look for jobs, since this one has no room.
+        tell: called when other nodes should look for jobs, since this one has no handler or no room for one.
     """
 
     def __init__(
@@ -132,14 +132,8 @@ class JobRunner:
             self._due.set()
             self._claimer = asyncio.create_task(self._claim_loop(), name="serai-jobs")
 
-    def wake(self) -> None:
-        """Look for jobs now, for one was enqueued here; others are told when this node has no room for it."""
-        self._due.set()
-        if self._claimer is None or self.held >= self._max_jobs:
-            self._tell()
-
     def look(self) -> None:
-        """Look for jobs now; others know already."""
+        """Look for jobs now."""
         self._due.set()
 
     async def enqueue(
@@ -157,7 +151,9 @@ class JobRunner:
             kind, payload, project_id=project_id, user_id=user_id, dedupe_key=dedupe_key, not_before=not_before
         )
         if job_id is not None:
-            self.wake()
+            self.look()
+            if self._claimer is None or kind not in self._handlers or self.held >= self._max_jobs:
+                self._tell()
         return job_id
 
     async def stop(self) -> None:

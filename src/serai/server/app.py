@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pydantic_ai
 
     from serai.components.agent import AgentComponent
-    from serai.records.declared import RecordIndex
+    from serai.records.indexes.declared import RecordIndex
 
 _READABLE_HEADERS = ("X-Request-Id", "Retry-After", "Location", "ETag")
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from serai.engine.jobs import ActiveJob, JobRunner
-from serai.records.advisor import Advisor
-from serai.records.builder import build
-from serai.records.catalog import Catalog
-from serai.records.declared import RecordIndex, settle_declared
-from serai.records.index_drops import sweep
-from serai.records.index_requests import IndexLimits, IndexRequest
+from serai.records.indexes.advisor import Advisor
+from serai.records.indexes.builder import build
+from serai.records.indexes.catalog import Catalog
+from serai.records.indexes.declared import RecordIndex, settle_declared
+from serai.records.indexes.drops import sweep
+from serai.records.indexes.requests import IndexLimits, IndexRequest
 from serai.records.sources import PlainPlanner, Planner
 from serai.settings import Settings
 from serai.storage.connection import Database

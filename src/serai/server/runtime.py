@@ -13,8 +13,8 @@ import structlog
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.errors import ConfigurationError
-from serai.records.declared import RecordIndex
 from serai.records.idempotency import forget_expired
+from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.server.record_indexing import KIND, RecordIndexing

@@ -12,10 +12,10 @@ import structlog
 
 from serai.errors import RetryLaterError
 from serai.records.arguments import Arguments
-from serai.records.catalog import odd_mask
 from serai.records.fields import PayloadFields
-from serai.records.index_columns import index_columns
-from serai.records.index_drops import (
+from serai.records.indexes.catalog import odd_mask
+from serai.records.indexes.columns import index_columns
+from serai.records.indexes.drops import (
     GaveUpError,
     drop_from_postgres,
     free_slots,
@@ -25,12 +25,8 @@ from serai.records.index_drops import (
     release_unneeded,
     try_lock,
 )
-from serai.records.index_requests import IndexLimits, IndexRequest, Kind, index_name, why_no_shape_index
-from serai.records.likely_fields import find_likely_fields
-from serai.records.paths import Path, format_path
-from serai.records.place import Place
-from serai.records.shapes import Shape
-from serai.records.slot_filling import (
+from serai.records.indexes.requests import IndexLimits, IndexRequest, Kind, index_name, why_no_shape_index
+from serai.records.indexes.slot_filling import (
     LONG_S,
     NoFreeSlotError,
     Progress,
@@ -39,6 +35,10 @@ from serai.records.slot_filling import (
     assign_slots,
     fill_slots,
 )
+from serai.records.likely_fields import find_likely_fields
+from serai.records.paths import Path, format_path
+from serai.records.place import Place
+from serai.records.shapes import Shape
 from serai.storage.connection import Connection
 
 LEAST_RECORDS: Final = 2_000

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from serai.errors import RetryLaterError
-from serai.records.index_requests import IndexRequest, is_indexable
+from serai.records.indexes.requests import IndexRequest, is_indexable
 from serai.records.place import Place
 from serai.records.shapes import Shape
 

@@ -10,11 +10,11 @@ import asyncpg
 import msgspec
 import structlog
 
-from serai.records.index_requests import PREFIX, IndexLimits
+from serai.records.indexes.requests import PREFIX, IndexLimits
+from serai.records.indexes.slot_filling import LONG_S, Progress, drop_orphans, drop_slots_of, take_slots
 from serai.records.paths import Path
 from serai.records.place import Place
 from serai.records.shapes import shape_from_json
-from serai.records.slot_filling import LONG_S, Progress, drop_orphans, drop_slots_of, take_slots
 from serai.storage.connection import Connection, connect, is_connection_failure, unavailable
 
 _log = structlog.get_logger("serai.records")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serai.errors import ConfigurationError, InvalidFieldError
 from serai.records.filters import Term
-from serai.records.index_requests import IndexRequest, why_no_shape_index
+from serai.records.indexes.requests import IndexRequest, why_no_shape_index
 from serai.records.orders import parse_order
 from serai.records.paths import TIMESTAMPS, Path, PathError, parse_path
 from serai.records.place import Place
