@@ -43,7 +43,9 @@ RECORD = RunRecord(
     position=1,
     epoch=1,
     segment=0,
+    segment_seq=0,
     takeovers=0,
+    is_cancel_asked=False,
     idempotency_key=None,
     fingerprint=None,
     input=b"{}",
@@ -63,7 +65,7 @@ class Said:
         async def no_context(record: RunRecord, history_runs: int) -> SessionContext:
             raise AssertionError("nobody asks")
 
-        run = ActiveRun(RECORD, self._writer, steps=[], logged=[], load_context=no_context)
+        run = ActiveRun(RECORD, self._writer, steps=[], logged=[], paused=None, load_context=no_context)
         self.events = AgentEvents(run, agent_id="helper", agent_name="Helper \N{ROCKET}")
 
     @property

@@ -10,12 +10,16 @@ import pydantic_ai
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
+from pydantic_ai.usage import UsageLimits
 
-from serai.components.agent_run import AgentRun
+from serai.components.agent_rest import cancel_at_rest
+from serai.components.agent_run import AgentRun, HostedAgent
 from serai.components.deps import RunDeps
 from serai.components.durability import SeraiDurability
+from serai.components.pauses import is_waiting, lay_in
+from serai.components.tool import options_of
 from serai.domain.runs import Outcome
-from serai.engine.active_run import ActiveRun
+from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
 
 DEFAULT_HISTORY_RUNS = 3
@@ -31,6 +35,9 @@ class AgentComponent:
         description: one line about it; default the agent's own.
         deps: makes the agent's dependencies from Serai's; needed when it has a ``deps_type`` of its own.
         history_runs: how many earlier runs of the session it sees.
+        max_concurrency: the most of its runs at a time, on all nodes together; more wait.
+        usage_limits: bounds of one run: requests, tool calls, tokens, cost.
+        timeout_s: seconds of work that one run may take, from its start or its continuation.
         metadata: free members shown to clients.
 
     Raises:
@@ -39,7 +46,7 @@ class AgentComponent:
 
     kind: Literal["agent"] = "agent"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one setting each
         self,
         agent: pydantic_ai.Agent[Any, Any],
         *,
@@ -48,6 +55,9 @@ class AgentComponent:
         description: str | None = None,
         deps: Callable[[RunDeps], Any] | None = None,
         history_runs: int = DEFAULT_HISTORY_RUNS,
+        max_concurrency: int | None = None,
+        usage_limits: UsageLimits | None = None,
+        timeout_s: float | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if not agent.name:
@@ -61,7 +71,12 @@ class AgentComponent:
             raise ConfigurationError(f"The name {self.name!r} has no letter or digit to make an id of: pass id=….")
         self.description = description or agent.description
         self.instructions: str | None = None
+        if max_concurrency is not None and max_concurrency < 1:
+            raise ConfigurationError(
+                f"max_concurrency of agent {self.name!r} is {max_concurrency}; it must be 1 or more."
+            )
         self.history_runs = history_runs
+        self.max_concurrency = max_concurrency
         self.metadata = metadata
         self._deps = deps
         self._check_deps()
@@ -72,46 +87,55 @@ class AgentComponent:
             self._durability = SeraiDurability.bind(agent, model=self._model)
         except UserError as error:
             raise ConfigurationError(f"Agent {agent.name!r} cannot be made durable: {error}") from error
+        self._function_tools = _function_tools(agent)
+        self._host = HostedAgent(
+            agent=agent,
+            id=self.id,
+            name=self.name,
+            model_name=self.model_name,
+            model_provider=self.model_provider,
+            durability=self._durability,
+            deps=deps,
+            history_runs=history_runs,
+            tools={name: options_of(tool.tool_def) for name, tool in self._function_tools.items()},
+            usage_limits=usage_limits,
+            timeout_s=timeout_s,
+        )
 
     @property
     def tools(self) -> list[dict[str, Any]]:
         """The function tools it has from the start: name, description and parameters (a JSON schema)."""
-        found: list[dict[str, Any]] = []
+        return [
+            {
+                "name": tool.tool_def.name,
+                "description": tool.tool_def.description or "",
+                "parameters": self._host.tools[name].parameters,
+            }
+            for name, tool in self._function_tools.items()
+        ]
 
-        def collect(toolset: AbstractToolset[Any]) -> None:
-            if isinstance(toolset, FunctionToolset):
-                for tool in toolset.tools.values():
-                    definition = tool.tool_def
-                    found.append(
-                        {
-                            "name": definition.name,
-                            "description": definition.description or "",
-                            "parameters": definition.parameters_json_schema,
-                        }
-                    )
+    def begin(self, run: ActiveRun) -> AgentRun:
+        """Return the execution of a claimed run."""
+        return AgentRun(run, self._host)
 
-        for toolset in self.agent.toolsets:
-            toolset.apply(collect)
-        return found
+    def take_answers(self, output: dict[str, Any], answers: Any) -> bool:
+        """Lay a caller's tool executions into the output of a paused run; return whether nothing is left to answer.
 
-    async def execute(self, run: ActiveRun) -> Outcome:
-        """Run the agent; failures of its model and tools are outcomes."""
-        return await self._begin(run).execute(
-            self.agent, durability=self._durability, deps=self._deps, history_runs=self.history_runs
-        )
+        Raises:
+            RequestError: an answer is wrong, incomplete, or missing.
+        """
+        requirements = output.get("requirements") or []
+        lay_in(requirements, answers, self._function_tools)
+        answered = {wanted["tool_execution"]["tool_call_id"]: wanted["tool_execution"] for wanted in requirements}
+        tools = output["tools"]
+        output["tools"] = tools[: -len(requirements)] + [
+            answered[tool["tool_call_id"]] for tool in tools[-len(requirements) :]
+        ]
+        return not any(is_waiting(wanted["tool_execution"]) for wanted in requirements)
 
-    def fail(self, run: ActiveRun, error: BaseException) -> Outcome:
-        """Return the outcome of a run that cannot go on."""
-        return self._begin(run).failure(error)
-
-    def _begin(self, run: ActiveRun) -> AgentRun:
-        return AgentRun(
-            run,
-            agent_id=self.id,
-            agent_name=self.name,
-            model_name=self.model_name,
-            model_provider=self.model_provider,
-        )
+    def cancel_at_rest(self, run: RestingRun) -> Outcome:
+        """Return the outcome of a run that is cancelled while it waits."""
+        return cancel_at_rest(run, self._host)
 
     def _load_model(self) -> Model:
         if self.agent.model is None:
@@ -130,3 +154,15 @@ class AgentComponent:
                 f"Agent {self.name!r} wants dependencies of type {deps_type.__name__}. Say how to make them: "
                 "AgentComponent(agent, deps=lambda run: …), where run is a serai.RunDeps."
             )
+
+
+def _function_tools(agent: pydantic_ai.Agent[Any, Any]) -> dict[str, pydantic_ai.Tool[Any]]:
+    found: dict[str, pydantic_ai.Tool[Any]] = {}
+
+    def collect(toolset: AbstractToolset[Any]) -> None:
+        if isinstance(toolset, FunctionToolset):
+            found.update(toolset.tools)
+
+    for toolset in agent.toolsets:
+        toolset.apply(collect)
+    return found

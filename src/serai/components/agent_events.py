@@ -11,7 +11,7 @@ import msgspec
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import Event
-from serai.engine.active_run import ActiveRun
+from serai.engine.active_run import ActiveRun, RestingRun
 
 _TOOL_CALL: dict[str, Any] = dict.fromkeys(
     (
@@ -44,7 +44,7 @@ class AgentEvents:
         agent_id, agent_name: whose they are.
     """
 
-    def __init__(self, run: ActiveRun, *, agent_id: str, agent_name: str) -> None:
+    def __init__(self, run: ActiveRun | RestingRun, *, agent_id: str, agent_name: str) -> None:
         self._run = run
         self._common = {
             "agent_id": agent_id,
@@ -90,19 +90,24 @@ class AgentEvents:
 
 
 class LoggedEvents:
-    """What a run that was taken over had said before: nothing of it is said twice.
+    """What a segment that was taken over had said before: nothing of it is said twice.
+
+    Args:
+        events: of the segment.
+        turns_before: model requests of earlier segments.
 
     Attributes:
-        has_started: the run's first event is there.
+        has_started: the segment's first event is there.
         open_request: the sequence number of the first event of a model request that was cut off, if there is one.
     """
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, events: Sequence[Event], *, turns_before: int = 0) -> None:
         self.has_started = bool(events)
         self.has_content_completed = any(event.name == "RunContentCompleted" for event in events)
         self.open_request: int | None = None
         self._started: Counter[str] = Counter()
-        turn = 0
+        said: list[tuple[int, bytes]] = []
+        turn = turns_before
         self.last_seq = events[-1].seq if events else -1
         for event in events:
             if event.name == "ModelRequestStarted":
@@ -110,8 +115,20 @@ class LoggedEvents:
                 self.open_request = event.seq + 1
             elif event.name == "ModelRequestCompleted":
                 self.open_request = None
+            elif event.name == "RunContent":
+                said.append((event.seq, event.data))
+            elif event.name == "CustomEvent" and (index := _restart_index(event)) is not None:
+                said = [(seq, data) for seq, data in said if seq < index]
             elif event.name == "ToolCallStarted":
                 self._started[f"{turn}/{load_json(event.data)['tool']['tool_call_id']}"] += 1
+
+        self._said = [data for _, data in said]
+
+    @property
+    def text(self) -> str:
+        """What the model said."""
+        pieces = (load_json(data).get("content") for data in self._said)
+        return "".join(piece for piece in pieces if isinstance(piece, str))
 
     def was_started(self, name: str) -> bool:
         """Return whether a tool call was announced.
@@ -122,3 +139,9 @@ class LoggedEvents:
         place, _, call_id = name.partition("/")
         turn, _, occurrence = place.partition(".")
         return self._started[f"{turn}/{call_id}"] >= int(occurrence or 1)
+
+
+def _restart_index(event: Event) -> int | None:
+    members = load_json(event.data)
+    index = members.get("from_index")
+    return index if members.get("name") == "step_restarted" and isinstance(index, int) else None

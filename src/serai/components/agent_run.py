@@ -1,14 +1,18 @@
-"""One run of an agent, from its claim to its outcome: what it hears, journals and says."""
+"""One segment of an agent's run, from its claim to its outcome: what it hears, journals and says."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import pydantic
-from pydantic_ai import AgentRunResult
+from pydantic_ai import AgentRunResult, DeferredToolRequests, capture_run_messages
 from pydantic_ai.agent.abstract import AbstractAgent
 from pydantic_ai.capabilities.abstract import AbstractCapability
 from pydantic_ai.exceptions import (
@@ -31,20 +35,28 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
     ToolCallPart,
 )
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.usage import UsageLimits
 
+from serai.components.agent_answer import AgentAnswer
 from serai.components.agent_events import AgentEvents, LoggedEvents, tool_call
 from serai.components.deps import RunDeps, current_tool_call
 from serai.components.durability import MODEL_ID, Body, current_execution
 from serai.components.journalled import (
+    answered_calls,
+    is_deferral,
     json_value,
     load_response,
     problem_of,
-    shape_of,
     text_of_result,
 )
-from serai.components.messages import dump_messages, load_messages, text_of, thinking_of, wire_usage
+from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of, wire_usage
+from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
+from serai.components.segments import Earlier
 from serai.components.session_state import TrackedState
+from serai.components.tool import ToolOptions, options_of
+from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
 from serai.engine import faults
@@ -52,21 +64,54 @@ from serai.engine.active_run import ActiveRun
 from serai.engine.interruption import describe, is_stop_request
 from serai.errors import FencedError, SeraiError
 
+MODEL_STEP: Final = "model_request"
+TOOL_STEP: Final = "tool_call"
+BEGUN_STEP: Final = "tool_begun"
 _announced: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
 
+class RunTimeoutError(SeraiError):
+    """A run took longer than its agent may."""
+
+    code = "run_timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedAgent:
+    """An agent, and how the server runs it.
+
+    Attributes:
+        id, name, model_name, model_provider: how the wire names them.
+        durability: makes its model requests and tool calls steps.
+        deps: makes its dependencies from Serai's, or None.
+        history_runs: how many earlier runs of the session it sees.
+        tools: what is known of its tools by name.
+        usage_limits, timeout_s: bounds of one run; the time is that of one segment.
+    """
+
+    agent: AbstractAgent[Any, Any]
+    id: str
+    name: str
+    model_name: str | None
+    model_provider: str | None
+    durability: AbstractCapability[Any]
+    deps: Callable[[RunDeps], Any] | None
+    history_runs: int
+    tools: Mapping[str, ToolOptions]
+    usage_limits: UsageLimits | None
+    timeout_s: float | None
+
+
 class AgentRun:
-    """The execution of one segment.
+    """The execution of one segment of an agent's run.
 
     Args:
         run: the claimed run.
-        agent_id, agent_name, model_name, model_provider: how the wire names them.
+        host: the agent.
     """
 
-    def __init__(
-        self, run: ActiveRun, *, agent_id: str, agent_name: str, model_name: str | None, model_provider: str | None
-    ) -> None:
+    def __init__(self, run: ActiveRun, host: HostedAgent) -> None:
         self.run = run
         self.input: RunInput = load_run_input(run.record.input)
         self.deps = RunDeps(
@@ -77,59 +122,72 @@ class AgentRun:
             metadata=self.input.metadata,
             knowledge_filters=self.input.knowledge_filters,
         )
-        self._agent = {"agent_id": agent_id, "agent_name": agent_name}
-        self._model = {"model": model_name, "model_provider": model_provider}
-        self._events = AgentEvents(run, agent_id=agent_id, agent_name=agent_name)
-        self._logged = LoggedEvents(run.logged)
-        self._started_at = time.perf_counter()
-        self._first_token_s: float | None = None
+        self._host = host
+        self._model = {"model": host.model_name, "model_provider": host.model_provider}
+        self._earlier = Earlier(run.paused)
+        self._answer = AgentAnswer(run.record, self.input, host, self._earlier)
+        self._events = AgentEvents(run, agent_id=host.id, agent_name=host.name)
+        self._logged = LoggedEvents(run.logged, turns_before=self._earlier.carried.turn)
         self._request_started_at = 0.0
         self._request_first_token_s: float | None = None
         self._response: ModelResponse | None = None
         self._text: list[str] = []
         self._thinking: list[str] = []
-        self._usage: Counter[str] = Counter()
-        self._tools: list[dict[str, Any]] = []
-        self._turn = 0
+        self._is_live = not run.logged
+        self._messages: list[ModelMessage] = []
+        self._history: list[ModelMessage] = []
+        self._turn = self._earlier.carried.turn
         self._calls: Counter[str] = Counter()
         self._ordinals: Counter[str] = Counter()
         self._model_failed = False
         self._state = TrackedState(self.deps)
 
-    async def execute(
-        self, agent: AbstractAgent[Any, Any], *, durability: AbstractCapability[Any], deps: Any, history_runs: int
-    ) -> Outcome:
-        """Run the agent to its end; what its model or tools raise becomes the outcome."""
-        history = await self._load(history_runs if self.input.history_runs is None else self.input.history_runs)
+    async def execute(self) -> Outcome:
+        """Run the agent to its end or its next pause; what its model or tools raise becomes the outcome."""
+        await self._load()
         if not self._logged.has_started:
-            self._events.emit("RunStarted", **self._model)
+            self._emit_start()
         token = current_execution.set(self)
         try:
-            result = await agent.run(
-                self.input.message,
-                message_history=history or None,
-                deps=deps(self.deps) if callable(deps) else self.deps,
-                model=MODEL_ID,
-                capabilities=[durability],
-                run_id=f"{self.run.record.id}:{self.run.record.segment}",
-                conversation_id=self.run.record.session_id,
-            )
+            result = await self._run_agent()
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
-            return self.failure(error)
+            return self.fail(error)
         finally:
             current_execution.reset(token)
-        return self._success(result)
+        if isinstance(result.output, DeferredToolRequests):
+            return self._pause(result, result.output)
+        return self._complete(result)
 
-    def failure(self, error: BaseException) -> Outcome:
-        """Return the outcome of a run that cannot go on, with the error's text as content."""
+    def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
+        """Return the outcome of a run that cannot go on: its content is the error's text, or what was said so far."""
         self._state.settle()
         text = describe(error)
         last = self._events.members("RunError", content=text, error_type=self._error_type(error))
-        return self._outcome(RunStatus.ERROR, content=text, content_type="str", last=last)
+        content = (self._said() if keeps_content else "") or text
+        return self._end(RunStatus.ERROR, content=content, content_type="str", last=last)
 
-    async def do_model_request(self, operation: str, messages: list[ModelMessage], body: Body) -> Any:
+    def cancel(self) -> Outcome:
+        """Return the outcome of a cancelled run: what was said so far, and a history whose calls are all closed."""
+        self._state.settle()
+        if not self.input.stream and (self._text or self._thinking):
+            self._events.emit_text("".join(self._text), reasoning="".join(self._thinking))
+        content = self._said()
+        last = self._events.members("RunCancelled", content=content, reason=f"Run {self.run.record.id} was cancelled")
+        outcome = self._end(RunStatus.CANCELLED, content=content, content_type="str", last=last)
+        outcome.output["cancellation_stage"] = "EXECUTING"
+        messages = [*self._earlier.messages, *self._messages[len(self._history) :]]
+        if self._text or self._thinking:
+            parts: list[TextPart | ThinkingPart] = [
+                ThinkingPart("".join(self._thinking)),
+                TextPart("".join(self._text)),
+            ]
+            messages.append(ModelResponse([part for part in parts if part.content], model_name=self._host.model_name))
+        outcome.messages = dump_messages(close_calls(messages)) if messages else None
+        return outcome
+
+    async def do_model_request(self, messages: list[ModelMessage], body: Body) -> Any:
         """Do a model request as a step: started, heard, completed and journalled together."""
 
         async def ask() -> dict[str, Any]:
@@ -144,22 +202,28 @@ class AgentRun:
             return {"response": payload, **self._close_request(payload)}
 
         self._turn += 1
-        call = str(self._next_ordinal(operation))
-        step = await self.run.journal.run(operation, call, given=shape_of(messages), body=ask)
-        self._usage.update(step["usage"])
-        if self._first_token_s is None:
-            self._first_token_s = step["first_token_s"]
+        step = await self.run.journal.run(MODEL_STEP, str(self._turn), given=answered_calls(messages), body=ask)
+        self._text.clear()
+        self._thinking.clear()
+        self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
         return step["response"]
 
-    async def announce_tool_call(self, call: ToolCallPart, args: dict[str, Any], handler: Body) -> Any:
+    async def announce_tool_call(
+        self, call: ToolCallPart, tool: ToolDefinition, args: dict[str, Any], handler: Body
+    ) -> Any:
         """Remember which call the next tool step of this task is, under a name of its own.
 
         Models number their calls anew in each turn, and some repeat an id within one.
+
+        Raises:
+            ApprovalRequired: the tool must not be repeated, and its node died in the middle of this call.
         """
         name = f"{self._turn}/{call.tool_call_id}"
         self._calls[name] += 1
         if self._calls[name] > 1:
             name = f"{self._turn}.{self._calls[name]}/{call.tool_call_id}"
+        if not options_of(tool).is_repeatable:
+            await self._begin_once(name, call)
         tokens = current_tool_call.set(name), _announced.set((call, args))
         try:
             return await handler()
@@ -167,16 +231,17 @@ class AgentRun:
             current_tool_call.reset(tokens[0])
             _announced.reset(tokens[1])
 
-    async def do_tool_call(self, operation: str, body: Body) -> Any:
+    async def do_tool_call(self, body: Body) -> Any:
         """Do a tool call as a step; what the tool raises is told to the model, and journalled as that."""
         name = current_tool_call.get()
         assert name is not None
         call, args = _announced.get()
         step = await self.run.journal.run(
-            operation, name, given=[call.tool_name, args], body=lambda: self._call_tool(name, call, args, body)
+            TOOL_STEP, name, given=[call.tool_name, args], body=lambda: self._call_tool(name, call, args, body)
         )
         self._state.apply(step["state"], step["removed"])
-        self._tools.append(step["tool"])
+        if step["tool"] is not None:
+            self._answer.put_tool(step["tool"])
         if step["failure"] is not None:
             raise ToolFailed(step["failure"])
         return step["result"]
@@ -203,12 +268,57 @@ class AgentRun:
         """Keep the model's whole response until its request is closed."""
         self._response = response
 
-    async def _load(self, history_runs: int) -> list[ModelMessage]:
-        context = await self.run.load_context(history_runs=history_runs)
-        self._state.load(context.state, laid_over=self.input.session_state)
-        return load_messages(context.history)
+    async def _load(self) -> None:
+        asked = self.input.history_runs
+        context = await self.run.load_context(history_runs=self._host.history_runs if asked is None else asked)
+        self._state.load(context.state, laid_over=self.input.session_state if self._earlier.is_first else {})
+        self._history = load_messages(context.history) + self._earlier.messages
+
+    def _emit_start(self) -> None:
+        if self._earlier.is_first:
+            self._events.emit("RunStarted", **self._model)
+        else:
+            self._events.emit("RunContinued")
+
+    async def _run_agent(self) -> AgentRunResult[Any]:
+        host = self._host
+        limit = asyncio.timeout(host.timeout_s)
+        with capture_run_messages() as self._messages:
+            try:
+                async with limit:
+                    return await host.agent.run(
+                        self.input.message if self._earlier.is_first else None,
+                        message_history=self._history or None,
+                        deferred_tool_results=self._earlier.results(),
+                        output_type=[host.agent.output_type, DeferredToolRequests],
+                        deps=host.deps(self.deps) if host.deps is not None else self.deps,
+                        model=MODEL_ID,
+                        capabilities=[host.durability],
+                        usage=self._earlier.run_usage(),
+                        usage_limits=host.usage_limits,
+                        run_id=f"{self.run.record.id}:{self.run.record.segment}",
+                        conversation_id=self.run.record.session_id,
+                    )
+            except TimeoutError as error:
+                if limit.expired():
+                    raise RunTimeoutError(f"The run took longer than its {host.timeout_s:g} s.") from error
+                raise
+
+    async def _begin_once(self, name: str, call: ToolCallPart) -> None:
+        """Write down that a tool which must not be repeated begins; the step itself waits until that is durable."""
+        journal = self.run.journal
+        if journal.has(BEGUN_STEP, name) and not journal.has(TOOL_STEP, name):
+            raise ApprovalRequired(
+                metadata={"reason": f"{call.tool_name} may have run already: its node died in the middle of the call"}
+            )
+
+        async def begin() -> bool:
+            return True
+
+        await journal.run(BEGUN_STEP, name, given=call.tool_name, body=begin)
 
     def _open_request(self) -> None:
+        self._is_live = True
         self._text.clear()
         self._thinking.clear()
         self._request_started_at = time.perf_counter()
@@ -254,7 +364,8 @@ class AgentRun:
             self._request_first_token_s = round(time.perf_counter() - self._request_started_at, 6)
 
     async def _call_tool(self, name: str, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
-        tool = tool_call(call.tool_call_id, call.tool_name, args)
+        self._is_live = True
+        tool = self._answer.pending(call.tool_call_id) or tool_call(call.tool_call_id, call.tool_name, args)
         if not self._logged.was_started(name):
             self._events.emit("ToolCallStarted", tool=tool)
         faults.reach("in_tool_call", call.tool_name)
@@ -271,17 +382,21 @@ class AgentRun:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
             result, failure = None, f"{type(error).__name__}: {describe(error)}"
+        if is_deferral(result):
+            return {"result": result, "failure": None, "tool": None, "state": state, "removed": removed}
         duration = round(time.perf_counter() - started, 6)
         tool["metrics"] = {"start_time": started_at, "end_time": started_at + duration, "duration": duration}
         problem = failure or problem_of(result)
         tool["tool_call_error"] = problem is not None
         tool["result"] = problem if problem is not None else text_of_result(result)
+        if tool["confirmed"]:
+            tool["requires_confirmation"] = False
         self._events.emit_tool_completed(tool, error=problem)
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed}
 
-    def _success(self, result: AgentRunResult[Any]) -> Outcome:
+    def _complete(self, result: AgentRunResult[Any]) -> Outcome:
         self._state.settle()
-        messages = result.new_messages()
+        messages = [*self._earlier.messages, *result.new_messages()]
         if isinstance(result.output, str):
             content, content_type = text_of(messages) or result.output, "str"
         else:
@@ -289,62 +404,80 @@ class AgentRun:
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
+        thinking = thinking_of(messages) or None
         last = self._events.members(
             "RunCompleted",
             content=content,
             content_type=content_type,
-            reasoning_content=thinking_of(messages) or None,
-            metrics=self._metrics(),
+            reasoning_content=thinking,
+            metrics=self._answer.metrics(),
             session_state=self.deps.session_state,
             metadata=self.input.metadata or None,
         )
-        outcome = self._outcome(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
+        outcome = self._end(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
         outcome.messages = dump_messages(messages)
-        if thinking := thinking_of(messages):
+        if thinking is not None:
             outcome.output["reasoning_content"] = thinking
         return outcome
 
-    def _outcome(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
-        record = self.run.record
+    def _pause(self, result: AgentRunResult[Any], requests: DeferredToolRequests) -> Outcome:
+        self._state.settle()
+        tools, reasons = [], []
+        for call in (*requests.approvals, *requests.calls):
+            tool = tool_call(call.tool_call_id, call.tool_name, call.args_as_dict())
+            ask(tool, self._options_of_call(call, requests))
+            self._answer.put_tool(tool)
+            tools.append(tool)
+            reasons.append((requests.metadata.get(call.tool_call_id) or {}).get("reason"))
+        requirements = [requirement(tool, run=self.run.record, at=datetime.now(UTC)) for tool in tools]
+        messages = [*self._earlier.messages, *result.new_messages()]
+        sentence = describe_pause(tools, reasons)
+        if not self._logged.has_content_completed:
+            self._events.emit("RunContentCompleted")
+        last = self._events.members("RunPaused", content=sentence, tools=tools, requirements=requirements)
+        outcome = self._end(RunStatus.PAUSED, content=text_of(messages) or sentence, content_type="str", last=last)
+        outcome.output["requirements"] = requirements
+        outcome.messages = dump_messages(messages)
+        outcome.carried = dump_json(self._answer.carry(turn=self._turn, run_usage=result.usage))
+        return outcome
+
+    def _options_of_call(self, call: ToolCallPart, requests: DeferredToolRequests) -> ToolOptions:
+        options = self._host.tools.get(call.tool_name, ToolOptions())
+        if options.pause is not None:
+            return options
+        is_approval = requests.kind(call.tool_call_id) == "approval"
+        return replace(options, pause="confirmation" if is_approval else "external")
+
+    def _said(self) -> str:
+        """Return what the model said in the whole run, the piece of an unfinished answer included."""
+        before = text_of(self._earlier.messages)
+        if not self._is_live:  # taken over, and not yet where it was
+            return before + self._logged.text
+        return before + text_of(self._messages[len(self._history) :]) + "".join(self._text)
+
+    def _end(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
         changes, removals = self._state.since_load()
         return Outcome(
             status=status,
             output={
-                "run_id": record.id,
-                **self._agent,
-                "session_id": record.session_id,
-                "user_id": record.user_id,
-                "content": content,
-                "content_type": content_type,
-                **self._model,
-                "tools": self._tools,
-                "metrics": self._metrics(),
+                **self._answer.members(content=content, content_type=content_type),
                 "session_state": self.deps.session_state,
-                "metadata": self.input.metadata or None,
-                "input": {"input_content": self.input.message},
-                "created_at": int(record.created_at.timestamp()),
             },
             last_event=(last["event"], last),
             state_changes=changes,
             state_removals=removals,
-            input_tokens=self._usage["input_tokens"],
-            output_tokens=self._usage["output_tokens"],
+            input_tokens=self._answer.new_tokens("input_tokens"),
+            output_tokens=self._answer.new_tokens("output_tokens"),
         )
 
     def _error_type(self, error: BaseException) -> str:
+        if isinstance(error, RunTimeoutError):
+            return error.code
         if isinstance(error, UsageLimitExceeded):
             return "usage_limit_exceeded"
         if self._model_failed or isinstance(error, AgentRunError):
             return "model_provider_error"
         return error.code if isinstance(error, SeraiError) else "agent_run_error"
-
-    def _metrics(self) -> dict[str, Any]:
-        tokens = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **self._usage}
-        metrics: dict[str, Any] = {**tokens, "duration": round(time.perf_counter() - self._started_at, 6)}
-        if self._first_token_s is not None:
-            metrics["time_to_first_token"] = self._first_token_s
-        details = {"id": self._model["model"], "provider": self._model["model_provider"], **tokens}
-        return {**metrics, "details": {"model": [details]}}
 
     def _next_ordinal(self, operation: str) -> int:
         self._ordinals[operation] += 1

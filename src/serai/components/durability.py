@@ -37,11 +37,11 @@ Body = Callable[[], Awaitable[Any]]
 class Execution(Protocol):
     """One run as the capability sees it."""
 
-    async def do_model_request(self, operation: str, messages: list[ModelMessage], body: Body) -> Any:
+    async def do_model_request(self, messages: list[ModelMessage], body: Body) -> Any:
         """Do a model request as a step."""
         ...
 
-    async def do_tool_call(self, operation: str, body: Body) -> Any:
+    async def do_tool_call(self, body: Body) -> Any:
         """Do the tool call that was announced as a step."""
         ...
 
@@ -49,7 +49,9 @@ class Execution(Protocol):
         """Do any other durable operation, such as listing an MCP server's tools, as a step."""
         ...
 
-    async def announce_tool_call(self, call: ToolCallPart, args: dict[str, Any], handler: Body) -> Any:
+    async def announce_tool_call(
+        self, call: ToolCallPart, tool: ToolDefinition, args: dict[str, Any], handler: Body
+    ) -> Any:
         """Run a tool call from its announcement to its result."""
         ...
 
@@ -120,9 +122,9 @@ class _Backend(JournalCallableOperationBackend[dict[str, Any]]):
         match operation_id:
             case ModelRequestId():
                 messages = next(item for item in cache_key if isinstance(item, list))
-                return await execution.do_model_request(name, messages, step)
+                return await execution.do_model_request(messages, step)
             case ToolsetCallToolId():
-                return await execution.do_tool_call(name, step)
+                return await execution.do_tool_call(step)
             case _:
                 return await execution.do_other(name, step)
 
@@ -190,4 +192,4 @@ class SeraiDurability(BaseDurabilityCapability[Any]):
         execution = current_execution.get()
         if execution is None or _in_step.get():
             return await handler(args)
-        return await execution.announce_tool_call(call, args, lambda: handler(args))
+        return await execution.announce_tool_call(call, tool_def, args, lambda: handler(args))

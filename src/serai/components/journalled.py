@@ -18,18 +18,20 @@ def load_response(payload: dict[str, Any]) -> ModelResponse:
     return _response.validate_python(payload)
 
 
-def shape_of(messages: list[ModelMessage]) -> list[Any]:
-    """Return what tells one model request of a run from another: how many messages, and which calls were answered.
+def answered_calls(messages: list[ModelMessage]) -> list[str]:
+    """Return what tells one model request of a run from another: the calls that are answered in it.
 
-    Cheap on purpose, whatever the history's length.
+    Cheap on purpose, whatever the history's length, and the same when runs before this one come or go.
     """
     last = messages[-1] if messages else None
-    answered = (
-        [part.tool_call_id for part in last.parts if isinstance(part, ToolReturnPart)]
-        if isinstance(last, ModelRequest)
-        else []
-    )
-    return [len(messages), answered]
+    if not isinstance(last, ModelRequest):
+        return []
+    return [part.tool_call_id for part in last.parts if isinstance(part, ToolReturnPart)]
+
+
+def is_deferral(result: Any) -> bool:
+    """Return whether a tool asked, in the middle of its call, for a person or for somebody else to execute it."""
+    return isinstance(result, dict) and result.get("kind") in ("approval_required", "call_deferred")
 
 
 def problem_of(result: Any) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, cast
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -24,6 +25,8 @@ from pydantic_ai.usage import RequestUsage
 
 from serai.domain.json_text import dump_json, load_json
 
+CUT_OFF: Final = "The run was cancelled before this call ended."
+
 
 def dump_messages(messages: Sequence[ModelMessage]) -> bytes:
     """Return messages as JSON in UTF-8; halves of a character are joined, and a lone one becomes U+FFFD."""
@@ -38,6 +41,30 @@ def dump_messages(messages: Sequence[ModelMessage]) -> bytes:
 def load_messages(documents: Iterable[bytes]) -> list[ModelMessage]:
     """Return the messages of several runs as one history."""
     return [message for document in documents for message in ModelMessagesTypeAdapter.validate_json(document)]
+
+
+def close_calls(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """Return a history that stopped in the middle with all its calls answered, for the next run goes on from it."""
+    closed = list(messages)
+    answers: list[ModelRequest] = []
+    while closed and isinstance(closed[-1], ModelRequest):
+        answers.insert(0, cast("ModelRequest", closed.pop()))
+    if not closed:
+        return list(messages)
+    answered = {
+        part.tool_call_id
+        for request in answers
+        for part in request.parts
+        if isinstance(part, ToolReturnPart | RetryPromptPart)
+    }
+    calls = cast("ModelResponse", closed[-1]).tool_calls
+    returns = [
+        ToolReturnPart(call.tool_name, CUT_OFF, tool_call_id=call.tool_call_id, outcome="interrupted")
+        for call in calls
+        if call.tool_call_id not in answered
+    ]
+    whole = [replace(request, state="complete") for request in answers]
+    return [*closed, *whole, *([ModelRequest(parts=returns)] if returns else [])]
 
 
 def text_of(messages: Iterable[ModelMessage]) -> str:

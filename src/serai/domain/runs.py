@@ -17,6 +17,7 @@ class NewRun:
     Attributes:
         key: our UUIDv7; `id` is the public name, which the caller may have chosen.
         node_id: the node that would like to run it at once if its session is idle, or None.
+        waits: whether it waits for its turn when its session is busy; else it is not stored.
         fingerprint: a digest of the request, compared when `idempotency_key` comes again.
         input: JSON of `RunInput`.
     """
@@ -32,11 +33,18 @@ class NewRun:
     idempotency_key: str | None
     fingerprint: bytes
     node_id: str | None
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """A run as stored, without its answer."""
+    """A run as stored, without its answer.
+
+    Attributes:
+        segment: how often it was continued after a pause.
+        segment_seq: the sequence number of the segment's first event.
+        is_cancel_asked: somebody wants it to end.
+    """
 
     key: UUID
     id: str
@@ -51,7 +59,9 @@ class RunRecord:
     position: int
     epoch: int
     segment: int
+    segment_seq: int
     takeovers: int
+    is_cancel_asked: bool
     idempotency_key: str | None
     fingerprint: bytes | None
     input: bytes
@@ -85,6 +95,7 @@ class Outcome:
         status: a state at rest.
         output: the run object's members, without `messages` (`content`, `metrics`, `tools` …).
         messages: this run's messages for the session's history, JSON; None keeps none.
+        carried: what a paused run needs beside them to go on, JSON.
         last_event: name and members of the event that ends the stream.
         state_changes: session state members to write; `state_removals` those to delete.
     """
@@ -93,6 +104,7 @@ class Outcome:
     output: dict[str, Any]
     last_event: tuple[str, dict[str, Any]]
     messages: bytes | None = None
+    carried: bytes | None = None
     state_changes: dict[str, Any] = field(default_factory=dict)
     state_removals: tuple[str, ...] = ()
     input_tokens: int = 0

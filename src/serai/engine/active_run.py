@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serai.domain.runs import Event, Outcome, RunRecord, Step
 from serai.engine.event_log import RunWriter
 from serai.engine.journal import Journal
-from serai.storage.runs import SessionContext
+from serai.storage.runs import Answer, SessionContext
 
 
 class ActiveRun:
@@ -16,7 +17,8 @@ class ActiveRun:
 
     Attributes:
         record: the run as claimed.
-        logged: its committed events when it was taken over, else empty.
+        paused: what it paused with when it is continued, the caller's answers laid in; else None.
+        logged: this segment's committed events when it was taken over, else empty.
         journal: its durable steps.
     """
 
@@ -27,9 +29,11 @@ class ActiveRun:
         *,
         steps: list[Step],
         logged: list[Event],
+        paused: Answer | None,
         load_context: Callable[[RunRecord, int], Awaitable[SessionContext]],
     ) -> None:
         self.record = record
+        self.paused = paused
         self.logged = logged
         self.journal = Journal(writer, steps)
         self._writer = writer
@@ -49,11 +53,45 @@ class ActiveRun:
         return await self._load_context(self.record, history_runs)
 
 
-class Component(Protocol):
-    """What the engine runs: an agent, a team or a workflow.
+@dataclass(frozen=True, slots=True)
+class RestingRun:
+    """A run that nobody works on: it waits for its turn, or for a person."""
+
+    record: RunRecord
+    answer: Answer
+    next_seq: int
+
+    def emit(self, name: str, data: bytes) -> None:
+        """Refuse: a run that rests says nothing but its last event."""
+        raise NotImplementedError(f"{name} {data!r}")
+
+
+class Execution(Protocol):
+    """A component at work on one segment of a run.
 
     `execute` is replayed after a crash: everything it does to the world goes through `ActiveRun.journal`.
     """
+
+    async def execute(self) -> Outcome:
+        """Run to a state at rest; failures of models and tools are outcomes, not exceptions."""
+        ...
+
+    def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
+        """Return the outcome of a run that cannot go on.
+
+        Args:
+            error: why.
+            keeps_content: the answer is what was said so far, rather than the error's text.
+        """
+        ...
+
+    def cancel(self) -> Outcome:
+        """Return the outcome of a run that somebody cancelled, with what was said so far."""
+        ...
+
+
+class Component(Protocol):
+    """What the engine runs: an agent, a team or a workflow."""
 
     @property
     def kind(self) -> str:
@@ -65,12 +103,25 @@ class Component(Protocol):
         """The id of the routes."""
         ...
 
-    async def execute(self, run: ActiveRun) -> Outcome:
-        """Run to a state at rest; failures of models and tools are outcomes, not exceptions."""
+    @property
+    def max_concurrency(self) -> int | None:
+        """The most of its runs at a time, on all nodes together."""
         ...
 
-    def fail(self, run: ActiveRun, error: BaseException) -> Outcome:
-        """Return the outcome of a run that cannot go on."""
+    def begin(self, run: ActiveRun) -> Execution:
+        """Return the execution of a claimed run."""
+        ...
+
+    def take_answers(self, output: dict[str, Any], answers: Any) -> bool:
+        """Lay a caller's answers into the output of a paused run, and return whether nothing is left to answer.
+
+        Raises:
+            SeraiError: an answer is wrong; the text says which and why.
+        """
+        ...
+
+    def cancel_at_rest(self, run: RestingRun) -> Outcome:
+        """Return the outcome of a run that is cancelled while nobody works on it."""
         ...
 
 

@@ -6,22 +6,27 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from serai.domain.ids import new_key
-from serai.domain.runs import NewRun, RunRecord
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import Event, NewRun, RunRecord
 from serai.engine import faults
-from serai.engine.active_run import Component
+from serai.engine.active_run import Component, RestingRun, answer_members
 from serai.engine.event_log import EventLog, Follower
 from serai.engine.node import Node
 from serai.engine.wakeup import Wakeups
 from serai.engine.worker import Worker
 from serai.errors import ConflictError, NotFoundError, ShuttingDownError
 from serai.storage.batching import Batcher
-from serai.storage.connection import Database
+from serai.storage.connection import Connection, Database
+from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.run_log import RunLog
+from serai.storage.run_moves import Cancelled, RunMoves
 from serai.storage.runs import Answer, RunStore, Submitted
 
 
@@ -43,6 +48,7 @@ class RunRequest:
         run_id: chosen by the caller, or None.
         input: JSON for the component.
         idempotency_key: a repeated request with the same key and input is the same run.
+        waits: whether it waits for its turn when its session is busy.
     """
 
     project_id: str
@@ -53,13 +59,30 @@ class RunRequest:
     component_id: str
     input: bytes
     idempotency_key: str | None = None
+    waits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """What became of a request to continue a run.
+
+    Attributes:
+        record: the run as it goes on, or still waits for answers.
+        after: follow its events from here on.
+    """
+
+    record: RunRecord
+    after: int
 
 
 class Engine:
     """One node of the cluster: its worker, its log, its place among the others."""
 
     def __init__(self, database: Database, components: Sequence[Component], *, options: EngineOptions) -> None:
+        self._database = database
         self._store = RunStore(database)
+        self._moves = RunMoves(database)
+        self._components = {(component.kind, component.id): component for component in components}
         run_log = RunLog(database)
         self.node = Node(
             database.dsn,
@@ -77,7 +100,7 @@ class Engine:
             events=self._events,
             wakeups=self._wakeups,
             node_id=self.node.id,
-            components={(component.kind, component.id): component for component in components},
+            components=self._components,
             max_runs=options.max_runs,
             max_takeovers=options.max_takeovers,
         )
@@ -119,7 +142,8 @@ class Engine:
 
         Raises:
             NotFoundError: the session belongs to another user.
-            ConflictError: the run id, or the idempotency key with another request, is taken.
+            ConflictError: the run id, or the idempotency key with another request, is taken; or the session is busy
+                and the run would not wait.
             ShuttingDownError: this node is stopping.
 
         Durable when it returns. Cost: one statement, shared with whoever submits at the same moment.
@@ -127,7 +151,8 @@ class Engine:
         if self._is_stopping:
             raise ShuttingDownError("This server is stopping; send the request again to another one.")
         key = new_key()
-        is_reserved = self.worker.reserve()
+        is_limited = self.worker.is_limited(request.kind, request.component_id)
+        is_reserved = not is_limited and self.worker.reserve()
         record: RunRecord | None = None
         try:
             new = _new_run(key, request, node_id=self.node.id if is_reserved else None)
@@ -136,11 +161,15 @@ class Engine:
             except asyncpg.UniqueViolationError:
                 return await self._find_repeated(new), False
             if submitted is None:
+                if await self._store.may_use_session(new.project_id, new.session_id, new.user_id):
+                    raise _busy(new.session_id)
                 raise NotFoundError("Session not found")
             faults.reach("after_submit_commit")
             if submitted.is_claimed:
                 record = submitted.record
             elif not is_reserved:
+                if is_limited:
+                    self.worker.wake()
                 self._wakeups.tell_queue()
             return submitted.record, True
         finally:
@@ -177,6 +206,93 @@ class Engine:
             return follower.answer or await self._store.get_answer(record.key)
         finally:
             follower.close()
+
+    async def proceed(
+        self, record: RunRecord, answers: Any, *, key: RequestKey | None = None, waits: bool = True
+    ) -> Continued:
+        """Continue a paused run with a caller's answers, in its turn; some of them are kept until the rest comes.
+
+        Args:
+            record: the run.
+            answers: as its component understands them.
+            key: a repeated request with the same key goes on following what the first one began.
+            waits: whether it waits for its turn when its session is busy.
+
+        Raises:
+            ConflictError: the run is not paused; its session is busy and it would not wait; or the key is taken.
+            SeraiError: an answer is wrong.
+            ShuttingDownError: this node is stopping.
+
+        Durable when it returns.
+        """
+        if self._is_stopping:
+            raise ShuttingDownError("This server is stopping; send the request again to another one.")
+        component = self._components[record.kind, record.component_id]
+        is_reserved = not self.worker.is_limited(record.kind, record.component_id) and self.worker.reserve()
+        begun: RunRecord | None = None
+
+        def take(stored: bytes) -> tuple[bytes, bool]:
+            output = load_json(stored)
+            is_complete = component.take_answers(output, answers)
+            return dump_json(output), is_complete
+
+        async def act(connection: Connection) -> dict[str, Any]:
+            nonlocal begun
+            node_id = self.node.id if is_reserved else None
+            begun = await self._moves.proceed(connection, record, answer=take, node_id=node_id, waits=waits)
+            if begun is None:
+                raise _busy(record.session_id)
+            if begun.segment == record.segment and begun.status is not RunStatus.PAUSED:
+                raise ConflictError(f"Run '{record.id}' is not paused, it is {begun.status.value}.")
+            return {"after": begun.segment_seq - 1, "is_begun": begun.status is not RunStatus.PAUSED}
+
+        claimed: RunRecord | None = None
+        try:
+            answer = await answer_once(self._database, key, act)
+            current = begun or await self.find(record.project_id, record.id)
+            if begun is not None and begun.status is RunStatus.RUNNING:
+                claimed = begun
+            elif begun is not None and begun.status is RunStatus.PENDING:
+                self.worker.wake()
+                self._wakeups.tell_queue()
+            return Continued(current, answer["after"])
+        finally:
+            if is_reserved:
+                self.worker.settle(claimed)
+
+    async def cancel(self, project_id: str, run_id: str, *, kind: str, component_id: str) -> None:
+        """Cancel a run of a component wherever it is; one that rests already stays as it is.
+
+        Ended when it returns, if nobody works on it; else within a second. A run that nobody knows yet is cancelled
+        when it comes, if that is within a day.
+        """
+        record = await self._store.find(project_id, run_id)
+        if record is None:
+            await self._moves.remember_cancel(project_id, run_id)
+            return
+        if (record.kind, record.component_id) != (kind, component_id):
+            return
+        component = self._components[kind, component_id]
+
+        def end(current: RunRecord, stored: Answer, next_seq: int) -> tuple[bytes, bytes | None, Event]:
+            outcome = component.cancel_at_rest(RestingRun(current, stored, next_seq))
+            name, members = outcome.last_event
+            event = Event(seq=next_seq, name=name, data=dump_json(members))
+            return dump_json(answer_members(outcome)), outcome.messages, event
+
+        moved = await self._moves.cancel(record, end=end)
+        if isinstance(moved, Cancelled):
+            self._events.publish(record.key, [moved.event], answer=moved.answer)
+            if moved.next_key is not None:
+                self.worker.wake()
+                self._wakeups.tell_queue()
+        elif moved.status is RunStatus.RUNNING:
+            self.worker.cancel(record.key)
+            self._wakeups.tell_queue()
+
+    async def forget_cancels(self) -> None:
+        """Remove cancels whose run did not come within a day."""
+        await self._moves.forget_cancels()
 
     async def get_answer(self, record: RunRecord) -> Answer:
         """Return a run's state now and, once it rests, its answer."""
@@ -223,4 +339,11 @@ def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:
         idempotency_key=request.idempotency_key,
         fingerprint=fingerprint,
         node_id=node_id,
+        waits=request.waits,
+    )
+
+
+def _busy(session_id: str) -> ConflictError:
+    return ConflictError(
+        f"Session '{session_id}' has a run that has not ended; wait for it, cancel it, or send when_busy=queue."
     )

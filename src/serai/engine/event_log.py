@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from serai.domain.run_state import LAST_EVENTS
+from serai.domain.run_state import LAST_EVENTS, PAUSE_EVENTS
 from serai.domain.runs import Event, RunRecord, Step
 from serai.engine.wakeup import shard_bit
 from serai.errors import DatabaseUnavailableError, FencedError
@@ -43,6 +43,7 @@ class RunWriter:
         self.record = record
         self.next_seq = next_seq
         self.is_fenced = False
+        self.is_cancelled = False
         self.failure: Exception | None = None
         self.pending = Append(record)
         self.open_steps = 0
@@ -68,10 +69,13 @@ class RunWriter:
 
         Raises:
             FencedError: another node owns it.
+            asyncio.CancelledError: the run is to end.
             Exception: what the database says about a step that it cannot take.
         """
         if self.is_fenced:
             raise self.fenced()
+        if self.is_cancelled:
+            raise asyncio.CancelledError
         if self.failure is not None:
             raise self.failure
         if self.open_steps == 0 and time.monotonic() - self.confirmed_at < self._log.confirm_s:
@@ -152,7 +156,7 @@ class Follower:
             if events:
                 self._seen = events[-1].seq
                 yield events
-                if events[-1].name in self._ends:
+                if await self._is_end(events[-1]):
                     return
                 continue
             if was_read and not self._is_behind:
@@ -169,6 +173,12 @@ class Follower:
                     await self._wake.wait()
             if not self._pushed:
                 self._is_behind = True
+
+    async def _is_end(self, event: Event) -> bool:
+        """Return whether nothing follows an event; after a pause that lies back the run may have gone on."""
+        if event.name in PAUSE_EVENTS and self.answer is None:
+            return await self._log.is_over(self.record.key)
+        return event.name in self._ends
 
     def close(self) -> None:
         """Stop following; the run goes on."""

@@ -31,6 +31,10 @@ class Journal:
         self._writer = writer
         self._steps = {(step.operation, step.call): step for step in steps}
 
+    def has(self, operation: str, call: str) -> bool:
+        """Return whether a step was finished by an earlier claim."""
+        return (operation, _printable(call)) in self._steps
+
     async def run(self, operation: str, call: str, *, given: Any, body: Callable[[], Awaitable[Any]]) -> Any:
         """Return a step's result: the stored one, or that of `body`, which is then stored.
 
@@ -47,9 +51,7 @@ class Journal:
         Every earlier step is durable before `body` starts; its result becomes durable with the run's next
         step or end, at the latest after 10 ms. After a crash within, `body` runs again.
         """
-        call = (
-            call if call.isprintable() else call.encode("unicode_escape").decode()
-        )  # a model may name its calls oddly
+        call = _printable(call)
         fingerprint = hashlib.blake2b(dump_json(given), digest_size=16).digest()
         stored = self._steps.get((operation, call))
         if stored is not None:
@@ -65,3 +67,8 @@ class Journal:
         faults.reach("before_step_commit", f"{operation}/{call}")
         self._writer.add_step(Step(operation=operation, call=call, fingerprint=fingerprint, result=dump_json(result)))
         return result
+
+
+def _printable(call: str) -> str:
+    """Return a call's name as text that PostgreSQL takes; a model may name its calls oddly."""
+    return call if call.isprintable() else call.encode("unicode_escape").decode()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from serai.domain.json_text import dump_json
 from serai.domain.runs import Event, Outcome, RunRecord, Step
 from serai.engine import faults
-from serai.engine.active_run import ActiveRun, Component, answer_members
+from serai.engine.active_run import ActiveRun, Component, Execution, answer_members
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
 from serai.engine.interruption import is_stop_request
 from serai.engine.wakeup import Wakeups
@@ -24,6 +24,7 @@ from serai.storage.run_log import RunLog
 from serai.storage.runs import Answer, Finished, FinishedRun, RunStore, SessionContext
 
 POLLS_PER_RECONCILE: Final = 5
+CANCEL_GRACE_S: Final = 0.4
 _log = structlog.get_logger("serai.engine")
 
 
@@ -31,6 +32,32 @@ class TakeoverLimitError(SeraiError):
     """A run's nodes died too often; it may be what kills them."""
 
     code = "takeover_limit"
+
+
+class _HeldRun:
+    """A run that this node works on.
+
+    Attributes:
+        task: works on it; another one takes its place when it does not stop in time.
+        is_cancelled: it is to end.
+        is_ending: its end is being written; nothing stops that any more.
+    """
+
+    __slots__ = ("execution", "is_cancelled", "is_ending", "record", "run", "task", "writer")
+
+    task: asyncio.Task[None]
+    writer: RunWriter
+    run: ActiveRun
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        self.execution: Execution | None = None
+        self.is_cancelled = record.is_cancel_asked
+        self.is_ending = False
+
+    def has_been_cancelled(self) -> bool:
+        """Return whether somebody cancelled it meanwhile."""
+        return self.is_cancelled
 
 
 class Worker:
@@ -60,20 +87,28 @@ class Worker:
         self._wakeups = wakeups
         self._node_id = node_id
         self._components = components
+        self._limits = {
+            name: component.max_concurrency
+            for name, component in components.items()
+            if component.max_concurrency is not None
+        }
+        self._unlimited = components.keys() - self._limits.keys()
         self._max_runs = max_runs
         self._max_takeovers = max_takeovers
-        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._held: dict[UUID, _HeldRun] = {}
+        self._stuck: set[asyncio.Task[None]] = set()
         self._reserved = 0
         self._due = asyncio.Event()
         self._strangers: set[UUID] = set()
         self._is_stopping = False
+        self._is_abandoning = False
         self._claimer: asyncio.Task[None] | None = None
         self._finishes: Batcher[FinishedRun, Finished] = Batcher(self._write_finishes)
 
     @property
     def held(self) -> int:
         """How many runs this node works on."""
-        return len(self._tasks)
+        return len(self._held)
 
     def start(self) -> None:
         """Begin to claim."""
@@ -85,10 +120,14 @@ class Worker:
 
     def reserve(self) -> bool:
         """Set a place aside for a run about to be submitted; False when there is none."""
-        if self._is_stopping or len(self._tasks) + self._reserved >= self._max_runs:
+        if self._is_stopping or len(self._held) + self._reserved >= self._max_runs:
             return False
         self._reserved += 1
         return True
+
+    def is_limited(self, kind: str, component_id: str) -> bool:
+        """Return whether a component's runs wait for a place that all nodes share."""
+        return (kind, component_id) in self._limits
 
     def settle(self, record: RunRecord | None) -> None:
         """Use a place set aside for the run, or give it back."""
@@ -103,19 +142,31 @@ class Worker:
             self._claimer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._claimer
-        if self._tasks:
-            _log.info("draining", runs=len(self._tasks), timeout_s=timeout_s)
-            await asyncio.wait(self._tasks.values(), timeout=timeout_s)
+        if self._held:
+            _log.info("draining", runs=len(self._held), timeout_s=timeout_s)
+            await asyncio.wait([held.task for held in self._held.values()], timeout=timeout_s)
 
     async def abandon(self) -> None:
         """Stop working on the runs still held; others go on with them once the node has let them go."""
-        tasks = list(self._tasks.values())
-        if tasks:
-            _log.info("handing_over", runs=len(tasks))
+        self._is_abandoning = True
+        tasks = [*(held.task for held in self._held.values()), *self._stuck]
+        if self._held:
+            _log.info("handing_over", runs=len(self._held))
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=2)
+
+    def cancel(self, key: UUID) -> None:
+        """End a run that somebody cancelled, if this node works on it; a task that does not stop is left behind."""
+        held = self._held.get(key)
+        if held is None or held.is_cancelled or held.is_ending:
+            return
+        held.is_cancelled = True
+        if held.execution is not None:  # else it looks before it begins
+            held.writer.is_cancelled = True
+            held.task.cancel()
+            asyncio.get_running_loop().call_later(CANCEL_GRACE_S, self._leave_behind, held)
 
     async def _claim_loop(self) -> None:
         polls = 0
@@ -126,6 +177,9 @@ class Worker:
             self._due.clear()
             polls += 1
             try:
+                if self._held:
+                    for key in await self._store.list_cancels(self._node_id):
+                        self.cancel(key)
                 await self._claim()
                 if polls % POLLS_PER_RECONCILE == 0:
                     await self._reconcile()
@@ -137,11 +191,14 @@ class Worker:
                 _log.exception("claim_failed")
 
     async def _claim(self) -> None:
-        limit = self._max_runs - len(self._tasks) - self._reserved
-        if limit <= 0 or not self._components:
-            return
-        for record in await self._store.claim(self._components, node_id=self._node_id, limit=limit):
-            self._begin(record)
+        limit = self._max_runs - len(self._held) - self._reserved
+        if limit > 0 and self._unlimited:
+            for record in await self._store.claim(self._unlimited, node_id=self._node_id, limit=limit):
+                self._begin(record)
+        limit = self._max_runs - len(self._held) - self._reserved
+        if limit > 0 and self._limits:
+            for record in await self._store.claim_limited(self._limits, node_id=self._node_id, limit=limit):
+                self._begin(record)
 
     async def _reconcile(self) -> None:
         """Let go of runs that the table gives to this node and nobody here works on.
@@ -149,7 +206,7 @@ class Worker:
         A submit or claim whose answer was lost leaves such a run. One that is merely on its way is not there at two
         looks in a row; if it is after all, the fence keeps it from harm.
         """
-        unknown = await self._store.list_running_keys(self._node_id) - self._tasks.keys()
+        unknown = await self._store.list_running_keys(self._node_id) - self._held.keys()
         lost = unknown & self._strangers
         self._strangers = unknown
         if lost:
@@ -158,46 +215,83 @@ class Worker:
             self._due.set()
 
     def _begin(self, record: RunRecord) -> None:
-        task = asyncio.create_task(self._work(record), name=f"serai-run-{record.id}")
-        self._tasks[record.key] = task
-        task.add_done_callback(lambda ended: self._end(record.key, ended))
+        held = _HeldRun(record)
+        self._held[record.key] = held
+        self._employ(held, self._work(held))
 
-    def _end(self, key: UUID, task: asyncio.Task[None]) -> None:
-        was_full = len(self._tasks) >= self._max_runs
-        if self._tasks.get(key) is task:  # else claimed again meanwhile
-            del self._tasks[key]
+    def _employ(self, held: _HeldRun, work: Coroutine[Any, Any, None]) -> None:
+        held.task = asyncio.create_task(work, name=f"serai-run-{held.record.id}")
+        held.task.add_done_callback(lambda ended: self._end(held, ended))
+
+    def _end(self, held: _HeldRun, task: asyncio.Task[None]) -> None:
+        self._stuck.discard(task)
+        was_full = len(self._held) >= self._max_runs
+        record = held.record
+        if self._held.get(record.key) is held and held.task is task:  # else claimed again meanwhile, or left behind
+            del self._held[record.key]
+            if self.is_limited(record.kind, record.component_id):
+                self._wakeups.tell_queue()
+                was_full = True
         if was_full:
             self._due.set()
 
-    async def _work(self, record: RunRecord) -> None:
+    def _leave_behind(self, held: _HeldRun) -> None:
+        """End a cancelled run without its task, which did not stop."""
+        if held.is_ending or held.task.done() or self._is_abandoning:
+            return
+        _log.warning("run_does_not_stop", run_id=held.record.id)
+        self._stuck.add(held.task)
+        held.is_ending = True
+        assert held.execution is not None
+        self._employ(held, self._write_end(held, held.execution.cancel()))
+
+    async def _work(self, held: _HeldRun) -> None:
+        record = held.record
         structlog.contextvars.bind_contextvars(run_id=record.id)
         task = asyncio.current_task()
         assert task is not None
-        has_ended = False
-        writer = self._events.open_writer(record, next_seq=0, on_fenced=task.cancel)
+        held.writer = self._events.open_writer(record, next_seq=record.segment_seq, on_fenced=task.cancel)
         try:
-            run = await retry_while_unavailable(lambda: self._open(record, writer))
-            outcome = await self._execute(run)
-            has_ended = await self._finish(run, writer, outcome)
-        except (asyncio.CancelledError, FencedError):
-            _log.info("run_let_go", is_fenced=writer.is_fenced)
-        except Exception:  # noqa: BLE001 - the worker's boundary: `_reconcile` lets go of the run
-            _log.exception("run_crashed")
-        finally:
-            self._events.drop_writer(writer, has_ended=has_ended)
+            held.run = await retry_while_unavailable(lambda: self._open(record, held.writer))
+            outcome = await self._execute(held)
+        except BaseException as error:  # noqa: BLE001 - the worker's boundary: `_reconcile` lets go of the run
+            if not held.is_ending:  # else this task was left behind
+                self._let_go(held, error)
+        else:
+            if not held.is_ending:
+                held.is_ending = True
+                await self._write_end(held, outcome)
+
+    def _let_go(self, held: _HeldRun, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError | FencedError):
+            _log.info("run_let_go", is_fenced=held.writer.is_fenced)
+        else:
+            _log.error("run_crashed", exc_info=error)
+        self._events.drop_writer(held.writer, has_ended=False)
+
+    async def _write_end(self, held: _HeldRun, outcome: Outcome) -> None:
+        try:
+            await self._finish(held.run, held.writer, outcome)
+        except BaseException as error:  # noqa: BLE001 - the worker's boundary, as above
+            self._let_go(held, error)
+        else:
+            self._events.drop_writer(held.writer, has_ended=True)
 
     async def _open(self, record: RunRecord, writer: RunWriter) -> ActiveRun:
         steps: list[Step] = []
         logged: list[Event] = []
         if record.epoch > 1:
             steps = await self._run_log.read_steps(record.key, segment=record.segment)
-            logged = await self._read_log(record.key)
-            writer.next_seq = logged[-1].seq + 1 if logged else 0
-        return ActiveRun(record, writer, steps=steps, logged=logged, load_context=self._load_context)
+            logged = await self._read_log(record)
+            writer.next_seq = logged[-1].seq + 1 if logged else record.segment_seq
+        paused = None if record.segment == 0 else await self._store.get_answer(record.key)
+        return ActiveRun(record, writer, steps=steps, logged=logged, paused=paused, load_context=self._load_context)
 
-    async def _read_log(self, key: UUID) -> list[Event]:
+    async def _read_log(self, record: RunRecord) -> list[Event]:
         events: list[Event] = []
-        while page := await self._run_log.read_events(key, after=events[-1].seq if events else -1):
+        while page := await self._run_log.read_events(
+            record.key, after=events[-1].seq if events else record.segment_seq - 1
+        ):
             events += page
         return events
 
@@ -207,25 +301,33 @@ class Worker:
         )
         return context
 
-    async def _execute(self, run: ActiveRun) -> Outcome:
-        component = self._components[run.record.kind, run.record.component_id]
-        if run.record.takeovers > self._max_takeovers:
-            return component.fail(
-                run,
-                TakeoverLimitError(
-                    f"The run was taken over {run.record.takeovers} times because its nodes died; it may be what stops "
-                    "them. SERAI_MAX_TAKEOVERS sets the bound."
-                ),
+    async def _execute(self, held: _HeldRun) -> Outcome:
+        record = held.record
+        execution = self._components[record.kind, record.component_id].begin(held.run)
+        if held.is_cancelled:
+            return execution.cancel()
+        if record.takeovers > self._max_takeovers:
+            limit = TakeoverLimitError(
+                f"The run was taken over {record.takeovers} times because its nodes died; it may be what stops them. "
+                "SERAI_MAX_TAKEOVERS sets the bound."
             )
+            return execution.fail(limit, keeps_content=True)
+        held.execution = execution
         try:
-            return await component.execute(run)
+            outcome = await execution.execute()
+            return execution.cancel() if held.has_been_cancelled() else outcome
         except BaseException as error:
-            if isinstance(error, FencedError) or is_stop_request(error):
+            if isinstance(error, FencedError) or held.is_ending:
                 raise
+            if is_stop_request(error):
+                if not held.has_been_cancelled() or held.writer.is_fenced or self._is_abandoning:
+                    raise
+                _withdraw_stop_requests()
+                return execution.cancel()
             _log.exception("component_failed")
-            return component.fail(run, error)
+            return execution.fail(error)
 
-    async def _finish(self, run: ActiveRun, writer: RunWriter, outcome: Outcome) -> bool:
+    async def _finish(self, run: ActiveRun, writer: RunWriter, outcome: Outcome) -> None:
         run.emit(outcome.last_event[0], dump_json(outcome.last_event[1]))
         faults.reach("before_finish_commit")
         events = await self._events.close_writer(writer)
@@ -235,7 +337,9 @@ class Worker:
             status=outcome.status,
             output=output,
             messages=outcome.messages,
+            carried=outcome.carried,
             events=events,
+            next_seq=writer.next_seq,
             state_changes=outcome.state_changes,
             state_removals=outcome.state_removals,
             input_tokens=outcome.input_tokens,
@@ -249,7 +353,13 @@ class Worker:
         if finished.next_key is not None:
             self._due.set()
             self._wakeups.tell_queue()
-        return True
 
     async def _write_finishes(self, items: list[FinishedRun]) -> list[Finished]:
         return await self._store.finish(items, node_id=self._node_id)
+
+
+def _withdraw_stop_requests() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    while task.cancelling():
+        task.uncancel()

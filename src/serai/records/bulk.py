@@ -10,11 +10,11 @@ import msgspec
 from serai.domain.ids import new_key
 from serai.errors import InvalidFieldError
 from serai.records.creates import CREATE, NewRecord, columns_of, taken_id
-from serai.records.idempotency import answer_once, request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.render import render_record
 from serai.storage.connection import Connection, Database
+from serai.storage.idempotency import answer_once, request_key
 
 LARGEST_BATCH = 1000
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import asyncpg
 
 from serai.errors import NotFoundError, PreconditionFailedError
-from serai.records.idempotency import RequestKey, find_first_answers
 from serai.records.rounds import in_rounds
 from serai.records.slots import drop_slots, keep_slots
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
+from serai.storage.idempotency import RequestKey, find_first_answers
 
 # Lock the records, take the keys, change what may be changed. Returns a row for each record that was found; `data` is
 # null when nothing was done, because the version is another or the key is taken. Locked in the order of the ids.

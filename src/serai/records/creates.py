@@ -9,12 +9,12 @@ from typing import NamedTuple
 import asyncpg
 
 from serai.errors import ConflictError
-from serai.records.idempotency import RequestKey, find_first_answers
 from serai.records.place import Place
 from serai.records.rounds import in_rounds
 from serai.records.slots import keep_slots
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
+from serai.storage.idempotency import RequestKey, find_first_answers
 
 # Store records; times rise within the statement, so that they follow the order of insertion. An id that is taken
 # stores nothing and returns no row. Sorted by the ids, so that two nodes never wait for each other in a circle.

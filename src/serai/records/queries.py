@@ -11,13 +11,13 @@ from serai.records.arguments import Arguments
 from serai.records.export import Export, export
 from serai.records.filters import compile_filter, parse_filter
 from serai.records.groups import Aggregation, aggregate
-from serai.records.idempotency import answer_once, request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.search import Search, search
 from serai.records.slots import drop_slots
 from serai.records.sources import PlainPlanner, Planner, source_of
 from serai.storage.connection import Connection, Database
+from serai.storage.idempotency import answer_once, request_key
 
 DELETE_TIMEOUT_S = 600
 _DROP_SLOTS = drop_slots("gone")

@@ -11,12 +11,12 @@ from serai.errors import InvalidFieldError
 from serai.records.bulk import BatchItem, create_many
 from serai.records.changes import DELETE, DELETE_OR_SKIP, UPDATE, UPDATE_OR_SKIP, Change, Changer, missing
 from serai.records.creates import Creator, NewRecord
-from serai.records.idempotency import request_key
 from serai.records.payload import REFUSED
 from serai.records.place import Place
 from serai.records.render import render_record
 from serai.storage.batching import Batcher
 from serai.storage.connection import Database
+from serai.storage.idempotency import request_key
 
 # Read records by project and id. A join, since without statistics an array of ids would scan the whole project.
 GET = """

@@ -13,13 +13,13 @@ import structlog
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.errors import ConfigurationError
-from serai.records.idempotency import forget_expired
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.settings import Settings
 from serai.storage.connection import Database
+from serai.storage.idempotency import forget_expired
 from serai.storage.jobs import JobStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions

@@ -6,7 +6,7 @@ Order of locks, everywhere: session, then run, then the rest. Submits, claims an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -18,37 +18,46 @@ from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, NewRun, RunRecord
 from serai.storage.connection import Connection, Database
 
+RECORD_COLUMNS = """runs.key, runs.id, runs.project_id, runs.user_id, runs.session_id, runs.root_key, runs.parent_key,
+       runs.kind, runs.component_id, runs.status, runs.position, runs.epoch, runs.segment, runs.segment_seq,
+       runs.takeovers, runs.cancel_asked_at is not null as is_cancel_asked, runs.idempotency_key, runs.fingerprint,
+       runs.input, runs.created_at"""
+"""What a `RunRecord` is made of."""
+
 # Stores new runs and gives each its place in its session; an idle session's run is claimed by its node at once.
-# A session of another user yields no row.
+# A session of another user yields no row, nor does a busy one when the run would not wait.
 _SUBMIT = """
 with item as (
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::bytea[], $9::text[], $10::bytea[], $11::text[])
+                         $8::bytea[], $9::text[], $10::bytea[], $11::text[], $12::boolean[])
         as item(key, id, project_id, user_id, session_id, kind, component_id,
-                input, idempotency_key, fingerprint, node_id)
+                input, idempotency_key, fingerprint, node_id, waits)
 ), turn as (
     insert into sessions (project_id, id, user_id, kind, component_id, active_run_key, run_count)
     select project_id, session_id, user_id, kind, component_id, key, 1 from item order by project_id, session_id
     on conflict (project_id, id) do update
         set active_run_key = coalesce(sessions.active_run_key, excluded.active_run_key),
             run_count = sessions.run_count + 1, updated_at = now()
-        where sessions.user_id is null or excluded.user_id is null or sessions.user_id = excluded.user_id
+        where (sessions.user_id is null or excluded.user_id is null or sessions.user_id = excluded.user_id)
+          and (sessions.active_run_key is null or (select waits from item where key = excluded.active_run_key))
     returning project_id, id, active_run_key, run_count
 )
 insert into runs (key, id, project_id, user_id, session_id, root_key, kind, component_id, input, idempotency_key,
-                  fingerprint, ready, position, status, node_id, epoch, started_at)
+                  fingerprint, ready, position, status, node_id, epoch, started_at, cancel_asked_at)
 select item.key, item.id, item.project_id, item.user_id, item.session_id, item.key, item.kind, item.component_id,
        item.input, item.idempotency_key, item.fingerprint, here.ready, turn.run_count,
        case when here.now then 'RUNNING' else 'PENDING' end, case when here.now then item.node_id end,
-       here.now::int, case when here.now then now() end
+       here.now::int, case when here.now then now() end,
+       (select created_at from run_cancellations
+        where run_cancellations.project_id = item.project_id and run_id = item.id)
 from item
 join turn on turn.project_id = item.project_id and turn.id = item.session_id
 cross join lateral (select turn.active_run_key = item.key as ready,
                            turn.active_run_key = item.key and item.node_id is not null as now) as here
-returning key, status, position, epoch, created_at"""
+returning key, status, position, epoch, cancel_asked_at is not null as is_cancel_asked, created_at"""
 
 # Takes the oldest runs whose turn has come, of the components this node has.
-_CLAIM = """
+_CLAIM = f"""
 with next as (
     select key from runs
     where status = 'PENDING' and ready
@@ -57,8 +66,34 @@ with next as (
 )
 update runs set status = 'RUNNING', node_id = $4, epoch = epoch + 1, started_at = coalesce(started_at, now())
 from next where runs.key = next.key
-returning runs.key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, position,
-          epoch, segment, takeovers, idempotency_key, fingerprint, input, created_at"""
+returning {RECORD_COLUMNS}"""  # noqa: S608 - our own text
+
+# Claims of components with a limit come one after the other, so that two nodes cannot fill the same place.
+_LOCK_LIMITS = """
+select pg_advisory_xact_lock(hashtextextended('serai-limit/' || kind || '/' || id, 0))
+from unnest($1::text[], $2::text[]) as item(kind, id) order by kind, id"""
+
+# Takes the oldest runs of components with a limit, as many of each as have a place.
+_CLAIM_LIMITED = f"""
+with places as (
+    select item.kind, item.id,
+           item.most - (select count(*) from runs where runs.status = 'RUNNING' and runs.parent_key is null
+                        and runs.kind = item.kind and runs.component_id = item.id) as free
+    from unnest($1::text[], $2::text[], $3::int[]) as item(kind, id, most)
+), next as (
+    select key from places cross join lateral (
+        select key, created_at from runs
+        where status = 'PENDING' and ready and kind = places.kind and component_id = places.id
+        order by created_at limit greatest(places.free, 0) for update skip locked) as waiting
+    order by created_at limit $4
+)
+update runs set status = 'RUNNING', node_id = $5, epoch = epoch + 1, started_at = coalesce(started_at, now())
+from next where runs.key = next.key
+returning {RECORD_COLUMNS}"""  # noqa: S608 - our own text
+
+_WAITS_FOR_PLACE = """
+select exists(select from runs where status = 'PENDING' and ready
+              and (kind, component_id) in (select * from unnest($1::text[], $2::text[])))"""
 
 # Locks the sessions of the runs that are about to end; the statement after it sees every run submitted before.
 _LOCK_SESSIONS = """
@@ -72,11 +107,12 @@ order by sessions.project_id, id for update of sessions"""
 _FINISH = """
 with item as (
     select * from unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[],
-                         $8::bigint[])
-        as item(key, epoch, status, output, messages, state, input_tokens, output_tokens)
+                         $8::bigint[], $14::int[], $15::bytea[])
+        as item(key, epoch, status, output, messages, state, input_tokens, output_tokens, next_seq, carried)
 ), done as (
     update runs set status = item.status, output = item.output, messages = item.messages, ready = false,
-                    ended_at = now()
+                    next_seq = item.next_seq, carried = item.carried,
+                    ended_at = case when item.status <> 'PAUSED' then now() end
     from item
     where runs.key = item.key and runs.epoch = item.epoch and runs.node_id = $9 and runs.status = 'RUNNING'
     returning runs.key, runs.epoch, runs.project_id, runs.user_id, runs.session_id, item.state, item.input_tokens,
@@ -120,20 +156,28 @@ from held where runs.key = held.key returning runs.key"""
 
 _RUNNING_OF_NODE = "select key from runs where node_id = $1 and status = 'RUNNING'"
 
+# Runs of a node that somebody wants to end; the cancel may have come before the run.
+_CANCELS_OF_NODE = """
+select key from runs
+where node_id = $1 and status = 'RUNNING'
+  and (cancel_asked_at is not null
+       or exists (select from run_cancellations
+                  where run_cancellations.project_id = runs.project_id and run_id = runs.id))"""
+
 # A run by its public id, or by the idempotency key it was stored with; the other is null.
-_FIND = """
-select key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, position,
-       epoch, segment, takeovers, idempotency_key, fingerprint, input, created_at
-from runs where project_id = $1 and (id = $2 or idempotency_key = $3)"""
+_FIND = f"""
+select {RECORD_COLUMNS} from runs where project_id = $1 and (id = $2 or idempotency_key = $3)"""  # noqa: S608 - our own text
 
-_ANSWER = "select status, output, messages from runs where key = $1"
+_ANSWER = "select status, output, messages, carried from runs where key = $1"
 
-# The session's state and the messages of its last completed runs before this one, newest first.
+_USER_OF_SESSION = "select user_id from sessions where project_id = $1 and id = $2"
+
+# The session's state and the messages of its last runs before this one that have any, newest first.
 _CONTEXT = """
 select state, array(
     select messages from runs
-    where project_id = $1 and session_id = $2 and position < $3 and status = 'COMPLETED' and parent_key is null
-      and messages is not null
+    where project_id = $1 and session_id = $2 and position < $3 and status in ('COMPLETED', 'CANCELLED')
+      and parent_key is null and messages is not null
     order by position desc limit $4)
 from sessions where project_id = $1 and id = $2"""
 
@@ -154,7 +198,9 @@ class FinishedRun:
     status: RunStatus
     output: bytes
     messages: bytes | None
+    carried: bytes | None
     events: Sequence[Event]
+    next_seq: int
     state_changes: dict[str, Any]
     state_removals: tuple[str, ...]
     input_tokens: int
@@ -179,11 +225,12 @@ class SessionContext:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A stored answer: `output` and `messages` as written at the finish, None before."""
+    """A stored answer: all but the status as written when the last segment ended, None before the first has."""
 
     status: RunStatus
     output: bytes | None
     messages: bytes | None
+    carried: bytes | None = None
 
 
 class RunStore:
@@ -193,7 +240,7 @@ class RunStore:
         self._database = database
 
     async def submit(self, runs: list[NewRun]) -> list[Submitted | None]:
-        """Store new runs; None stands for a session that belongs to another user.
+        """Store new runs; None stands for a session of another user, or a busy one and a run that would not wait.
 
         Raises:
             asyncpg.UniqueViolationError: an id or idempotency key is taken.
@@ -214,7 +261,19 @@ class RunStore:
     async def claim(self, components: Iterable[tuple[str, str]], *, node_id: str, limit: int) -> list[RunRecord]:
         """Take up to `limit` runs of the given (kind, component id) pairs for a node."""
         kinds, ids = zip(*components, strict=True)
-        return [_record(row) for row in await self._database.fetch(_CLAIM, list(kinds), list(ids), limit, node_id)]
+        return [read_record(row) for row in await self._database.fetch(_CLAIM, list(kinds), list(ids), limit, node_id)]
+
+    async def claim_limited(
+        self, limits: Mapping[tuple[str, str], int], *, node_id: str, limit: int
+    ) -> list[RunRecord]:
+        """Take up to `limit` runs of components of which only so many may run at a time, on all nodes together."""
+        kinds, ids = zip(*limits, strict=True)
+        if not await self._database.fetchval(_WAITS_FOR_PLACE, kinds, ids):
+            return []
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_LIMITS, kinds, ids)
+            rows = await connection.fetch(_CLAIM_LIMITED, kinds, ids, list(limits.values()), limit, node_id)
+        return [read_record(row) for row in rows]
 
     async def finish(self, items: list[FinishedRun], *, node_id: str) -> list[Finished]:
         """End runs in one transaction; a run that is no longer ours comes back as not done."""
@@ -237,26 +296,35 @@ class RunStore:
         """Return the keys of the runs that the table gives to a node."""
         return {row["key"] for row in await self._database.fetch(_RUNNING_OF_NODE, node_id)}
 
+    async def list_cancels(self, node_id: str) -> set[UUID]:
+        """Return the keys of a node's running runs that somebody cancelled."""
+        return {row["key"] for row in await self._database.fetch(_CANCELS_OF_NODE, node_id)}
+
+    async def may_use_session(self, project_id: str, session_id: str, user_id: str | None) -> bool:
+        """Return whether a session is free for all, new, or the user's."""
+        owner = await self._database.fetchval(_USER_OF_SESSION, project_id, session_id)
+        return owner is None or user_id is None or owner == user_id
+
     async def find(self, project_id: str, run_id: str) -> RunRecord | None:
         """Return a project's run by its public id."""
         row = await self._database.fetchrow(_FIND, project_id, run_id, None)
-        return None if row is None else _record(row)
+        return None if row is None else read_record(row)
 
     async def find_repeated(self, project_id: str, idempotency_key: str) -> RunRecord | None:
         """Return the run that was stored with an idempotency key."""
         row = await self._database.fetchrow(_FIND, project_id, None, idempotency_key)
-        return None if row is None else _record(row)
+        return None if row is None else read_record(row)
 
     async def get_answer(self, key: UUID) -> Answer:
         """Return a run's state and, once it rests, its answer."""
         row = await self._database.fetchrow(_ANSWER, key)
         if row is None:
             raise LookupError(f"run {key} is gone")
-        return Answer(RunStatus(row["status"]), row["output"], row["messages"])
+        return Answer(RunStatus(row["status"]), row["output"], row["messages"], row["carried"])
 
     async def get_context(self, record: RunRecord, *, history_runs: int) -> SessionContext:
         """Return what a run starts from. O(history_runs), whatever the session's length."""
-        if record.position == 1:
+        if record.position == 1 and record.segment == 0:
             return SessionContext({}, [])
         row = await self._database.fetchrow(
             _CONTEXT, record.project_id, record.session_id, record.position, history_runs
@@ -287,7 +355,7 @@ class RunStore:
 
 _SUBMIT_COLUMNS = (
     *("key", "id", "project_id", "user_id", "session_id", "kind", "component_id"),
-    *("input", "idempotency_key", "fingerprint", "node_id"),
+    *("input", "idempotency_key", "fingerprint", "node_id", "waits"),
 )
 
 
@@ -324,6 +392,8 @@ def _finish_arguments(items: list[FinishedRun], states: list[bytes | None], node
         [event.seq for _, event in events],
         [event.name for _, event in events],
         [event.data for _, event in events],
+        [item.next_seq for item in items],
+        [item.carried for item in items],
     ]
 
 
@@ -343,7 +413,9 @@ def _submitted(run: NewRun, row: asyncpg.Record) -> Submitted:
         position=row["position"],
         epoch=row["epoch"],
         segment=0,
+        segment_seq=0,
         takeovers=0,
+        is_cancel_asked=row["is_cancel_asked"],
         idempotency_key=run.idempotency_key,
         fingerprint=run.fingerprint,
         input=run.input,
@@ -352,7 +424,8 @@ def _submitted(run: NewRun, row: asyncpg.Record) -> Submitted:
     return Submitted(record, is_claimed=status is RunStatus.RUNNING)
 
 
-def _record(row: asyncpg.Record) -> RunRecord:
+def read_record(row: asyncpg.Record) -> RunRecord:
+    """Return the record in a row of `RECORD_COLUMNS`."""
     values = dict(row)
     values["status"] = RunStatus(values["status"])
     return RunRecord(**values)

@@ -1,0 +1,126 @@
+"""The run object of an agent's run as it comes about: its tool calls, its tokens, its time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any, Protocol
+
+from pydantic_ai.usage import RunUsage
+
+from serai.components.run_input import RunInput
+from serai.components.segments import Carried, Earlier, dump_run_usage
+from serai.domain.runs import RunRecord
+
+
+class Names(Protocol):
+    """How the wire names an agent and its model."""
+
+    @property
+    def id(self) -> str:
+        """The agent's id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def model_name(self) -> str | None:
+        """Its model, for example ``gpt-5-mini``."""
+        ...
+
+    @property
+    def model_provider(self) -> str | None:
+        """Who serves the model, for example ``openai``."""
+        ...
+
+
+class AgentAnswer:
+    """What a run has so far.
+
+    Args:
+        record: the run.
+        given: what it was asked.
+        names: whose run it is.
+        earlier: what it did before this segment.
+    """
+
+    def __init__(self, record: RunRecord, given: RunInput, names: Names, earlier: Earlier) -> None:
+        self._record = record
+        self._given = given
+        self._names = names
+        self._carried = earlier.carried
+        self._tools = list(earlier.tools)
+        self._pending = {
+            wanted["tool_execution"]["tool_call_id"]: wanted["tool_execution"] for wanted in earlier.requirements
+        }
+        self._usage = Counter(earlier.carried.usage)
+        self._first_token_s = earlier.carried.first_token_s
+        self._began_at = time.perf_counter()
+
+    def pending(self, call_id: str) -> dict[str, Any] | None:
+        """Return the tool execution that the run paused for, its answer laid in."""
+        tool = self._pending.get(call_id)
+        return None if tool is None else dict(tool)
+
+    def put_tool(self, tool: dict[str, Any]) -> None:
+        """Add a tool execution; one that the run paused for takes the place that it had."""
+        if self._pending.pop(tool["tool_call_id"], None) is None:
+            self._tools.append(tool)
+            return
+        last = max(n for n, other in enumerate(self._tools) if other["tool_call_id"] == tool["tool_call_id"])
+        self._tools[last] = tool
+
+    def add_usage(self, usage: dict[str, int], *, first_token_s: float | None) -> None:
+        """Count a model request's tokens."""
+        self._usage.update(usage)
+        if self._first_token_s is None:
+            self._first_token_s = first_token_s
+
+    def new_tokens(self, name: str) -> int:
+        """Return the tokens of this segment."""
+        return self._usage[name] - self._carried.usage.get(name, 0)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return tokens and seconds of the whole run; seconds of work, not of waiting for people."""
+        tokens = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **self._usage}
+        metrics: dict[str, Any] = {**tokens, "duration": self._worked_s()}
+        if self._first_token_s is not None:
+            metrics["time_to_first_token"] = self._first_token_s
+        details = {"id": self._names.model_name, "provider": self._names.model_provider, **tokens}
+        return {**metrics, "details": {"model": [details]}}
+
+    def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
+        """Return the run object's members."""
+        record = self._record
+        return {
+            "run_id": record.id,
+            "agent_id": self._names.id,
+            "agent_name": self._names.name,
+            "session_id": record.session_id,
+            "user_id": record.user_id,
+            "content": content,
+            "content_type": content_type,
+            "model": self._names.model_name,
+            "model_provider": self._names.model_provider,
+            "tools": self._tools,
+            "metrics": self.metrics(),
+            "metadata": self._given.metadata or None,
+            "input": {"input_content": self._given.message},
+            "created_at": int(record.created_at.timestamp()),
+        }
+
+    def carry(self, *, turn: int, run_usage: RunUsage) -> Carried:
+        """Return what the next segment takes up."""
+        return Carried(
+            turn=turn,
+            usage=dict(self._usage),
+            run_usage=dump_run_usage(run_usage),
+            worked_s=self._worked_s(),
+            first_token_s=self._first_token_s,
+        )
+
+    def _worked_s(self) -> float:
+        return round(self._carried.worked_s + time.perf_counter() - self._began_at, 6)

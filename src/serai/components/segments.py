@@ -1,0 +1,73 @@
+"""What one segment of a run hands to the next when it pauses, and what the next begins from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pydantic import TypeAdapter
+from pydantic_ai import DeferredToolResults
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.usage import RunUsage
+
+from serai.components.messages import load_messages
+from serai.components.pauses import deferred_results
+from serai.domain.json_text import load_json
+from serai.storage.runs import Answer
+
+_usage = TypeAdapter(RunUsage)
+
+
+class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a paused run keeps for itself, JSON in its row.
+
+    Attributes:
+        turn: model requests made so far.
+        usage: tokens so far, as the wire names them.
+        run_usage: what pydantic-ai's usage limits count.
+        worked_s: seconds of work so far; waiting for a person is none.
+        first_token_s: from the first request to the first token.
+    """
+
+    turn: int = 0
+    usage: dict[str, int] = {}
+    run_usage: dict[str, Any] = {}
+    worked_s: float = 0.0
+    first_token_s: float | None = None
+
+
+_load_carried = msgspec.json.Decoder(Carried).decode
+
+
+class Earlier:
+    """What a run did before this segment; nothing, when it is its first.
+
+    Args:
+        paused: what it paused with, the caller's answers laid in.
+    """
+
+    def __init__(self, paused: Answer | None) -> None:
+        output: dict[str, Any] = {}
+        self.carried = Carried()
+        self.messages: list[ModelMessage] = []
+        self.is_first = paused is None
+        if paused is not None:
+            output = load_json(paused.output) if paused.output else {}
+            self.carried = _load_carried(paused.carried) if paused.carried else Carried()
+            self.messages = load_messages([paused.messages]) if paused.messages else []
+        self.tools: list[dict[str, Any]] = output.get("tools") or []
+        self.requirements: list[dict[str, Any]] = output.get("requirements") or []
+
+    def results(self) -> DeferredToolResults | None:
+        """Return what the pending calls were answered with."""
+        return None if self.is_first else deferred_results(self.requirements)
+
+    def run_usage(self) -> RunUsage | None:
+        """Return the usage so far, for limits hold for the whole run."""
+        return None if self.is_first else _usage.validate_python(self.carried.run_usage)
+
+
+def dump_run_usage(usage: RunUsage) -> dict[str, Any]:
+    """Return a usage as JSON knows it."""
+    dumped: dict[str, Any] = _usage.dump_python(usage, mode="json")
+    return dumped

@@ -1,0 +1,20 @@
+-- Runs that pause and go on, runs that are cancelled, and runs that were cancelled before they came.
+
+alter table runs
+    add column next_seq     integer     not null default 0,  -- of the next segment's first event; written when a segment ends
+    add column segment_seq  integer     not null default 0,  -- of this segment's first event
+    add column carried      bytea,                           -- what a paused run takes along beside its output and messages
+    add column cancel_asked_at timestamptz;                  -- by somebody; the node that runs it ends it
+
+-- Runs that rest when this is applied: their next event follows what their log holds.
+update runs set next_seq = coalesce((select max(seq) + 1 from run_events where run_key = runs.key), 0)
+where status = 'PAUSED';
+
+-- A cancel that came before its run: the run is cancelled when it comes, within a day.
+create table run_cancellations (
+    project_id text        not null,
+    run_id     text        not null,
+    user_id    text,
+    created_at timestamptz not null default now(),
+    primary key (project_id, run_id)
+);

@@ -1,0 +1,159 @@
+"""What callers do to stored runs: continue one that paused, cancel one at any stage.
+
+Order of locks as everywhere: session, then run, then the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import Event, RunRecord
+from serai.storage.connection import Connection, Database
+from serai.storage.runs import RECORD_COLUMNS, Answer, read_record
+
+_LOCK_SESSION = "select active_run_key from sessions where project_id = $1 and id = $2 for update"
+
+_LOCK_RUN = f"select {RECORD_COLUMNS}, runs.output, runs.messages, runs.carried from runs where key = $1 for update"  # noqa: S608
+
+# After the lock: a statement of its own sees what was appended while it was waited for.
+_NEXT_SEQ = """
+select greatest(next_seq, (select coalesce(max(seq) + 1, 0) from run_events where run_key = $1)) from runs
+where key = $1"""
+
+_KEEP_ANSWERS = "update runs set output = $2 where key = $1"
+
+# Opens the next segment; an idle session's run is ready, and its node's at once when it has a place.
+_CONTINUE = f"""
+update runs set output = $2, segment = segment + 1, segment_seq = next_seq, takeovers = 0, ready = $3,
+                status = case when $3 and $4::text is not null then 'RUNNING' else 'PENDING' end,
+                node_id = case when $3 then $4 end,
+                epoch = epoch + case when $3 and $4::text is not null then 1 else 0 end
+where key = $1 returning {RECORD_COLUMNS}"""  # noqa: S608 - our own text
+
+_TAKE_TURN = "update sessions set active_run_key = $3, updated_at = now() where project_id = $1 and id = $2"
+
+_ASK = "update runs set cancel_asked_at = coalesce(cancel_asked_at, now()) where key = $1"
+
+_CANCEL = """
+with done as (
+    update runs set status = 'CANCELLED', output = $2, messages = $3, carried = null, next_seq = $4 + 1, ready = false,
+                    cancel_asked_at = coalesce(cancel_asked_at, now()), ended_at = now()
+    where key = $1 returning epoch, project_id, user_id
+)
+insert into run_events (run_key, seq, epoch, project_id, user_id, name, event)
+select $1, $4, epoch, project_id, user_id, $5, $6 from done"""
+
+_PROMOTE_NEXT = """
+with next as (
+    select key from runs
+    where project_id = $1 and session_id = $2 and status = 'PENDING' and parent_key is null and not ready
+    order by position limit 1
+), promoted as (
+    update runs set ready = true from next where runs.key = next.key
+)
+update sessions set active_run_key = (select key from next), updated_at = now()
+where project_id = $1 and id = $2 returning active_run_key"""
+
+_REMEMBER_CANCEL = """
+insert into run_cancellations (project_id, run_id) values ($1, $2)
+on conflict (project_id, run_id) do update set created_at = now()"""
+
+_FORGET_CANCELS = "delete from run_cancellations where created_at < now() - interval '1 day'"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A run that nobody worked on and that a cancel ended: its answer, its last event, and whose turn it is next."""
+
+    record: RunRecord
+    answer: Answer
+    event: Event
+    next_key: UUID | None
+
+
+CancelledRun = Callable[[RunRecord, Answer, int], tuple[bytes, bytes | None, Event]]
+"""Makes output, messages and last event of a run that ends unworked on, given its next sequence number."""
+
+
+class RunMoves:
+    """The statements by which callers move a run on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def proceed(
+        self,
+        connection: Connection,
+        record: RunRecord,
+        *,
+        answer: Callable[[bytes], tuple[bytes, bool]],
+        node_id: str | None,
+        waits: bool,
+    ) -> RunRecord | None:
+        """Continue a run, in the caller's transaction.
+
+        Args:
+            connection: of the transaction.
+            record: the run as it was found.
+            answer: lays the caller's answers into the stored output, and says whether nothing is left to answer;
+                what it raises leaves everything as it was.
+            node_id: the node that would run it at once, or None.
+            waits: whether it waits for its turn when its session is busy.
+
+        Returns:
+            The run as it goes on, or, with `answer` left open or the run not paused, as it stands; None when its
+            session is busy and it does not wait.
+        """
+        active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
+        row = await connection.fetchrow(_LOCK_RUN, record.key)
+        assert row is not None
+        current = read_record(row)
+        if current.status is not RunStatus.PAUSED:
+            return current
+        output, is_complete = answer(row["output"])
+        if not is_complete:
+            await connection.execute(_KEEP_ANSWERS, record.key, output)
+            return current
+        if active_key is not None and not waits:
+            return None
+        is_ready = active_key is None
+        if is_ready:
+            await connection.execute(_TAKE_TURN, record.project_id, record.session_id, record.key)
+        continued = await connection.fetchrow(_CONTINUE, record.key, output, is_ready, node_id)
+        assert continued is not None
+        return read_record(continued)
+
+    async def cancel(self, record: RunRecord, *, end: CancelledRun) -> Cancelled | RunRecord:
+        """Cancel a run: end it when nobody works on it, else leave word for the node that does.
+
+        Returns:
+            What it ended with, or the run as it stands: running and asked to end, or ended before.
+        """
+        async with self._database.transaction() as connection:
+            active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
+            row = await connection.fetchrow(_LOCK_RUN, record.key)
+            assert row is not None
+            current = read_record(row)
+            if current.status is RunStatus.RUNNING:
+                await connection.execute(_ASK, current.key)
+            if current.status not in (RunStatus.PENDING, RunStatus.PAUSED):
+                return current
+            stored = Answer(current.status, row["output"], row["messages"], row["carried"])
+            seq = await connection.fetchval(_NEXT_SEQ, current.key)
+            output, messages, event = end(current, stored, seq)
+            await connection.execute(_CANCEL, current.key, output, messages, event.seq, event.name, event.data)
+            next_key = None
+            if active_key == current.key:
+                next_key = await connection.fetchval(_PROMOTE_NEXT, current.project_id, current.session_id)
+        return Cancelled(current, Answer(RunStatus.CANCELLED, output, messages), event, next_key)
+
+    async def remember_cancel(self, project_id: str, run_id: str) -> None:
+        """Keep for a day that a run which nobody knows yet is to be cancelled when it comes."""
+        await self._database.execute(_REMEMBER_CANCEL, project_id, run_id)
+
+    async def forget_cancels(self) -> None:
+        """Remove cancels whose run did not come within a day."""
+        await self._database.execute(_FORGET_CANCELS)
