@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from serai.agent_data import AgentDataClient, AsyncAgentDataClient
     from serai.client import AgentOSClient, SyncAgentOSClient
     from serai.components.agent import AgentComponent
+    from serai.components.ask_user import ask_user
     from serai.components.deps import RunDeps
+    from serai.components.tool import tool
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
 
@@ -24,6 +26,8 @@ _HOMES = {
     "RecordIndex": "serai.records.indexes.declared",
     "RunDeps": "serai.components.deps",
     "SyncAgentOSClient": "serai.client",
+    "ask_user": "serai.components.ask_user",
+    "tool": "serai.components.tool",
 }
 
 __all__ = [
@@ -36,6 +40,8 @@ __all__ = [
     "RunDeps",
     "SyncAgentOSClient",
     "__version__",
+    "ask_user",
+    "tool",
 ]
 
 

@@ -184,7 +184,8 @@ class AgentRun:
                 TextPart("".join(self._text)),
             ]
             messages.append(ModelResponse([part for part in parts if part.content], model_name=self._host.model_name))
-        outcome.messages = dump_messages(close_calls(messages)) if messages else None
+        if any(isinstance(message, ModelResponse) for message in messages):  # else there is nothing to go on from
+            outcome.messages = dump_messages(close_calls(messages))
         return outcome
 
     async def do_model_request(self, messages: list[ModelMessage], body: Body) -> Any:

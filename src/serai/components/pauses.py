@@ -80,17 +80,21 @@ def lay_in(
 
     Args:
         requirements: of the paused run; changed in place.
-        answers: tool executions, complete or with nothing but the id and the answer.
+        answers: tool executions, complete or with nothing but the id and the answer; the id may also be that of the
+            requirement, as ``requirement_id``.
         tools: the component's function tools by name, which know what their arguments may be.
 
     Raises:
         RequestError: an answer is wrong, incomplete, or for no pending call; or nothing is answered.
     """
     pending = {wanted["tool_execution"]["tool_call_id"]: wanted for wanted in requirements}
+    by_id = {wanted["id"]: wanted for wanted in requirements}
     has_news = False
     for index, answer in enumerate(answers):
-        call_id = answer.get("tool_call_id")
-        wanted = pending.get(call_id) if isinstance(call_id, str) else None
+        call_id, requirement_id = answer.get("tool_call_id"), answer.get("requirement_id")
+        wanted = by_id.get(requirement_id) if isinstance(requirement_id, str) else None
+        if wanted is None and isinstance(call_id, str):
+            wanted = pending.get(call_id)
         if wanted is None:
             if answer.get("tool_name") is not None and call_id is not None:
                 continue  # an earlier call of the run, which published clients send along

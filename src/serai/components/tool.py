@@ -97,13 +97,10 @@ def tool(
             pause = "external"
         elif fields:
             pause = "user_input"
-        metadata = {
-            **(options.get("metadata") or {}),
-            _KEY: ToolOptions(pause, fields, repeatable, whole.function_schema.json_schema),
-        }
-        given = {**options, "name": whole.name, "metadata": metadata}
+        known = ToolOptions(pause, fields, repeatable, whole.function_schema.json_schema)
+        given = with_options({**options, "name": whole.name}, known)
         if external:
-            return pydantic_ai.Tool(function, **given, prepare=_as_external)
+            return external_tool(function, **given)
         if fields:
             return pydantic_ai.Tool(
                 _with_defaults(function, fields), **given, requires_approval=True, prepare=_without(fields)
@@ -150,6 +147,16 @@ def _with_defaults(function: Callable[..., Any], fields: tuple[str, ...]) -> Cal
     wrapper.__signature__ = signature.replace(parameters=parameters)
     called: Callable[..., Any] = wrapper
     return called
+
+
+def with_options(given: dict[str, Any], options: ToolOptions) -> dict[str, Any]:
+    """Return the arguments of a `pydantic_ai.Tool` with what Serai knows of it."""
+    return {**given, "metadata": {**(given.get("metadata") or {}), _KEY: options}}
+
+
+def external_tool(function: Callable[..., Any], **given: Any) -> pydantic_ai.Tool[Any]:
+    """Return a tool whose calls are answered from outside; the function says what its arguments are."""
+    return pydantic_ai.Tool(function, **given, prepare=_as_external)
 
 
 def _as_external(_ctx: RunContext[Any], definition: ToolDefinition) -> ToolDefinition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -69,10 +69,14 @@ class Continued:
     Attributes:
         record: the run as it goes on, or still waits for answers.
         after: follow its events from here on.
+        is_begun: it goes on; else answers are still missing.
+        is_new: this very request made it go on.
     """
 
     record: RunRecord
     after: int
+    is_begun: bool
+    is_new: bool
 
 
 class Engine:
@@ -191,13 +195,39 @@ class Engine:
             raise NotFoundError("Run not found")
         return record
 
-    async def wait(self, record: RunRecord, *, is_new: bool = False) -> Answer:
+    async def read_events(self, record: RunRecord, *, after: int = -1) -> AsyncIterator[list[Event]]:
+        """Yield a run's committed events from a place on, page by page."""
+        while page := await self._events.read(record.key, after=after):
+            yield page
+            after = page[-1].seq
+
+    async def list_runs(
+        self,
+        project_id: str,
+        session_id: str,
+        *,
+        kind: str,
+        component_id: str,
+        status: RunStatus | None,
+        limit: int,
+    ) -> list[tuple[RunRecord, Answer]]:
+        """Return a session's newest runs of a component, oldest first.
+
+        Raises:
+            NotFoundError: the project has no such session.
+        """
+        runs = await self._store.list_runs(project_id, session_id, kind, component_id, status=status, limit=limit)
+        if runs is None:
+            raise NotFoundError("Session not found")
+        return runs
+
+    async def wait(self, record: RunRecord, *, after: int = -1, is_new: bool = False) -> Answer:
         """Wait until a run rests and return its answer. Giving up waiting leaves the run alone.
 
         Raises:
             ShuttingDownError: this node stops and another one goes on with the run.
         """
-        follower = self.follow(record, is_new=is_new)
+        follower = self.follow(record, after=after, is_new=is_new)
         try:
             async for _ in follower.batches():
                 pass
@@ -255,12 +285,14 @@ class Engine:
             elif begun is not None and begun.status is RunStatus.PENDING:
                 self.worker.wake()
                 self._wakeups.tell_queue()
-            return Continued(current, answer["after"])
+            return Continued(current, answer["after"], answer["is_begun"], begun is not None)
         finally:
             if is_reserved:
                 self.worker.settle(claimed)
 
-    async def cancel(self, project_id: str, run_id: str, *, kind: str, component_id: str) -> None:
+    async def cancel(
+        self, project_id: str, run_id: str, *, kind: str, component_id: str, session_id: str | None = None
+    ) -> None:
         """Cancel a run of a component wherever it is; one that rests already stays as it is.
 
         Ended when it returns, if nobody works on it; else within a second. A run that nobody knows yet is cancelled
@@ -270,7 +302,8 @@ class Engine:
         if record is None:
             await self._moves.remember_cancel(project_id, run_id)
             return
-        if (record.kind, record.component_id) != (kind, component_id):
+        named = (kind, component_id, session_id or record.session_id)
+        if (record.kind, record.component_id, record.session_id) != named:
             return
         component = self._components[kind, component_id]
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-import msgspec
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from serai.components.run_input import RunInput
 from serai.errors import InvalidFieldError, RequestError
-from serai.server.scope import check_name
+from serai.server.form_fields import read_bool, read_fields, read_json, read_name, read_object
 
-_TRUE: Final = frozenset({"true", "1", "on", "yes", "t", "y"})
-_FALSE: Final = frozenset({"false", "0", "off", "no", "f", "n"})
 NOT_SERVED: Final = frozenset(
     {
         *("images", "audio", "videos", "input_files", "files", "files_metadata", "output_schema", "use_json_schema"),
         *("version", "factory_input", "fork", "regenerate", "replace_original", "continue_from"),
+    }
+)
+NOT_SERVED_ON_CONTINUE: Final = frozenset(
+    {
+        *("input", "continue_from", "fork", "regenerate", "replace_original", "additional_instructions"),
+        *("version", "factory_input"),
     }
 )
 _NULLS: Final = frozenset({"", "null", "none"})
@@ -31,6 +31,7 @@ class RunForm:
     """What a caller asks of a run.
 
     Attributes:
+        waits: whether the run waits when its session is busy.
         ignored: fields that mean nothing to this server; named in a response header.
     """
 
@@ -41,6 +42,28 @@ class RunForm:
     is_stream: bool
     is_background: bool
     is_content_only: bool
+    waits: bool
+    ignored: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class ContinueForm:
+    """What a caller answers a paused run.
+
+    Attributes:
+        answers: tool executions.
+        asked: all that decides what the request does, as text.
+        ignored: fields that mean nothing to this server; named in a response header.
+    """
+
+    answers: list[dict[str, Any]]
+    asked: str
+    session_id: str | None
+    user_id: str | None
+    is_stream: bool
+    is_background: bool
+    is_content_only: bool
+    waits: bool
     ignored: list[str] = field(default_factory=list)
 
 
@@ -51,77 +74,109 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
         InvalidFieldError: a field is missing or of the wrong form.
         RequestError: a field asks for something this server does not do yet.
     """
-    fields = await _read_fields(request, max_field_bytes=max_field_bytes)
+    fields = await read_fields(request, max_field_bytes=max_field_bytes)
     given = {name: value for name, value in fields.items() if value != ""}
     if refused := sorted(NOT_SERVED & given.keys()):
         raise RequestError(f"The field '{refused[0]}' is not served by this version of Serai; leave it out.")
     if "message" not in given:
         raise InvalidFieldError.of(("body", "message"), "Field required", kind="missing")
-    is_stream = _read_bool(given, "stream", default=True)
+    is_stream = read_bool(given, "stream", default=True)
     form = RunForm(
         input=RunInput(
             message=given.pop("message"),
             stream=is_stream,
-            session_state=_read_object(given, "session_state"),
-            dependencies=_read_object(given, "dependencies"),
+            session_state=read_object(given, "session_state"),
+            dependencies=read_object(given, "dependencies"),
             metadata=_read_metadata(given),
-            knowledge_filters=_read_json(given, "knowledge_filters"),
+            knowledge_filters=read_json(given, "knowledge_filters"),
             history_runs=_read_history_runs(given),
         ),
-        session_id=_read_name(given, "session_id"),
-        user_id=_read_name(given, "user_id"),
-        run_id=_read_name(given, "run_id"),
+        session_id=read_name(given, "session_id"),
+        user_id=read_name(given, "user_id"),
+        run_id=read_name(given, "run_id"),
         is_stream=is_stream,
-        is_background=_read_bool(given, "background", default=False),
-        is_content_only=not _read_bool(given, "stream_events", default=True),
+        is_background=read_bool(given, "background", default=False),
+        is_content_only=not read_bool(given, "stream_events", default=True),
+        waits=_read_waits(given),
     )
     form.ignored = sorted(given)
     return form
 
 
-async def _read_fields(request: Request, *, max_field_bytes: int) -> dict[str, str]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        try:
-            async with request.form(max_part_size=max_field_bytes) as form:
-                uploads = [name for name, value in form.multi_items() if isinstance(value, UploadFile)]
-                fields = {name: str(value) for name, value in form.multi_items()}
-        except HTTPException as error:  # Starlette's, as long as it knows of an app
-            raise RequestError(f"The multipart body cannot be read: {error.detail}") from error
-        if uploads:
-            raise RequestError(f"The upload '{uploads[0]}' is not served by this version of Serai; leave it out.")
-        return fields
-    body = await request.body()
-    if body and kind not in ("application/x-www-form-urlencoded", ""):
-        raise RequestError(f"The body is {kind}; send application/x-www-form-urlencoded or multipart/form-data.")
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
-    except UnicodeDecodeError as error:
-        raise RequestError("The form is not UTF-8.") from error
-    except ValueError as error:
-        raise RequestError(f"The form cannot be read: {error}.") from error
-    return dict(pairs)
+async def read_continue_form(request: Request, *, max_field_bytes: int) -> ContinueForm:
+    """Parse the body of a request to continue a run.
 
-
-def _read_bool(given: dict[str, str], name: str, *, default: bool) -> bool:
-    text = given.pop(name, None)
-    if text is None:
-        return default
-    word = text.strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise InvalidFieldError.of(
-        ("body", name),
-        "Input should be a valid boolean, unable to interpret input",
-        kind="bool_parsing",
-        given=text[:100],
+    Raises:
+        InvalidFieldError: a field is of the wrong form.
+        RequestError: the answers are no JSON list of objects, or a field asks for something not served yet.
+    """
+    fields = await read_fields(request, max_field_bytes=max_field_bytes)
+    given = {name: value for name, value in fields.items() if value != ""}
+    if refused := sorted(NOT_SERVED_ON_CONTINUE & given.keys()):
+        raise RequestError(f"The field '{refused[0]}' is not served by this version of Serai; leave it out.")
+    asked = "\n".join(f"{name}={given.get(name, '')}" for name in ("tools", "requirements"))
+    form = ContinueForm(
+        answers=_read_answers(given),
+        asked=asked,
+        session_id=read_name(given, "session_id"),
+        user_id=read_name(given, "user_id"),
+        is_stream=read_bool(given, "stream", default=True),
+        is_background=read_bool(given, "background", default=False),
+        is_content_only=not read_bool(given, "stream_events", default=True),
+        waits=_read_waits(given),
     )
+    form.ignored = sorted(given)
+    return form
+
+
+def _read_answers(given: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the tool executions of `tools`, and those within `requirements`."""
+    answers = _read_objects(given, "tools")
+    for requirement in _read_objects(given, "requirements"):
+        answers.append(_execution_of(requirement))
+    return answers
+
+
+def _read_objects(given: dict[str, str], name: str) -> list[dict[str, Any]]:
+    try:
+        value = read_json(given, name)
+    except InvalidFieldError as error:
+        raise RequestError(f"Invalid JSON in {name} field: {error.message}") from error
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise RequestError(f"Invalid JSON in {name} field: it must be a list of objects.")
+    return value
+
+
+def _execution_of(requirement: dict[str, Any]) -> dict[str, Any]:
+    """Return the tool execution that a requirement speaks of, answered as either of them is."""
+    execution = requirement.get("tool_execution")
+    answer = dict(execution) if isinstance(execution, dict) else {}
+    answer["requirement_id"] = requirement.get("id")
+    for mine, theirs in (
+        ("confirmed", "confirmation"),
+        ("confirmation_note", "confirmation_note"),
+        ("result", "external_execution_result"),
+        ("user_input_schema", "user_input_schema"),
+        ("user_feedback_schema", "user_feedback_schema"),
+    ):
+        if answer.get(mine) in (None, []) and requirement.get(theirs) is not None:
+            answer[mine] = requirement[theirs]
+    return answer
+
+
+def _read_waits(given: dict[str, str]) -> bool:
+    policy = given.pop("when_busy", "queue")
+    if policy not in ("queue", "reject"):
+        raise InvalidFieldError.of(
+            ("body", "when_busy"), "Input should be 'queue' or 'reject'", kind="enum", given=policy[:100]
+        )
+    return policy == "queue"
 
 
 def _read_history_runs(given: dict[str, str]) -> int | None:
-    adds_history = _read_bool(given, "add_history_to_context", default=True)
+    adds_history = read_bool(given, "add_history_to_context", default=True)
     text = given.pop("num_history_runs", None)
     if not adds_history:
         return 0
@@ -140,34 +195,8 @@ def _read_history_runs(given: dict[str, str]) -> int | None:
     return number
 
 
-def _read_name(given: dict[str, str], name: str) -> str | None:
-    text = given.pop(name, None)
-    return None if text is None else check_name(text, ("body", name))
-
-
-def _read_json(given: dict[str, str], name: str) -> Any:
-    text = given.pop(name, None)
-    if text is None:
-        return None
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise InvalidFieldError.of(
-            ("body", name), f"Input should be JSON text: {error}", kind="json_invalid", given=text[:100]
-        ) from error
-
-
-def _read_object(given: dict[str, str], name: str) -> dict[str, Any]:
-    value = _read_json(given, name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise InvalidFieldError.of(("body", name), "Input should be a JSON object", kind="dict_type", given=value)
-    return value
-
-
 def _read_metadata(given: dict[str, str]) -> dict[str, Any]:
-    value = _read_json(given, "metadata")
+    value = read_json(given, "metadata")
     if value is not None and not isinstance(value, dict):
         raise RequestError("metadata must be a JSON object.")
     return value or {}

@@ -170,6 +170,15 @@ select {RECORD_COLUMNS} from runs where project_id = $1 and (id = $2 or idempote
 
 _ANSWER = "select status, output, messages, carried from runs where key = $1"
 
+_LIST = f"""
+select {RECORD_COLUMNS}, runs.output, runs.messages, runs.carried
+from runs
+where project_id = $1 and session_id = $2 and parent_key is null and kind = $3 and component_id = $4
+  and ($5::text is null or status = $5)
+order by position desc limit $6"""  # noqa: S608 - our own text
+
+_HAS_SESSION = "select exists(select from sessions where project_id = $1 and id = $2)"
+
 _USER_OF_SESSION = "select user_id from sessions where project_id = $1 and id = $2"
 
 # The session's state and the messages of its last runs before this one that have any, newest first.
@@ -315,12 +324,21 @@ class RunStore:
         row = await self._database.fetchrow(_FIND, project_id, None, idempotency_key)
         return None if row is None else read_record(row)
 
+    async def list_runs(
+        self, project_id: str, session_id: str, kind: str, component_id: str, *, status: RunStatus | None, limit: int
+    ) -> list[tuple[RunRecord, Answer]] | None:
+        """Return a session's newest runs of a component, oldest first; None stands for a session nobody knows."""
+        rows = await self._database.fetch(_LIST, project_id, session_id, kind, component_id, status, limit)
+        if not rows and not await self._database.fetchval(_HAS_SESSION, project_id, session_id):
+            return None
+        return [(read_record(row), _read_answer(row)) for row in reversed(rows)]
+
     async def get_answer(self, key: UUID) -> Answer:
         """Return a run's state and, once it rests, its answer."""
         row = await self._database.fetchrow(_ANSWER, key)
         if row is None:
             raise LookupError(f"run {key} is gone")
-        return Answer(RunStatus(row["status"]), row["output"], row["messages"], row["carried"])
+        return _read_answer(row)
 
     async def get_context(self, record: RunRecord, *, history_runs: int) -> SessionContext:
         """Return what a run starts from. O(history_runs), whatever the session's length."""
@@ -426,9 +444,13 @@ def _submitted(run: NewRun, row: asyncpg.Record) -> Submitted:
 
 def read_record(row: asyncpg.Record) -> RunRecord:
     """Return the record in a row of `RECORD_COLUMNS`."""
-    values = dict(row)
+    values = {name: row[name] for name in RunRecord.__slots__}
     values["status"] = RunStatus(values["status"])
     return RunRecord(**values)
+
+
+def _read_answer(row: asyncpg.Record) -> Answer:
+    return Answer(RunStatus(row["status"]), row["output"], row["messages"], row["carried"])
 
 
 def _load_state(data: bytes | None) -> dict[str, Any]:

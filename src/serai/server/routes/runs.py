@@ -1,33 +1,36 @@
-"""Runs: create one, read one, follow one. The kind of component is in the path; the handlers are the same for all."""
+"""Runs: create, continue and cancel them, read, list and follow them.
+
+The kind of component is in the path; the handlers are the same for all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.components.messages import load_messages, wire_messages
-from serai.components.run_input import load_run_input
-from serai.domain.json_text import dump_json
-from serai.domain.run_state import LAST_EVENTS
-from serai.domain.runs import Event, RunRecord
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import RunRecord
 from serai.engine.engine import RunRequest
-from serai.engine.event_log import Follower
 from serai.errors import InvalidFieldError, NotFoundError
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
+from serai.server.form_fields import read_fields
 from serai.server.logs import bind_run_id
 from serai.server.openapi import errors, form_body, header_parameter, json_result, query_parameter
-from serai.server.run_forms import read_run_form
+from serai.server.run_forms import ContinueForm, RunForm, read_continue_form, read_run_form
+from serai.server.run_streams import control_frame, follow, resume
+from serai.server.run_views import run_object, run_row
+from serai.server.runtime import Runtime
 from serai.server.scope import check_name, idempotency_key_of, project_of
-from serai.server.sse import EventStream, frame
+from serai.server.sse import EventStream
+from serai.storage.idempotency import request_key
 from serai.storage.runs import Answer
 
-_encode_input = msgspec.json.Encoder(enc_hook=str).encode
-_CONTENT_EVENTS: Final = frozenset({"RunContent", "CustomEvent"})
+MOST_LISTED: Final = 1000
 
 
 async def create_run(request: Request) -> Response:
@@ -48,30 +51,78 @@ async def create_run(request: Request) -> Response:
             component_id=component_id,
             input=dump_json(form.input),
             idempotency_key=idempotency_key_of(request),
+            waits=form.waits,
         )
     )
     bind_run_id(record.id)
-    headers = {"X-Serai-Ignored-Fields": ", ".join(form.ignored)[:1000]} if form.ignored else {}
-    if form.is_stream:
-        follower = runtime.engine.follow(record, is_new=is_new)
-        response: Response = EventStream(
-            _frames(follower, is_content_only=form.is_content_only), heartbeat_s=runtime.settings.heartbeat_s
-        )
-    elif form.is_background:
-        pending = {"run_id": record.id, "session_id": record.session_id, "status": "PENDING"}
-        response = _json(dump_json(pending), status=202)
-    else:
-        response = _json(_run_object(record, await runtime.engine.wait(record, is_new=is_new), runtime.agents))
-    for name, value in headers.items():
-        response.headers[name] = _header_text(value)
-    return response
+    return await _answer(runtime, form, record, is_new=is_new)
+
+
+async def continue_run(request: Request) -> Response:
+    """Continue a paused run with the answers it waits for: the whole answer, or its events from here on.
+
+    With some of the answers the run stays paused and keeps them.
+    """
+    runtime = runtime_of(request)
+    project_id = project_of(request)
+    kind, component_id = _component_of(request)
+    form = await read_continue_form(request, max_field_bytes=runtime.settings.max_body_bytes)
+    run_id = check_name(request.path_params["run_id"], ("path", "run_id"))
+    try:
+        record = await runtime.engine.find(project_id, run_id)
+    except NotFoundError:
+        raise NotFoundError(f"No runs found for run ID {run_id}") from None
+    if (record.kind, record.component_id, form.session_id or record.session_id) != (
+        kind,
+        component_id,
+        record.session_id,
+    ) or (form.user_id and record.user_id and form.user_id != record.user_id):
+        raise NotFoundError(f"No runs found for run ID {run_id}")
+    bind_run_id(record.id)
+    key = request_key(project_id, idempotency_key_of(request), "run.continue", f"{run_id}\n{form.asked}")
+    continued = await runtime.engine.proceed(record, form.answers, key=key, waits=form.waits)
+    if not continued.is_begun:
+        return await _still_paused(runtime, form, continued.record)
+    return await _answer(runtime, form, continued.record, after=continued.after, is_new=continued.is_new)
+
+
+async def cancel_run(request: Request) -> Response:
+    """Cancel a run at any stage; what was said so far is kept. A run that has ended stays as it is."""
+    kind, component_id = _component_of(request)
+    await runtime_of(request).engine.cancel(
+        project_of(request),
+        check_name(request.path_params["run_id"], ("path", "run_id")),
+        kind=kind,
+        component_id=component_id,
+        session_id=request.query_params.get("session_id") or None,
+    )
+    return _json(b"{}")
 
 
 async def get_run(request: Request) -> Response:
     """Read a run: its answer once it rests, its state before."""
     runtime = runtime_of(request)
     record = await _find_run(request)
-    return _json(_run_object(record, await runtime.engine.get_answer(record), runtime.agents))
+    return _json(_run_object(runtime, record, await runtime.engine.get_answer(record)))
+
+
+async def list_runs(request: Request) -> Response:
+    """List a session's runs of a component, oldest first; of more than a thousand the newest."""
+    runtime = runtime_of(request)
+    kind, component_id = _component_of(request)
+    session_id = request.query_params.get("session_id")
+    if not session_id:
+        raise InvalidFieldError.of(("query", "session_id"), "Field required", kind="missing")
+    runs = await runtime.engine.list_runs(
+        project_of(request),
+        check_name(session_id, ("query", "session_id")),
+        kind=kind,
+        component_id=component_id,
+        status=_status(request),
+        limit=MOST_LISTED,
+    )
+    name = runtime.agents[component_id].name
+    return _json(dump_json([run_row(record, answer, name=name) for record, answer in runs]))
 
 
 async def follow_run(request: Request) -> Response:
@@ -79,21 +130,59 @@ async def follow_run(request: Request) -> Response:
     runtime = runtime_of(request)
     after = _after(request)
     record = await _find_run(request)
-    follower = runtime.engine.follow(record, after=after)
-    return EventStream(_frames(follower, is_content_only=False), heartbeat_s=runtime.settings.heartbeat_s)
+    return _events(runtime, follow(runtime.engine.follow(record, after=after)))
 
 
-async def _frames(follower: Follower, *, is_content_only: bool) -> AsyncIterator[bytes]:
-    shown = _CONTENT_EVENTS | LAST_EVENTS[follower.record.kind] if is_content_only else None
+async def resume_run(request: Request) -> Response:
+    """Follow a run's events as the published protocol does: what was missed, then what comes, with control frames."""
+    runtime = runtime_of(request)
+    fields = await read_fields(request, max_field_bytes=runtime.settings.max_body_bytes)
+    after = _sequence_number(fields.get("last_event_index"), ("body", "last_event_index"))
+    _component_of(request)
     try:
-        async for events in follower.batches():
-            yield b"".join(_frame(event) for event in events if shown is None or event.name in shown)
-    finally:
-        follower.close()
+        record = await _find_run(request, session_id=fields.get("session_id"))
+    except NotFoundError as error:
+        run_id = request.path_params["run_id"]
+        return _events(runtime, _only(control_frame("error", run_id, error=error.message, message=error.message)))
+    return _events(runtime, resume(runtime.engine, record, after=after))
 
 
-def _frame(event: Event) -> bytes:
-    return frame(event.name, event.data, event.seq)
+async def _answer(
+    runtime: Runtime, form: RunForm | ContinueForm, record: RunRecord, *, after: int = -1, is_new: bool
+) -> Response:
+    """Return what the caller wanted of a run that was just begun, continued, or answered in part."""
+    response: Response
+    if form.is_stream:
+        follower = runtime.engine.follow(record, after=after, is_new=is_new)
+        response = _events(runtime, follow(follower, is_content_only=form.is_content_only))
+    elif form.is_background:
+        pending = {"run_id": record.id, "session_id": record.session_id, "status": "PENDING"}
+        response = _json(dump_json(pending), status=202)
+    else:
+        answer = await runtime.engine.wait(record, after=after, is_new=is_new)
+        response = _json(_run_object(runtime, record, answer))
+    if form.ignored:
+        response.headers["X-Serai-Ignored-Fields"] = _header_text(", ".join(form.ignored)[:1000])
+    return response
+
+
+async def _still_paused(runtime: Runtime, form: ContinueForm, record: RunRecord) -> Response:
+    """Return what a run still waits for; in a stream it is a frame that is no event of the run's log."""
+    answer = await runtime.engine.get_answer(record)
+    assert answer.output is not None
+    if not form.is_stream:
+        return _json(_run_object(runtime, record, answer))
+    output = load_json(answer.output)
+    members = ("agent_id", "agent_name", "session_id", "tools", "requirements", "content")
+    return _events(runtime, _only(control_frame("RunPaused", record.id, **{name: output[name] for name in members})))
+
+
+async def _only(frame: bytes) -> AsyncIterator[bytes]:
+    yield frame
+
+
+def _events(runtime: Runtime, frames: AsyncIterator[bytes]) -> Response:
+    return EventStream(frames, heartbeat_s=runtime.settings.heartbeat_s)
 
 
 def _component_of(request: Request) -> tuple[str, str]:
@@ -104,46 +193,46 @@ def _component_of(request: Request) -> tuple[str, str]:
     return name.removesuffix("_id"), component_id
 
 
-async def _find_run(request: Request) -> RunRecord:
+async def _find_run(request: Request, *, session_id: str | None = None) -> RunRecord:
     kind, component_id = _component_of(request)
     record = await runtime_of(request).engine.find(
         project_of(request), check_name(request.path_params["run_id"], ("path", "run_id"))
     )
-    session_id = request.query_params.get("session_id") or record.session_id
+    session_id = session_id or request.query_params.get("session_id") or record.session_id
     if (record.kind, record.component_id, record.session_id) != (kind, component_id, session_id):
         raise NotFoundError("Run not found")
     bind_run_id(record.id)
     return record
 
 
-def _run_object(record: RunRecord, answer: Answer, agents: Any) -> bytes:
-    """Return the run object: the stored answer with its messages, or what is known before it rests."""
-    if answer.output is None:
-        agent = agents[record.component_id]
-        return dump_json(
-            {
-                "run_id": record.id,
-                "agent_id": record.component_id,
-                "agent_name": agent.name,
-                "session_id": record.session_id,
-                "user_id": record.user_id,
-                "input": {"input_content": load_run_input(record.input).message},
-                "created_at": int(record.created_at.timestamp()),
-                "metrics": {},
-                "status": answer.status.value,
-            }
-        )
-    messages = [] if answer.messages is None else wire_messages(load_messages([answer.messages]))
-    return answer.output[:-1] + b',"messages":' + dump_json(messages) + b"}"
+def _run_object(runtime: Runtime, record: RunRecord, answer: Answer) -> bytes:
+    return run_object(record, answer, name=runtime.agents[record.component_id].name)
+
+
+def _status(request: Request) -> RunStatus | None:
+    text = request.query_params.get("status")
+    if not text:
+        return None
+    try:
+        return RunStatus(text.upper())
+    except ValueError:
+        known = ", ".join(status.value for status in RunStatus)
+        raise InvalidFieldError.of(
+            ("query", "status"), f"Input should be one of {known}", kind="enum", given=text[:100]
+        ) from None
 
 
 def _after(request: Request) -> int:
     """Return the last sequence number the caller has seen; -1 for none."""
     header = request.headers.get("last-event-id")
-    text = header if header is not None else request.query_params.get("after")
+    if header is not None:
+        return _sequence_number(header, ("header", "Last-Event-ID"))
+    return _sequence_number(request.query_params.get("after"), ("query", "after"))
+
+
+def _sequence_number(text: str | None, loc: tuple[str, str]) -> int:
     if text is None or text == "":
         return -1
-    loc = ("header", "Last-Event-ID") if header is not None else ("query", "after")
     if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or not -1 <= int(text) < 2**31:
         raise InvalidFieldError.of(
             loc, "Input should be an event's sequence number", kind="int_parsing", given=text[:100]
@@ -161,6 +250,12 @@ def _json(body: bytes, *, status: int = 200) -> Response:
     return Response(body, status_code=status, media_type="application/json")
 
 
+_WHEN_BUSY: Final[dict[str, Any]] = {
+    "type": "string",
+    "enum": ["queue", "reject"],
+    "default": "queue",
+    "description": "What to do when the session has a run already: wait for its end, or answer 409.",
+}
 RUN_FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["message"],
@@ -178,6 +273,30 @@ RUN_FORM: Final[dict[str, Any]] = {
         "knowledge_filters": {"type": "string", "description": "JSON, handed to the agent."},
         "add_history_to_context": {"type": "boolean", "default": True},
         "num_history_runs": {"type": "integer", "description": "How many earlier runs of the session the agent sees."},
+        "when_busy": _WHEN_BUSY,
+    },
+}
+CONTINUE_FORM: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["tools"],
+    "properties": {
+        "tools": {
+            "type": "string",
+            "description": "A JSON list of tool executions, each with tool_call_id and its answer: confirmed, result, "
+            "user_input_schema with values, or user_feedback_schema with selected_options. Nulls say nothing.",
+        },
+        "requirements": {"type": "string", "description": "The same as a JSON list of requirements."},
+        **{name: RUN_FORM["properties"][name] for name in ("stream", "stream_events", "background")},
+        "session_id": {"type": "string", "description": "Default: the run's."},
+        "user_id": {"type": "string"},
+        "when_busy": _WHEN_BUSY,
+    },
+}
+_RESUME_FORM: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "last_event_index": {"type": "integer", "description": "Last event already seen; default none."},
+        "session_id": {"type": "string"},
     },
 }
 _RUN: Final[dict[str, Any]] = {
@@ -209,6 +328,8 @@ _RESULT_OR_EVENTS = {
     **json_result(_RUN, "Accepted: background=true and stream=false.", status=202),
 }
 
+_KEY = header_parameter("Idempotency-Key", "The same key and form again are the same request.")
+
 ROUTES: Final = [
     Route(
         method="POST",
@@ -217,9 +338,55 @@ ROUTES: Final = [
         summary="Run an agent",
         description="The run goes on when the connection closes; read or follow it by its id.",
         tags=("runs",),
-        parameters=(header_parameter("Idempotency-Key", "The same key and form again are the same run."),),
+        parameters=(_KEY,),
         body=form_body(RUN_FORM),
         responses={**_RESULT_OR_EVENTS, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
+    ),
+    Route(
+        method="GET",
+        path="/agents/{agent_id}/runs",
+        handler=list_runs,
+        summary="List the runs of a session",
+        tags=("runs",),
+        parameters=(
+            query_parameter("session_id", {"type": "string"}, "The session.", required=True),
+            query_parameter("status", {"type": "string"}, "Only runs of this status."),
+        ),
+        responses={
+            **json_result({"type": "array", "items": _RUN}, "Runs, oldest first."),
+            **errors(401, 403, 404, 422, 503),
+        },
+    ),
+    Route(
+        method="POST",
+        path="/agents/{agent_id}/runs/{run_id}/continue",
+        handler=continue_run,
+        summary="Continue a paused run",
+        description="Its public id stays. It goes on in its turn, on any node.",
+        tags=("runs",),
+        parameters=(_KEY,),
+        body=form_body(CONTINUE_FORM),
+        responses={**_RESULT_OR_EVENTS, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
+    ),
+    Route(
+        method="POST",
+        path="/agents/{agent_id}/runs/{run_id}/cancel",
+        handler=cancel_run,
+        summary="Cancel a run",
+        description="At any stage, within a second; also before it comes. Repeating it changes nothing.",
+        tags=("runs",),
+        parameters=(_SESSION,),
+        responses={**json_result({"type": "object"}, "Accepted."), **errors(401, 403, 404, 422, 503)},
+    ),
+    Route(
+        method="POST",
+        path="/agents/{agent_id}/runs/{run_id}/resume",
+        handler=resume_run,
+        summary="Resume a run's events",
+        description="As the published protocol has it; `GET …/events` does the same with standard event ids.",
+        tags=("runs",),
+        body=form_body(_RESUME_FORM),
+        responses={200: _EVENTS, **errors(401, 403, 404, 422, 503)},
     ),
     Route(
         method="GET",

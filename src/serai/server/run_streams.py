@@ -1,0 +1,72 @@
+"""A run's events as frames: followed live, or caught up on as the protocol's `resume` does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from serai.domain.json_text import dump_json
+from serai.domain.run_state import LAST_EVENTS
+from serai.domain.runs import Event, RunRecord
+from serai.engine.engine import Engine
+from serai.engine.event_log import Follower
+from serai.server.sse import frame
+
+_CONTENT_EVENTS: Final = frozenset({"RunContent", "CustomEvent"})
+
+
+async def follow(follower: Follower, *, is_content_only: bool = False) -> AsyncIterator[bytes]:
+    """Yield a run's frames until it rests; the follower is closed at the end.
+
+    Args:
+        follower: where from.
+        is_content_only: only what the model says, and how the run ends.
+    """
+    shown = _CONTENT_EVENTS | LAST_EVENTS[follower.record.kind] if is_content_only else None
+    try:
+        async for events in follower.batches():
+            yield b"".join(_frame(event) for event in events if shown is None or event.name in shown)
+    finally:
+        follower.close()
+
+
+async def resume(engine: Engine, record: RunRecord, *, after: int) -> AsyncIterator[bytes]:
+    """Yield what was missed and what still comes, each announced by a control frame.
+
+    Args:
+        engine: the engine.
+        record: the run as it was just found.
+        after: the last sequence number seen; -1 for none.
+    """
+    missed = [event async for events in engine.read_events(record, after=after) for event in events]
+    count = missed[-1].seq + 1 if missed else after + 1
+    status = record.status.value.lower()
+    if record.status.is_at_rest:
+        text = f"The run rests; {len(missed)} events follow."
+        yield control_frame("replay", record.id, status=status, total_events=len(missed), message=text)
+        yield b"".join(map(_frame, missed))
+        return
+    if missed:
+        yield control_frame(
+            "catch_up",
+            record.id,
+            status=status,
+            missed_events=len(missed),
+            current_event_count=count,
+            message=f"{len(missed)} missed events follow.",
+        )
+        yield b"".join(map(_frame, missed))
+    text = "Events follow as they come."
+    yield control_frame("subscribed", record.id, status=status, current_event_count=count, message=text)
+    async for frames in follow(engine.follow(record, after=count - 1)):
+        yield frames
+
+
+def control_frame(name: str, run_id: str, **members: object) -> bytes:
+    """Return a frame that speaks of the stream rather than of the run; it has no id."""
+    data = dump_json({"event": name, "run_id": run_id, **members})
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
+def _frame(event: Event) -> bytes:
+    return frame(event.name, event.data, event.seq)
