@@ -13,8 +13,8 @@ import pytest
 
 from tests.acceptance.cluster import RUNS, Cluster, ask, follow, read_run, stream, submit
 
-TOOL = "worker__function_toolset__<agent>.call_tool:record"
-MODEL = "worker__model.request.serai"
+TOOL = "tool_call"
+MODEL = "model_request"
 
 
 async def collect(base_url: str, run_id: str, *, after: int = -1) -> list[dict[str, Any]]:

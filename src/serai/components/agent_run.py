@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import pydantic
+import structlog
 from pydantic_ai import AgentRunResult, DeferredToolRequests, capture_run_messages
 from pydantic_ai.agent.abstract import AbstractAgent
 from pydantic_ai.capabilities.abstract import AbstractCapability
@@ -25,6 +26,7 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelRequest,
     ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
@@ -55,6 +57,8 @@ from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
 from serai.components.segments import Earlier
 from serai.components.session_state import TrackedState
+from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name
+from serai.components.taken_up import take_up
 from serai.components.tool import ToolOptions, options_of
 from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
@@ -62,11 +66,10 @@ from serai.domain.runs import Outcome
 from serai.engine import faults
 from serai.engine.active_run import ActiveRun
 from serai.engine.interruption import describe, is_stop_request
+from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
 
-MODEL_STEP: Final = "model_request"
-TOOL_STEP: Final = "tool_call"
-BEGUN_STEP: Final = "tool_begun"
+_log = structlog.get_logger("serai.agents")
 _announced: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
@@ -136,6 +139,7 @@ class AgentRun:
         self._is_live = not run.logged
         self._messages: list[ModelMessage] = []
         self._history: list[ModelMessage] = []
+        self._taken_up: list[ModelMessage] = []
         self._turn = self._earlier.carried.turn
         self._calls: Counter[str] = Counter()
         self._ordinals: Counter[str] = Counter()
@@ -149,7 +153,11 @@ class AgentRun:
             self._emit_start()
         token = current_execution.set(self)
         try:
-            result = await self._run_agent()
+            try:
+                result = await self._run_agent()
+            except JournalMismatchError as error:
+                self._take_up(error)
+                result = await self._run_agent()
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
@@ -219,10 +227,9 @@ class AgentRun:
         Raises:
             ApprovalRequired: the tool must not be repeated, and its node died in the middle of this call.
         """
-        name = f"{self._turn}/{call.tool_call_id}"
-        self._calls[name] += 1
-        if self._calls[name] > 1:
-            name = f"{self._turn}.{self._calls[name]}/{call.tool_call_id}"
+        place = call_name(self._turn, call.tool_call_id)
+        self._calls[place] += 1
+        name = call_name(self._turn, call.tool_call_id, self._calls[place])
         if not options_of(tool).is_repeatable:
             await self._begin_once(name, call)
         tokens = current_tool_call.set(name), _announced.set((call, args))
@@ -288,22 +295,46 @@ class AgentRun:
             try:
                 async with limit:
                     return await host.agent.run(
-                        self.input.message if self._earlier.is_first else None,
-                        message_history=self._history or None,
-                        deferred_tool_results=self._earlier.results(),
+                        None if self._taken_up or not self._earlier.is_first else self.input.message,
+                        message_history=[*self._history, *self._taken_up] or None,
+                        deferred_tool_results=None if self._taken_up else self._earlier.results(),
                         output_type=[host.agent.output_type, DeferredToolRequests],
                         deps=host.deps(self.deps) if host.deps is not None else self.deps,
                         model=MODEL_ID,
                         capabilities=[host.durability],
                         usage=self._earlier.run_usage(),
                         usage_limits=host.usage_limits,
-                        run_id=f"{self.run.record.id}:{self.run.record.segment}",
+                        run_id=f"{self.run.record.id}:{self.run.record.segment}{':taken-up' if self._taken_up else ''}",
                         conversation_id=self.run.record.session_id,
                     )
             except TimeoutError as error:
                 if limit.expired():
                     raise RunTimeoutError(f"The run took longer than its {host.timeout_s:g} s.") from error
                 raise
+
+    def _take_up(self, mismatch: JournalMismatchError) -> None:
+        """Prepare to go on from the messages in the journal, for the steps that lead there are not the same any more.
+
+        Raises:
+            JournalMismatchError: the journal holds no message to go on from.
+        """
+        before = self._earlier
+        pending = [wanted["tool_execution"] for wanted in before.requirements]
+        taken = take_up(self.run.journal, turn=before.carried.turn, pending=pending)
+        if taken is None or not taken.messages:
+            raise mismatch
+        _log.warning("run_goes_on_from_messages", reason=mismatch.message)
+        self._answer = AgentAnswer(self.run.record, self.input, self._host, before)
+        for step in taken.model_steps:
+            self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
+        for step in taken.tool_steps:
+            self._state.apply(step["state"], step["removed"])
+            self._answer.put_tool(step["tool"])
+        self._turn = taken.turn
+        self._calls.clear()
+        self._taken_up = taken.messages
+        if before.is_first:
+            self._taken_up.insert(0, ModelRequest.user_text_prompt(self.input.message))
 
     async def _begin_once(self, name: str, call: ToolCallPart) -> None:
         """Write down that a tool which must not be repeated begins; the step itself waits until that is durable."""
@@ -397,7 +428,7 @@ class AgentRun:
 
     def _complete(self, result: AgentRunResult[Any]) -> Outcome:
         self._state.settle()
-        messages = [*self._earlier.messages, *result.new_messages()]
+        messages = [*self._earlier.messages, *self._taken_up, *result.new_messages()]
         if isinstance(result.output, str):
             content, content_type = text_of(messages) or result.output, "str"
         else:
@@ -431,7 +462,7 @@ class AgentRun:
             tools.append(tool)
             reasons.append((requests.metadata.get(call.tool_call_id) or {}).get("reason"))
         requirements = [requirement(tool, run=self.run.record, at=datetime.now(UTC)) for tool in tools]
-        messages = [*self._earlier.messages, *result.new_messages()]
+        messages = [*self._earlier.messages, *self._taken_up, *result.new_messages()]
         sentence = describe_pause(tools, reasons)
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")

@@ -35,6 +35,11 @@ class Journal:
         """Return whether a step was finished by an earlier claim."""
         return (operation, _printable(call)) in self._steps
 
+    def result(self, operation: str, call: str) -> Any:
+        """Return the result of a step that an earlier claim finished, else None."""
+        stored = self._steps.get((operation, _printable(call)))
+        return None if stored is None else load_json(stored.result)
+
     async def run(self, operation: str, call: str, *, given: Any, body: Callable[[], Awaitable[Any]]) -> Any:
         """Return a step's result: the stored one, or that of `body`, which is then stored.
 
