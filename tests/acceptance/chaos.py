@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import signal
 import tempfile
@@ -22,6 +23,7 @@ from tests.acceptance.cluster import RUNS, Cluster, Node
 from tests.postgres import PostgresServer, fresh_database, running_server
 
 LEASE_S = 4.0
+_DETACHED = {"stream": "false", "background": "true"}
 ENDS = ("COMPLETED", "ERROR", "CANCELLED", "PAUSED")
 _EVENTS = """
 select array_agg(seq order by seq) as seqs, array_agg(name order by seq) as names,
@@ -50,15 +52,19 @@ class Chaos:
     kills: int = 0
     frozen: int = 0
     submitted: dict[str, str] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    followed: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         self._alive: list[Node] = []
 
     async def run(self, *, runs: int, kills: int, pause_s: tuple[float, float]) -> None:
-        """Submit runs and kill nodes side by side; return when each run has been taken and each killing is done."""
+        """Submit runs, continue, cancel and follow some, and kill nodes meanwhile; return when all is done."""
         self._alive = await asyncio.gather(*(self._start_node() for _ in range(self.nodes)))
-        await asyncio.gather(self._submit_all(runs, span_s=kills * sum(pause_s) / 2), self._kill_all(kills, pause_s))
+        async with httpx.AsyncClient(timeout=10) as client, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._submit_all(client, tasks, runs, span_s=kills * sum(pause_s) / 2))
+            tasks.create_task(self._kill_all(kills, pause_s))
 
     async def wait_until_quiet(self, *, timeout_s: float) -> None:
         """Return once every run rests.
@@ -79,30 +85,40 @@ class Chaos:
     async def _start_node(self) -> Node:
         return await asyncio.to_thread(self.cluster.start_node, lease_s=str(LEASE_S), max_takeovers="1000")
 
-    async def _submit_all(self, runs: int, *, span_s: float) -> None:
-        async with httpx.AsyncClient(timeout=10) as client:
-            for number in range(runs):
-                labels = [f"r{number}.{step}" for step in range(self.chance.randint(3, 12))]
-                message = "tools " + " ".join(labels)
-                if self.chance.random() < 0.25:
-                    message = f"stream {self.chance.randint(50, 150)} 0.02"
-                self.submitted[f"run-{number}"] = message
-                await self._submit(client, f"run-{number}", message)
-                await asyncio.sleep(self.chance.random() * 2 * span_s / runs)
+    async def _submit_all(
+        self, client: httpx.AsyncClient, tasks: asyncio.TaskGroup, runs: int, *, span_s: float
+    ) -> None:
+        for number in range(runs):
+            run_id, message = f"run-{number}", self._draw_message(number)
+            self.submitted[run_id] = message
+            form = {"message": message, "run_id": run_id, "session_id": f"s-{self.chance.randrange(self.sessions)}"}
+            await self._post(client, "", {**form, **_DETACHED}, key=run_id)
+            if message.startswith("delete"):
+                tasks.create_task(self._continue(client, run_id))
+            elif self.chance.random() < 0.1:
+                self.cancelled.add(run_id)
+                tasks.create_task(self._cancel(client, run_id, after_s=self.chance.random() * 2))
+            if self.chance.random() < 0.3:
+                tasks.create_task(self._follow(client, run_id))
+            await asyncio.sleep(self.chance.random() * 2 * span_s / runs)
 
-    async def _submit(self, client: httpx.AsyncClient, run_id: str, message: str) -> None:
-        """Submit as a client does: again, under the same key, until some node has answered."""
-        form = {
-            "message": message,
-            "run_id": run_id,
-            "session_id": f"s-{self.chance.randrange(self.sessions)}",
-            "stream": "false",
-            "background": "true",
-        }
+    def _draw_message(self, number: int) -> str:
+        labels = " ".join(f"r{number}.{step}" for step in range(self.chance.randint(3, 12)))
+        kind = self.chance.random()
+        if kind < 0.2:
+            return f"stream {self.chance.randint(50, 150)} 0.02"
+        if kind < 0.3:
+            return f"parallel {labels}"
+        return f"delete r{number}" if kind < 0.45 else f"tools {labels}"
+
+    async def _post(self, client: httpx.AsyncClient, path: str, form: dict[str, str], *, key: str) -> None:
+        """Send as a client does: again, under the same key, until some node has answered."""
         while True:
             node = self.chance.choice(self._alive)
             try:
-                response = await client.post(node.base_url + RUNS, data=form, headers={"Idempotency-Key": run_id})
+                response = await client.post(
+                    f"{node.base_url}{RUNS}{path}", data=form, headers={"Idempotency-Key": key}
+                )
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
@@ -111,6 +127,41 @@ class Chaos:
                 continue
             assert response.is_success, response.text
             return
+
+    async def _continue(self, client: httpx.AsyncClient, run_id: str) -> None:
+        while await self._status(client, run_id) != "PAUSED":  # noqa: ASYNC110 - of other processes
+            await asyncio.sleep(0.2)
+        answer = json.dumps([{"tool_call_id": "delete-1", "confirmed": True}])
+        await self._post(client, f"/{run_id}/continue", {"tools": answer, **_DETACHED}, key=f"continue-{run_id}")
+
+    async def _cancel(self, client: httpx.AsyncClient, run_id: str, *, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self._post(client, f"/{run_id}/cancel", {}, key=f"cancel-{run_id}")
+
+    async def _status(self, client: httpx.AsyncClient, run_id: str) -> str | None:
+        try:
+            response = await client.get(f"{self.chance.choice(self._alive).base_url}{RUNS}/{run_id}")
+        except httpx.TransportError:
+            return None
+        return str(response.json()["status"]) if response.is_success else None
+
+    async def _follow(self, client: httpx.AsyncClient, run_id: str) -> None:
+        """Follow a run to its end, at another node whenever one dies, and note the numbers of the events seen."""
+        seen = self.followed.setdefault(run_id, [])
+        last = ""
+        while last not in ("RunCompleted", "RunError", "RunCancelled"):
+            url = f"{self.chance.choice(self._alive).base_url}{RUNS}/{run_id}/events"
+            headers = {"Last-Event-ID": str(seen[-1] if seen else -1)}
+            try:
+                async with client.stream("GET", url, headers=headers) as response:
+                    async for line in response.aiter_lines():
+                        if line.startswith("id: "):
+                            seen.append(int(line[4:]))
+                        elif line.startswith("event: "):
+                            last = line[7:]
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
 
     async def _kill_all(self, kills: int, pause_s: tuple[float, float]) -> None:
         for _ in range(kills):
@@ -145,9 +196,16 @@ async def check(chaos: Chaos) -> Counter[str]:
         done: Counter[str] = Counter()
         for run_id, message in chaos.submitted.items():
             row = rows[run_id]
-            assert row["status"] == "COMPLETED", f"{run_id} is {row['status']}: {row['output']!r}"
-            await _check_log(connection, row)
-            labels = message.split()[1:] if message.startswith("tools ") else []
+            may_be = ("COMPLETED", "CANCELLED") if run_id in chaos.cancelled else ("COMPLETED",)
+            assert row["status"] in may_be, f"{run_id} is {row['status']}: {row['output']!r}"
+            done["cancelled"] += row["status"] == "CANCELLED"
+            last = await _check_log(connection, row)
+            if run_id in chaos.followed:
+                assert chaos.followed[run_id] == list(range(last + 1)), f"the follower of {run_id} missed something"
+                done["followed"] += 1
+            if row["status"] == "CANCELLED":
+                continue
+            labels = _labels(message)
             again = await _check_tools(connection, row, [(label, ledger[f"tool {label}"]) for label in labels])
             done.update({"tools": len(labels), "tools again": again})
             done["takeovers"] += row["takeovers"]
@@ -159,15 +217,29 @@ async def check(chaos: Chaos) -> Counter[str]:
     return done
 
 
-async def _check_log(connection: asyncpg.Connection[asyncpg.Record], row: asyncpg.Record) -> None:
+def _labels(message: str) -> list[str]:
+    """Return what the tools of a run write into the ledger."""
+    match message.split():
+        case ["tools" | "parallel", *labels]:
+            return labels
+        case ["delete", path]:
+            return [f"delete {path}"]
+        case _:
+            return []
+
+
+async def _check_log(connection: asyncpg.Connection[asyncpg.Record], row: asyncpg.Record) -> int:
+    """Check a run's log; return the number of its last event."""
     log = await connection.fetchrow(_EVENTS, row["key"])
     assert log is not None
     assert log["seqs"] == list(range(len(log["seqs"]))), f"{row['id']}: the log has a gap"
     assert log["rises"], f"{row['id']}: an event of a lost claim came after a newer one's"
-    names = log["names"]
-    assert names[0] == "RunStarted"
-    assert [name for name in names if name in ("RunStarted", "RunCompleted")] == ["RunStarted", "RunCompleted"]
-    assert names[-1] == "RunCompleted"
+    names, ends = log["names"], ("RunCompleted", "RunCancelled", "RunError")
+    assert [name for name in names if name in ends] == [names[-1]] == [f"Run{row['status'].capitalize()}"]
+    assert names.count("RunStarted") == 1 or names == ["RunCancelled"]
+    assert names.count("RunPaused") == names.count("RunContinued") == row["segment"]
+    last: int = log["seqs"][-1]
+    return last
 
 
 async def _check_tools(
@@ -178,7 +250,7 @@ async def _check_tools(
     assert await connection.fetchval(told, row["key"]) == len(calls), f"{row['id']}: a tool call was completed twice"
     # The claim under which a result became durable; later claims must not have called the tool again.
     # Results that were still on their way when the run ended are no longer kept: any claim may have made those.
-    sql = "select epoch from run_steps where run_key = $1 and operation like '%call_tool%' order by created_at, epoch"
+    sql = "select epoch from run_steps where run_key = $1 and operation = 'tool_call' order by created_at, epoch"
     epochs = [step["epoch"] for step in await connection.fetch(sql, row["key"])]
     bounds = epochs + [row["epoch"]] * (len(calls) - len(epochs))
     for (label, times), bound in zip(calls, bounds, strict=True):
@@ -195,7 +267,8 @@ async def _check_sessions(connection: asyncpg.Connection[asyncpg.Record]) -> Non
     overlaps = """
     select count(*) from runs as first join runs as second
         on first.project_id = second.project_id and first.session_id = second.session_id
-       and first.position < second.position and second.started_at < first.ended_at"""
+       and first.position < second.position and second.started_at < first.ended_at
+       and first.segment = 0 and second.segment = 0"""
     assert await connection.fetchval(overlaps) == 0, "two runs of one session ran at the same time"
 
 
