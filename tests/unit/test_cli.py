@@ -28,7 +28,7 @@ from serai.server.app import AgentOS
 from serai.settings import Settings
 from serai.wire.agent_events import RunCompletedEvent, RunContentEvent, RunErrorEvent, ToolCallCompletedEvent
 from serai.wire.records import AgentDataIndex
-from serai.wire.runs import Metrics, RunOutput
+from serai.wire.runs import RunMetrics, RunOutput
 from serai.wire.tools import ToolCallMetrics, ToolExecution
 
 COMMANDS = [
@@ -256,7 +256,7 @@ def test_an_answer_is_shown_as_it_comes_with_its_tools_and_its_cost():
         RunContentEvent(event="RunContent", content="It is "),
         RunContentEvent(event="RunContent", content="4."),
         RunCompletedEvent(
-            event="RunCompleted", content="It is 4.", run_id="r1", metrics=Metrics(input_tokens=7, output_tokens=3)
+            event="RunCompleted", content="It is 4.", run_id="r1", metrics=RunMetrics(input_tokens=7, output_tokens=3)
         ),
     )
     assert succeeded
@@ -282,7 +282,7 @@ def test_a_run_that_was_not_streamed_is_shown_the_same_way():
         content="It is 4.",
         tools=[TOOL],
         status="COMPLETED",
-        metrics=Metrics(input_tokens=7, output_tokens=3),
+        metrics=RunMetrics(input_tokens=7, output_tokens=3),
     )
     text, succeeded = show(run)
     assert succeeded

@@ -75,7 +75,7 @@ def test_media_go_as_base64_and_a_file_named_by_its_path_is_read(tmp_path):
     text = media_text([Image(content=b"\x00"), File(filepath=path, filename="note.txt"), Image(url="http://x/y")])
     assert json.loads(text or "") == [
         {"content": "AA=="},
-        {"content": "bm90ZQ==", "filename": "note.txt"},
+        {"content": "bm90ZQ==", "mime_type": "text/plain", "filename": "note.txt"},
         {"url": "http://x/y"},
     ]
     assert media_text([]) is None

@@ -127,6 +127,31 @@ async def test_a_continued_run_that_is_still_paused_is_continued_again_with_the_
 
 
 @BOTH
+async def test_a_continued_run_that_goes_on_is_waited_for_until_it_pauses_again(kind):
+    server = Recorder(httpx.ReadTimeout("silence"), run_json("RUNNING"), run_json("PAUSED"))
+    assert (await result_of(connect(kind, server).continue_agent_run("a", "r-1", []))).is_paused
+    assert server.asked.count("POST /agents/a/runs/r-1/continue") == 1
+
+
+@BOTH
+async def test_a_continued_run_is_not_sent_again_to_a_server_that_shows_it_paused_until_it_has_ended(kind):
+    server = Recorder(httpx.ReadError("cut"), needs_session(), run_json("PAUSED"))
+    with pytest.raises(RemoteServerUnavailableError, match="dropped"):
+        await result_of(connect(kind, server).continue_agent_run("a", "r-1", [], "s"))
+    assert server.asked.count("POST /agents/a/runs/r-1/continue") == 1
+
+
+@BOTH
+async def test_a_cancel_is_repeated_with_its_key(kind):
+    server = Recorder(httpx.ReadError("cut"), httpx.Response(502), httpx.Response(200, json={}))
+    assert await result_of(connect(kind, server).cancel_agent_run("a", "r-1", session_id="s")) is None
+    assert len({request.headers["idempotency-key"] for request in server.requests}) == 1
+    assert [str(request.url) for request in server.requests] == [
+        "http://os.test/agents/a/runs/r-1/cancel?session_id=s"
+    ] * 3
+
+
+@BOTH
 async def test_the_search_for_a_run_outlasts_a_restart_of_the_server(kind):
     refused = httpx.ConnectError("refused")
     server = Recorder(httpx.ReadError("cut"), refused, refused, refused, refused, run_json())

@@ -12,11 +12,14 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from serai.agent_data import AsyncLlamaCloud, LlamaCloud
 from serai.client import AgentOSClient, SyncAgentOSClient
 from serai.client.operations import OPERATIONS
 from serai.exceptions import RemoteServerUnavailableError
+from serai.media import Audio, File, Image, Video
+from serai.run.agent import RunSchema, RunStatus
 from serai.tools import ToolExecution
 from serai.wire.failures import ServerStatusError
 from tests.unit.both_clients import QUICK, Recorder, connect, events_of, result_of, run_json
@@ -24,6 +27,10 @@ from tests.unit.both_clients import QUICK, Recorder, connect, events_of, result_
 BOTH = pytest.mark.parametrize("kind", [AgentOSClient, SyncAgentOSClient])
 
 CONFIG = {"os_id": "os", "databases": ["db"], "agents": [{"id": "a"}], "teams": [], "workflows": [], "interfaces": []}
+
+
+class Answer(BaseModel):
+    value: int
 
 
 def form_of(request: httpx.Request) -> dict[str, str]:
@@ -116,6 +123,92 @@ async def test_continue_sends_the_tools_that_were_answered(kind):
     assert server.asked == ["POST /agents/a/runs/r-1/continue"]
     assert json.loads(form.pop("tools")) == [{"tool_call_id": "call-1", "result": "done"}]
     assert form == {"stream": "false", "session_id": "s"}
+
+
+@BOTH
+async def test_everything_that_goes_with_a_run_is_encoded_as_published(kind, tmp_path):
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(b"\x89PNG")
+    server = Recorder(run_json())
+    await result_of(
+        connect(kind, server).run_agent(
+            "a",
+            {"question": 1},
+            images=[Image(filepath=picture)],
+            audio=[Audio(content=b"\x00", format="wav")],
+            videos=[Video(url="http://x/v")],
+            files=[File(content=b"text", filename="a.txt", mime_type="text/plain")],
+            dependencies={"unit": "C"},
+            metadata={"m": True},
+            knowledge_filters=[{"op": "EQ", "key": "k", "value": 1}],
+            output_schema=Answer,
+            background=True,
+            stream_events=False,
+            when_busy="reject",
+        )
+    )
+    form = form_of(server.requests[0])
+    assert json.loads(form["message"]) == {"question": 1}
+    assert json.loads(form["images"]) == [{"content": "iVBORw==", "mime_type": "image/png"}]
+    assert json.loads(form["audio"]) == [{"content": "AA==", "format": "wav"}]
+    assert json.loads(form["videos"]) == [{"url": "http://x/v"}]
+    assert json.loads(form["input_files"]) == [{"content": "dGV4dA==", "filename": "a.txt", "mime_type": "text/plain"}]
+    assert json.loads(form["dependencies"]) == {"unit": "C"}
+    assert json.loads(form["metadata"]) == {"m": True}
+    assert json.loads(form["knowledge_filters"]) == [{"op": "EQ", "key": "k", "value": 1}]
+    assert json.loads(form["output_schema"])["properties"]["value"]["type"] == "integer"
+    assert (form["background"], form["stream_events"], form["when_busy"]) == ("true", "false", "reject")
+
+
+@BOTH
+async def test_answers_given_to_requirements_are_sent_as_their_tools(kind):
+    tools: list[dict[str, Any]] = [
+        {"tool_call_id": "c", "requires_confirmation": True},
+        {"tool_call_id": "d", "requires_confirmation": True},
+        {"tool_call_id": "e", "external_execution_required": True},
+        {"tool_call_id": "u", "requires_user_input": True, "user_input_schema": [{"name": "to", "field_type": "str"}]},
+        {"tool_call_id": "q", "user_feedback_schema": [{"question": "Which?", "options": [{"label": "red"}]}]},
+    ]
+    paused = run_json(
+        "PAUSED", tools=tools, requirements=[{"id": t["tool_call_id"], "tool_execution": t} for t in tools]
+    )
+    server = Recorder(paused, run_json())
+    client = connect(kind, server)
+    run = await result_of(client.run_agent("a", "x"))
+    c, d, e, u, q = run.active_requirements
+    assert (c.needs_confirmation, e.needs_external_execution) == (True, True)
+    assert (u.needs_user_input, q.needs_user_feedback) == (True, True)
+    c.confirm()
+    d.reject("not that one")
+    e.set_external_execution_result("done")
+    u.provide_user_input({"to": "Ada"})
+    q.provide_user_feedback({"Which?": ["red"]})
+    assert run.active_requirements == []
+    with pytest.raises(ValueError, match="waits for nothing, not for confirmation"):
+        c.confirm()
+    await result_of(client.continue_agent_run("a", "r-1", requirements=run.requirements))
+    sent = {tool["tool_call_id"]: tool for tool in json.loads(form_of(server.requests[1])["tools"])}
+    assert sent["c"]["confirmed"] is True
+    assert (sent["d"]["confirmed"], sent["d"]["confirmation_note"]) == (False, "not that one")
+    assert sent["e"]["result"] == "done"
+    assert (sent["u"]["answered"], sent["u"]["user_input_schema"][0]["value"]) == (True, "Ada")
+    assert (sent["q"]["answered"], sent["q"]["user_feedback_schema"][0]["selected_options"]) == (True, ["red"])
+
+
+@BOTH
+async def test_the_runs_of_a_session_are_listed(kind):
+    row = {
+        "run_id": "r",
+        "created_at": "2026-01-02T03:04:05+00:00",
+        "run_input": "hi",
+        "status": "PAUSED",
+        "content": "x",
+    }
+    server = Recorder(httpx.Response(200, json=[row]))
+    [run] = await result_of(connect(kind, server).list_agent_runs("a", "s 1", RunStatus.PAUSED))
+    assert str(server.requests[0].url) == "http://os.test/agents/a/runs?session_id=s+1&status=PAUSED"
+    assert isinstance(run, RunSchema)
+    assert (run.run_input, run.status, f"{run.created_at:%Y}") == ("hi", "paused", "2026")
 
 
 @BOTH

@@ -10,7 +10,15 @@ import pytest
 
 from serai.client import AgentOSClient, SyncAgentOSClient
 from serai.exceptions import RemoteServerUnavailableError
-from serai.run.agent import CustomEvent, RunCompletedEvent, RunContentEvent, RunStartedEvent, UnknownEvent
+from serai.run.agent import (
+    CustomEvent,
+    RunCompletedEvent,
+    RunContentEvent,
+    RunStartedEvent,
+    StepRestartedEvent,
+    StreamedText,
+    UnknownEvent,
+)
 from tests.unit.both_clients import QUICK, Recorder, connect, events_of, frames, run_json
 from tests.unit.scripted_server import answer, drop, scripted_server, stream
 
@@ -23,6 +31,7 @@ STORY = [
     {"event": "RunCompleted", "run_id": "r-1", "content": "Once upon\u2028a time"},
 ]
 NAMES = [event["event"] for event in STORY]
+FOLLOW = "GET /agents/a/runs/r-1/events"
 
 
 def sse(body: bytes) -> httpx.Response:
@@ -111,9 +120,121 @@ async def test_following_starts_after_the_index_given(kind):
 
 @BOTH
 async def test_following_a_run_that_has_ended_from_its_last_event_yields_nothing(kind):
-    server = Recorder(sse(b": ok\n\n"), run_json("COMPLETED"))
+    server = Recorder(sse(b": ok\n\n"), run_json("COMPLETED"), sse(b": ok\n\n"))
     assert await events_of(connect(kind, server).follow_agent_run("a", "r-1", after=3)) == []
-    assert server.asked == ["GET /agents/a/runs/r-1/events", "GET /agents/a/runs/r-1"]
+    assert server.asked == [FOLLOW, "GET /agents/a/runs/r-1", FOLLOW]
+
+
+@BOTH
+async def test_what_a_run_said_between_the_end_of_a_stream_and_the_question_for_its_state_is_not_lost(kind):
+    server = Recorder(sse(b": ok\n\n"), run_json("COMPLETED"), sse(frames(*STORY[2:], first=2)))
+    events = await events_of(connect(kind, server).follow_agent_run("a", "r-1", after=1))
+    assert names(events) == NAMES[2:]
+
+
+@BOTH
+async def test_a_stream_that_ends_before_its_first_event_is_followed_from_the_start(kind):
+    server = Recorder(sse(b": ok\n\n"), run_json("COMPLETED"), sse(frames(*STORY)))
+    events = await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1"))
+    assert names(events) == NAMES
+    assert server.asked == ["POST /agents/a/runs", "GET /agents/a/runs/r-1", FOLLOW]
+
+
+PAUSE = {"event": "RunPaused", "run_id": "r-1"}
+CONTINUED = [{"event": "RunContinued", "run_id": "r-1"}, STORY[3]]
+PAUSED_LOG = [*STORY[:2], PAUSE, *CONTINUED]
+
+
+@BOTH
+async def test_a_pause_ends_the_stream_in_which_it_happens(kind):
+    server = Recorder(sse(frames(*PAUSED_LOG[:3])))
+    events = await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1"))
+    assert names(events)[-1] == "RunPaused"
+    assert len(server.requests) == 1
+
+
+@BOTH
+async def test_a_pause_in_the_middle_of_a_log_is_not_its_end(kind):
+    server = Recorder(sse(frames(*PAUSED_LOG[:3])), run_json("RUNNING"), sse(frames(*CONTINUED, first=3)))
+    events = await events_of(connect(kind, server).follow_agent_run("a", "r-1"))
+    assert [event.event_index for event in events] == [0, 1, 2, 3, 4]
+    assert names(events) == [event["event"] for event in PAUSED_LOG]
+
+
+@BOTH
+async def test_following_a_run_that_is_paused_ends_at_its_pause(kind):
+    server = Recorder(sse(frames(*PAUSED_LOG[:3])), run_json("PAUSED"), sse(b": ok\n\n"))
+    events = await events_of(connect(kind, server).follow_agent_run("a", "r-1"))
+    assert names(events)[-1] == "RunPaused"
+    assert server.requests[-1].headers["last-event-id"] == "2"
+
+
+@BOTH
+async def test_a_run_that_paused_and_went_on_while_its_stream_was_broken_is_followed_to_its_end(kind):
+    server = Recorder(
+        sse(frames(*PAUSED_LOG[:2])), sse(frames(PAUSE, first=2)), run_json("PAUSED"), sse(frames(*CONTINUED, first=3))
+    )
+    events = await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1"))
+    assert [event.event_index for event in events] == [0, 1, 2, 3, 4]
+
+
+async def test_a_connection_dropped_after_an_old_pause_is_taken_up():
+    log = frames(*PAUSED_LOG)
+    async with (
+        scripted_server(
+            stream(log[: log.index(b"id: 3")], end="dropped"), drop(), stream(log[log.index(b"id: 3") :])
+        ) as server,
+        AgentOSClient(server.base_url, retry=QUICK) as client,
+    ):
+        events = await events_of(client.follow_agent_run("a", "r-1"))
+    assert names(events) == [event["event"] for event in PAUSED_LOG]
+
+
+@BOTH
+async def test_a_broken_stream_of_a_continued_run_is_taken_up_where_it_broke(kind):
+    server = Recorder(sse(frames(CONTINUED[0], first=3)), sse(frames(CONTINUED[1], first=4)))
+    events = await events_of(connect(kind, server).continue_agent_run_stream("a", "r-1", []))
+    assert names(events) == ["RunContinued", "RunCompleted"]
+    assert server.asked == ["POST /agents/a/runs/r-1/continue", FOLLOW]
+    assert server.requests[1].headers["last-event-id"] == "3"
+
+
+@BOTH
+async def test_a_lost_stream_of_a_continued_run_is_not_asked_for_again_when_the_server_knows_no_keys(kind):
+    server = Recorder(httpx.ReadError("cut"), httpx.Response(422), run_json("COMPLETED"))
+    with pytest.raises(RemoteServerUnavailableError, match="dropped"):
+        await events_of(connect(kind, server).continue_agent_run_stream("a", "r-1", [], "s"))
+    assert server.asked.count("POST /agents/a/runs/r-1/continue") == 1
+
+
+@BOTH
+async def test_a_stream_of_content_only_stays_one_when_it_is_taken_up(kind):
+    server = Recorder(
+        sse(frames(STORY[1], first=1)), sse(frames({"event": "ModelRequestStarted"}, *STORY[2:], first=2))
+    )
+    events = await events_of(connect(kind, server).run_agent_stream("a", "x", run_id="r-1", stream_events=False))
+    assert names(events) == ["RunContent", "RunContent", "RunCompleted"]
+    assert b"stream_events=false" in server.requests[0].content
+
+
+@BOTH
+async def test_a_restarted_step_voids_the_text_since_the_index_it_names(kind):
+    piece: dict[str, Any] = {"event": "RunContent", "run_id": "r-1"}
+    log: list[dict[str, Any]] = [
+        STORY[0],
+        {**piece, "content": "It is "},
+        {**piece, "content": "ten"},
+        {"event": "CustomEvent", "run_id": "r-1", "name": "step_restarted", "from_index": 2},
+        {**piece, "content": "eleven"},
+        {**piece, "content": " by a member", "run_id": "other"},
+        STORY[3],
+    ]
+    text = StreamedText()
+    events = await events_of(connect(kind, Recorder(sse(frames(*log)))).run_agent_stream("a", "x", run_id="r-1"))
+    voided = [event for event in events if text.add(event)]
+    assert str(text) == "It is eleven"
+    assert [type(event) for event in voided] == [StepRestartedEvent]
+    assert isinstance(voided[0], CustomEvent)
 
 
 @BOTH

@@ -15,12 +15,13 @@ from uuid import uuid4
 from serai.client._calls import Call, RunCall, RunReference
 from serai.client._form import encode_form, json_text
 from serai.errors import RemoteServerUnavailableError
-from serai.wire.events import TERMINAL_EVENTS, BaseEvent, parse_event
+from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
 from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 from serai.wire.sse import Frame, SSEParser
 from serai.wire.status import RunStatus
+from serai.wire.streamed_text import CONTENT_EVENTS
 from serai.wire.streaming import Emit, Open, Read, StreamFlow
 
 Result = TypeVar("Result")
@@ -38,13 +39,32 @@ class Missing(Enum):
 
 @dataclass(slots=True)
 class _Cursor:
-    """Where the reader of a run's events stands."""
+    """Where the reader of a run's events stands.
+
+    Attributes:
+        run_id: whose end is the end of the stream.
+        last_id: the id of the last event that was read.
+        last_end: its name, if it is one that ends a stream.
+        is_live: all events came as they happened: a pause among them is the end of the stream. In a log that is read
+            later the run may have been continued since.
+        is_at_rest: the run was known to rest before the last read.
+    """
 
     run_id: str | None
     last_id: str | None
+    is_live: bool
     has_events: bool = False
     has_news: bool = False
-    has_ended: bool = False
+    is_at_rest: bool = False
+    last_end: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.last_end is not None and (self.is_live or self.last_id is None or not self.is_paused)
+
+    @property
+    def is_paused(self) -> bool:
+        return self.last_end in PAUSE_EVENTS
 
     def is_repeated(self, frame_id: str | None) -> bool:
         if frame_id is None or self.last_id is None:
@@ -135,6 +155,8 @@ class Core:
             return Missing.NOT_RECEIVED
         if answer.status_code >= 400 and run.session_id is not None:
             answer = yield from self._ask(f"{run.path}?{urlencode({'session_id': run.session_id})}", headers)
+            if run.kind is RunCall.CONTINUE and answer.status_code < 400 and _status(answer) is RunStatus.PAUSED:
+                return Missing.UNCERTAIN  # what such a server shows until the continued run has ended
         return answer if answer.status_code < 400 else Missing.UNCERTAIN
 
     def _ask(self, target: str, headers: Mapping[str, str] | None) -> Flow[Answer]:
@@ -152,7 +174,7 @@ class Core:
             if isinstance(found, Missing):
                 return found if polls == 0 else Missing.UNCERTAIN
             output = read_answer(call, found)
-            if run.kind is RunCall.CONTINUE and output.is_paused:
+            if run.kind is RunCall.CONTINUE and output.is_paused and polls == 0:
                 return Missing.NOT_RECEIVED
             if output.is_terminal or not run.waits:
                 return found
@@ -168,7 +190,7 @@ class Core:
         if run is None:
             raise ValueError(f"{call.operation.name} names no run to stream")
         first = request = self.request(call)
-        cursor = _Cursor(run.run_id, run.after)
+        cursor = _Cursor(run.run_id, run.after, is_live=run.kind is not RunCall.FOLLOW)
         if run.after is not None:
             request = self._follow(call, run, run.after)
         attempt = 0
@@ -180,29 +202,36 @@ class Core:
                 if answer.status_code >= 400:
                     is_read = request is not first or run.kind is RunCall.FOLLOW
                     if answer.status_code in LOST and not is_read and attempt < self._policy.max_requests:
+                        cursor.is_live = False
                         request = yield from self._restart(call, run, first, ServerStatusError(answer))
                         yield Sleep(self._policy.delay_s(attempt))
                     else:
                         yield Sleep(self._delay_or_raise(answer, attempt, is_read=is_read))
                     continue
-                yield from self._read_events(cursor)
-                failure = RemoteServerUnavailableError("The stream ended before its run did", self.base_url)
-                if cursor.last_id is None or cursor.has_ended or (yield from self._is_over(call, run, cursor)):
+                yield from self._read_events(cursor, run)
+                is_numbered = cursor.last_id is not None or not cursor.has_events
+                if cursor.has_ended or not is_numbered or (cursor.is_at_rest and not cursor.has_news):
                     return
+                failure = RemoteServerUnavailableError("The stream ended before its run did", self.base_url)
+                cursor.is_at_rest = yield from self._is_at_rest(call, run, cursor)
             except RemoteServerUnavailableError as error:
-                failure = error
+                failure, cursor.is_at_rest = error, False
             if cursor.has_ended:
                 return
+            cursor.is_live = False
             attempt = 1 if cursor.has_news else attempt
             request = yield from self._resume(call, run, cursor, first, failure, attempt)
-            yield Sleep(self._policy.delay_s(attempt))
+            if not cursor.is_at_rest:
+                yield Sleep(self._policy.delay_s(attempt))
 
-    def _is_over(self, call: Call[Any], run: RunReference, cursor: _Cursor) -> Flow[bool]:
-        """Say whether a stream that ended without bringing anything had nothing left to bring."""
-        if cursor.has_news:
+    def _is_at_rest(self, call: Call[Any], run: RunReference, cursor: _Cursor) -> Flow[bool]:
+        """Say whether a run rests whose stream ended with an old pause, or brought nothing: one more read tells all."""
+        if cursor.last_id is None and run.kind is not RunCall.FOLLOW:
+            return False
+        if cursor.has_news and not cursor.is_paused:
             return False
         found = yield from self._find_run(run, call.arguments.headers)
-        return not isinstance(found, Missing) and read_status(found.content).is_terminal
+        return not isinstance(found, Missing) and _status(found).is_terminal
 
     def _delay_or_raise(self, answer: Any, attempt: int, *, is_read: bool) -> float:
         again = NOT_TAKEN | UNCERTAIN if is_read else NOT_TAKEN
@@ -213,7 +242,7 @@ class Core:
                 return delay_s
         raise ServerStatusError(answer)
 
-    def _read_events(self, cursor: _Cursor) -> StreamFlow[BaseEvent]:
+    def _read_events(self, cursor: _Cursor, run: RunReference) -> StreamFlow[BaseEvent]:
         parser = SSEParser()
         while True:
             chunk = yield Read()
@@ -222,9 +251,12 @@ class Core:
                 if event is None:
                     continue
                 cursor.has_events = cursor.has_news = True
+                cursor.is_at_rest = False
                 cursor.last_id = frame.id or cursor.last_id
-                cursor.has_ended = event.event in TERMINAL_EVENTS and event.run_id in (None, cursor.run_id)
-                yield Emit(event)
+                is_end = event.event in TERMINAL_EVENTS and event.run_id in (None, cursor.run_id)
+                cursor.last_end = event.event if is_end else None
+                if cursor.is_live or not run.is_content_only or is_end or _is_content(event):
+                    yield Emit(event)
             if chunk is None:
                 return
 
@@ -250,12 +282,15 @@ class Core:
 
     def _restart(self, call: Call[Any], run: RunReference, first: Request, failure: Exception) -> Flow[Request]:
         """Return the request that gets a stream whose first event was never seen; raise the failure when none may."""
+        if run.kind is RunCall.CONTINUE:
+            answer = yield from self._ask(run.path, call.arguments.headers)
+            if answer.status_code >= 400 and answer.status_code != 404:
+                raise failure  # a server that insists on the session may know no keys, and continue the run twice
+            return first  # its key lets the server attach it to the request that it may have
         found = yield from self._find_run(run, call.arguments.headers)
         if found is Missing.UNCERTAIN and not _may_repeat(run, failure):
             raise failure
-        if isinstance(found, Missing) or run.kind is RunCall.CONTINUE:
-            return first  # its key lets the server attach it to the request that it may have
-        return self._follow(call, run, None)
+        return first if isinstance(found, Missing) else self._follow(call, run, None)
 
     def _follow(self, call: Call[Any], run: RunReference, last_id: str | None) -> Request:
         headers = _lowered(call.arguments.headers) | {"accept": "text/event-stream"}
@@ -289,10 +324,10 @@ def read_answer(call: Call[Result], answer: Any) -> Result:
     return model.model_validate_json(answer.content)  # type: ignore[no-any-return]
 
 
-def read_status(body: bytes) -> RunStatus:
+def _status(answer: Any) -> RunStatus:
     """Return the status in a run's JSON; one that this version does not know counts as an end."""
     try:
-        return RunStatus(json.loads(body)["status"])
+        return RunStatus(json.loads(answer.content)["status"])
     except (ValueError, KeyError, TypeError):
         return RunStatus.COMPLETED
 
@@ -313,15 +348,19 @@ def read_event(frame: Frame) -> BaseEvent | None:
     return event
 
 
+def _is_content(event: BaseEvent) -> bool:
+    return event.event in CONTENT_EVENTS or isinstance(event, CustomEvent)
+
+
 def _may_repeat(run: RunReference, failure: Exception | None) -> bool:
     """Say whether a run that an unknowing server may have got can be sent anew.
 
     After a dropped connection most likely nobody works on it; after a silence somebody may. An answer from something
-    before the server (any other failure, or none) tells as little as a silence.
+    before the server (any other failure, or none) tells as little as a silence, and so does a stream without events.
     """
     if run.kind is not RunCall.CREATE or not isinstance(failure, RemoteServerUnavailableError):
         return False
-    return not timed_out(failure)
+    return failure.original_error is not None and not timed_out(failure)
 
 
 def _lowered(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,7 +19,7 @@ def encode_form(fields: Mapping[str, object]) -> bytes:
 
     Args:
         fields: None leaves a field out; booleans become true and false; objects, and lists that hold objects or lists,
-            become JSON text; any other list becomes a repeated field.
+            become JSON text; pydantic models are objects; any other list becomes a repeated field.
 
     Raises:
         ValueError: a value holds NaN or an infinity, or text that is not valid Unicode.
@@ -42,14 +43,20 @@ def media_text(media: Iterable[Media] | None) -> str | None:
 def _inline(item: Media) -> Media:
     if item.filepath is None or item.content is not None:
         return item
-    return item.model_copy(update={"content": Path(item.filepath).read_bytes(), "filepath": None})
+    path = Path(item.filepath)
+    update: dict[str, object] = {"content": path.read_bytes(), "filepath": None}
+    if item.mime_type is None:
+        update["mime_type"] = guess_type(path.name)[0]
+    if "filename" in type(item).model_fields and getattr(item, "filename", None) is None:
+        update["filename"] = path.name
+    return item.model_copy(update=update)
 
 
 def _texts(value: object) -> list[str]:
     if value is None:
         return []
     if isinstance(value, (list, tuple, set, frozenset)):
-        if any(isinstance(item, (Mapping, list, tuple)) for item in value):
+        if any(isinstance(item, (Mapping, list, tuple)) or hasattr(item, "model_dump") for item in value):
             return [json_text(list(value))]
         return [_scalar(item) for item in value]
     return [_scalar(value)]

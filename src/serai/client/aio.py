@@ -80,6 +80,7 @@ class AgentOSClient:
     continue_agent_run = awaited(table.continue_agent_run)
     continue_agent_run_stream = streamed_async(table.continue_agent_run_stream)
     cancel_agent_run = awaited(table.cancel_agent_run)
+    list_agent_runs = awaited(table.list_agent_runs)
     get_agent_run = awaited(table.get_agent_run)
     follow_agent_run = streamed_async(table.follow_agent_run)
 

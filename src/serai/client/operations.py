@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from serai.client._calls import (
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from serai.wire.agent_events import RunOutputEvent
     from serai.wire.discovery import AgentResponse, AgentSummaryResponse, ConfigResponse, InfoResponse, Model
     from serai.wire.media import Audio, File, Image, Video
-    from serai.wire.runs import RunOutput
-    from serai.wire.tools import ToolExecution
+    from serai.wire.runs import RunOutput, RunSchema
+    from serai.wire.tools import RunRequirement, ToolExecution
 
 AGENT_RUN = "/agents/{agent_id}/runs/{run_id}"
 
@@ -142,6 +142,8 @@ def run_agent(  # noqa: PLR0913 - the published interface
     output_schema: Mapping[str, Any] | type[BaseModel] | None = None,
     background: bool = False,
     run_id: str | None = None,
+    stream_events: bool = True,
+    when_busy: Literal["queue", "reject"] | None = None,
     run_timeout: float | None = None,
     headers: Headers | None = None,
     **options: object,
@@ -166,6 +168,9 @@ def run_agent(  # noqa: PLR0913 - the published interface
         output_schema: a JSON schema, or a pydantic class, that the answer must fit.
         background: return at once with the status PENDING; `get_agent_run` tells the rest.
         run_id: the run's id; a new UUID by default.
+        stream_events: of a stream: False for nothing but the pieces of the answer and the run's end.
+        when_busy: what to do while the session has another run: ``queue`` (as by default) waits for its end,
+            ``reject`` is a 409; Serai servers only.
         run_timeout: seconds to wait for the run's end after its answer was lost; the client's setting by default.
         headers: sent with this request only.
         options: further form fields, passed on to the agent.
@@ -192,6 +197,8 @@ def run_agent(  # noqa: PLR0913 - the published interface
         "knowledge_filters": None if knowledge_filters is None else json_text(knowledge_filters),
         "output_schema": output_schema,
         "background": background or None,
+        "stream_events": None if stream_events else False,
+        "when_busy": when_busy,
         **options,
     }
     path = {"agent_id": agent_id}
@@ -202,44 +209,62 @@ def run_agent(  # noqa: PLR0913 - the published interface
         session_id=session_id,
         waits=not background,
         timeout_s=run_timeout,
+        is_content_only=not stream_events,
     )
     return Arguments(path=path, form=form, headers=headers, run=run)
 
 
 @operation("POST", "/agents/{agent_id}/runs/{run_id}/continue", answer="runs:RunOutput")
-def continue_agent_run(
+def continue_agent_run(  # noqa: PLR0913 - the published interface
     agent_id: str,
     run_id: str,
-    tools: Sequence[ToolExecution],
+    tools: Sequence[ToolExecution] = (),
     session_id: str | None = None,
     user_id: str | None = None,
     *,
+    requirements: Sequence[RunRequirement] | None = None,
+    background: bool = False,
+    stream_events: bool = True,
+    when_busy: Literal["queue", "reject"] | None = None,
     run_timeout: float | None = None,
     headers: Headers | None = None,
     **options: object,
 ) -> Arguments[RunOutput]:
     """Continue a paused run with the answers it waits for, and return its result.
 
+    A run that still waits for other answers is returned as it is, paused; a Serai server keeps those it got.
+    A lost answer is no error, as for `run_agent`.
+
     Args:
         agent_id: the agent.
         run_id: the paused run; it keeps its id.
-        tools: the calls that wait, with ``confirmed``, ``result`` or the input's values set.
+        tools: the calls that wait, with ``confirmed``, ``result``, or the values set; ``tool_call_id`` and the answer
+            are enough for a Serai server.
         session_id: the run's session; agno's own server needs it.
         user_id: on whose behalf.
+        requirements: answers given by the methods of the run's requirements; their calls are sent with the ``tools``.
+        background: return at once with the status PENDING; `get_agent_run` tells the rest.
+        stream_events: as for `run_agent`.
+        when_busy: as for `run_agent`.
         run_timeout: seconds to wait for the run's end after its answer was lost; the client's setting by default.
         headers: sent with this request only.
         options: further form fields.
 
     Raises:
         RemoteServerUnavailableError: as for `run_agent`.
-        ServerStatusError: as for `run_agent`.
+        ServerStatusError: as for `run_agent`; 400 for an answer that is wrong or for no pending call, 409 for a run
+            that is not paused.
     """
     path = {"agent_id": agent_id, "run_id": run_id}
+    answered = [requirement.tool_execution for requirement in requirements or ()]
     form = {
-        "tools": json_text([tool.to_dict() for tool in tools]),
+        "tools": json_text([tool.to_dict() for tool in (*tools, *answered) if tool is not None]),
         "stream": False,
         "session_id": session_id,
         "user_id": user_id,
+        "background": background or None,
+        "stream_events": None if stream_events else False,
+        "when_busy": when_busy,
         **options,
     }
     run = RunReference(
@@ -247,7 +272,9 @@ def continue_agent_run(
         path=fill_path(AGENT_RUN, path),
         run_id=run_id,
         session_id=session_id,
+        waits=not background,
         timeout_s=run_timeout,
+        is_content_only=not stream_events,
     )
     return Arguments(path=path, form=form, headers=headers, run=run)
 
@@ -270,15 +297,35 @@ continue_agent_run_stream = _agent_events(
 
 
 @operation("POST", "/agents/{agent_id}/runs/{run_id}/cancel")
-def cancel_agent_run(agent_id: str, run_id: str, headers: Headers | None = None) -> Arguments[None]:
-    """Cancel a run; does nothing to one that has ended.
+def cancel_agent_run(
+    agent_id: str, run_id: str, headers: Headers | None = None, *, session_id: str | None = None
+) -> Arguments[None]:
+    """Cancel a run, whether it waits, runs or is paused; does nothing to one that has ended, also when repeated.
 
     Args:
         agent_id: the agent; unknown is status 404.
         run_id: the run.
         headers: sent with this request only.
+        session_id: the run's session; servers that keep users apart may need it.
     """
-    return Arguments(path={"agent_id": agent_id, "run_id": run_id}, headers=headers)
+    path = {"agent_id": agent_id, "run_id": run_id}
+    return Arguments(path=path, query={"session_id": session_id}, headers=headers)
+
+
+@operation("GET", "/agents/{agent_id}/runs", answer="runs:RunSchema", many=True)
+def list_agent_runs(
+    agent_id: str, session_id: str, status: str | None = None, headers: Headers | None = None
+) -> Arguments[list[RunSchema]]:
+    """Return an agent's runs of a session, oldest first; of more than a thousand the newest.
+
+    Args:
+        agent_id: the agent; unknown is status 404.
+        session_id: the session; unknown is status 404.
+        status: only runs of this status, for example ``PAUSED``.
+        headers: sent with this request only.
+    """
+    query = {"session_id": session_id, "status": status and str(status).upper()}
+    return Arguments(path={"agent_id": agent_id}, query=query, headers=headers)
 
 
 @operation("GET", AGENT_RUN, answer="runs:RunOutput")

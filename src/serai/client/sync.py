@@ -77,6 +77,7 @@ class SyncAgentOSClient:
     continue_agent_run = blocking(table.continue_agent_run)
     continue_agent_run_stream = streamed_blocking(table.continue_agent_run_stream)
     cancel_agent_run = blocking(table.cancel_agent_run)
+    list_agent_runs = blocking(table.list_agent_runs)
     get_agent_run = blocking(table.get_agent_run)
     follow_agent_run = streamed_blocking(table.follow_agent_run)
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from serai.wire import agent_events as _events
 from serai.wire.agent_events import *  # noqa: F403 - every event class, as that module's __all__ lists them
-from serai.wire.runs import Message, Metrics, RunInput, RunOutput
+from serai.wire.runs import Message, RunInput, RunMetrics, RunOutput, RunSchema
 from serai.wire.status import RunStatus
+from serai.wire.streamed_text import StreamedText
 from serai.wire.tools import RunRequirement
 
-__all__ = ["Message", "Metrics", "RunInput", "RunOutput", "RunRequirement", "RunStatus"]
+__all__ = [
+    "Message",
+    "RunInput",
+    "RunMetrics",
+    "RunOutput",
+    "RunRequirement",
+    "RunSchema",
+    "RunStatus",
+    "StreamedText",
+]
 __all__ += _events.__all__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serai.wire import event_members as members
-from serai.wire.events import BaseEvent, CustomEvent, RunToolCallEvent, UnknownEvent
+from serai.wire.events import BaseEvent, CustomEvent, RunToolCallEvent, StepRestartedEvent, UnknownEvent
 from serai.wire.tools import ToolExecution
 
 
@@ -278,6 +278,7 @@ __all__ = [
     "RunToolCallEvent",
     "SessionSummaryCompletedEvent",
     "SessionSummaryStartedEvent",
+    "StepRestartedEvent",
     "ToolCallCompletedEvent",
     "ToolCallErrorEvent",
     "ToolCallStartedEvent",

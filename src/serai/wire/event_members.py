@@ -6,7 +6,7 @@ from typing import Any
 
 from serai.wire.media import Audio, File, Image, Video
 from serai.wire.model import WireModel
-from serai.wire.runs import Message, Metrics
+from serai.wire.runs import Message, RunMetrics
 from serai.wire.tools import RunRequirement
 
 
@@ -67,7 +67,7 @@ class ProducedMedia(WireModel):
 class RunCompleted(Reasoned, ProducedMedia):
     """A whole answer."""
 
-    metrics: Metrics | None = None
+    metrics: RunMetrics | None = None
     session_state: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
 
@@ -90,6 +90,11 @@ class RunPaused(WireModel):
     """What a run waits for."""
 
     requirements: list[RunRequirement] | None = None
+
+    @property
+    def active_requirements(self) -> list[RunRequirement]:
+        """The requirements that are not answered yet."""
+        return [requirement for requirement in self.requirements or () if not requirement.is_resolved()]
 
 
 class ToolCallError(WireModel):

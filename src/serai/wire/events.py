@@ -19,6 +19,9 @@ TERMINAL_EVENTS = frozenset(
 )
 """Names of the events that end a run's stream, or pause it."""
 
+PAUSE_EVENTS = frozenset({"RunPaused", "TeamRunPaused", "WorkflowPaused"})
+"""Names of the events after which a run may go on."""
+
 
 class BaseEvent(WireModel):
     """What every event has; ``created_at`` in Unix seconds, ``event_index`` the place in the run's log."""
@@ -53,17 +56,24 @@ class UnknownEvent(BaseEvent, OpenModel):
 
 
 class CustomEvent(BaseEvent, OpenModel):
-    """An event made by the server's owner or by the server itself; all members are kept.
-
-    A Serai server sends one named ``step_restarted`` (member ``name``) when a model's answer starts anew after a
-    crash: what was streamed since the index it states is void.
-    """
+    """An event made by the server's owner or by the server itself; all members are kept."""
 
     event: str = "CustomEvent"
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+
+class StepRestartedEvent(CustomEvent):
+    """A model's answer starts anew, for the node that streamed it died: drop the text that came since.
+
+    What is void are the events whose ``event_index`` is ``from_index`` or more, and less than this one's own;
+    `serai.run.agent.StreamedText` does the arithmetic. A Serai server sends it as a ``CustomEvent``.
+    """
+
+    name: str = "step_restarted"
+    from_index: int
 
 
 def parse_event(data: Mapping[str, Any]) -> BaseEvent:
@@ -77,6 +87,8 @@ def parse_event(data: Mapping[str, Any]) -> BaseEvent:
     """
     name = data.get("event")
     event_class = event_classes().get(name) if isinstance(name, str) else None
+    if event_class is CustomEvent and data.get("name") == "step_restarted" and "from_index" in data:
+        event_class = StepRestartedEvent
     if event_class is not None:
         try:
             return event_class.model_validate(data)
@@ -94,5 +106,5 @@ def event_classes() -> dict[str, type[BaseEvent]]:
     for module in (agent_events, team_events, workflow_events):
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, BaseEvent) and value.model_fields["event"].default:
-                classes[value.model_fields["event"].default] = value
+                classes.setdefault(value.model_fields["event"].default, value)
     return classes

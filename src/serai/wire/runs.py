@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -12,7 +13,7 @@ from serai.wire.status import RunStatus, Status
 from serai.wire.tools import RunRequirement, ToolExecution
 
 
-class Metrics(WireModel):
+class RunMetrics(WireModel):
     """What a run or a message cost: tokens, seconds, and money where the provider says."""
 
     input_tokens: int = 0
@@ -45,7 +46,7 @@ class Message(WireModel):
     tool_call_error: bool | None = None
     from_history: bool = False
     stop_after_tool_call: bool = False
-    metrics: Metrics | None = None
+    metrics: RunMetrics | None = None
     reasoning_content: str | None = None
     citations: Any = None
     images: list[Image] | None = None
@@ -93,7 +94,7 @@ class BaseRunOutput(WireModel):
     messages: list[Message] | None = None
     tools: list[ToolExecution] | None = None
     requirements: list[RunRequirement] | None = None
-    metrics: Metrics | None = None
+    metrics: RunMetrics | None = None
     session_state: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     created_at: int | None = None
@@ -120,8 +121,33 @@ class BaseRunOutput(WireModel):
 
     @property
     def is_paused(self) -> bool:
-        """Whether the run waits for an answer; ``tools`` and ``requirements`` say which."""
+        """Whether the run waits for an answer; `active_requirements` say which."""
         return self.status == RunStatus.PAUSED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run was cancelled; ``content`` is what there was so far."""
+        return self.status == RunStatus.CANCELLED
+
+    @property
+    def active_requirements(self) -> list[RunRequirement]:
+        """The requirements that are not answered yet."""
+        return [requirement for requirement in self.requirements or () if not requirement.is_resolved()]
+
+    @property
+    def tools_requiring_confirmation(self) -> list[ToolExecution]:
+        """The calls that wait, or waited, for a yes or no."""
+        return [tool for tool in self.tools or () if tool.requires_confirmation]
+
+    @property
+    def tools_requiring_user_input(self) -> list[ToolExecution]:
+        """The calls that wait, or waited, for values from a person."""
+        return [tool for tool in self.tools or () if tool.requires_user_input]
+
+    @property
+    def tools_awaiting_external_execution(self) -> list[ToolExecution]:
+        """The calls that the caller executes."""
+        return [tool for tool in self.tools or () if tool.external_execution_required]
 
     @property
     def is_terminal(self) -> bool:
@@ -135,6 +161,17 @@ class RunOutput(BaseRunOutput):
     agent_id: str | None = None
     agent_name: str | None = None
     workflow_id: str | None = None
+
+
+class RunSchema(BaseRunOutput):
+    """A run as lists show it: ``created_at`` is a time, and ``run_input`` the text of what was asked."""
+
+    agent_id: str | None = None
+    agent_name: str | None = None
+    created_at: datetime | None = None  # type: ignore[assignment]
+    run_input: str | None = None
+    run_response_format: str | None = None
+    input_media: dict[str, Any] | None = None
 
 
 def read_members(value: Any) -> Any:

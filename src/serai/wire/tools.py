@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 from serai.wire.model import OpenModel, WireModel
+
+PauseType: TypeAlias = Literal["confirmation", "user_input", "user_feedback", "external_execution"]
+"""What a call may wait for."""
 
 
 class ToolCallMetrics(WireModel):
@@ -22,6 +26,12 @@ class UserInputField(OpenModel):
     field_type: str | None = None
     description: str | None = None
     value: Any = None
+    required: bool | None = None
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the call cannot be made without a value; servers that do not say want one."""
+        return self.required is not False
 
 
 class UserFeedbackOption(OpenModel):
@@ -40,6 +50,12 @@ class UserFeedbackQuestion(OpenModel):
     options: list[UserFeedbackOption] | None = None
     multi_select: bool | None = None
     selected_options: list[str] | None = None
+
+    def select(self, labels: Sequence[str]) -> None:
+        """Choose options by their labels."""
+        self.selected_options = list(labels)
+        for option in self.options or ():
+            option.selected = option.label in self.selected_options
 
 
 class ToolExecution(OpenModel):
@@ -69,8 +85,24 @@ class ToolExecution(OpenModel):
 
     @property
     def is_paused(self) -> bool:
-        """Whether the call waits for a person or for a result from outside."""
-        return bool(self.requires_confirmation or self.requires_user_input or self.external_execution_required)
+        """Whether the call waits, or waited, for a person or for a result from outside."""
+        return bool(
+            self.requires_confirmation
+            or self.requires_user_input
+            or self.user_feedback_schema
+            or self.external_execution_required
+        )
+
+    @property
+    def needs(self) -> PauseType | None:
+        """What the call still waits for, or None."""
+        if self.user_feedback_schema:
+            return None if self.answered else "user_feedback"
+        if self.external_execution_required:
+            return "external_execution" if self.result is None else None
+        if self.requires_user_input:
+            return None if self.answered else "user_input"
+        return "confirmation" if self.requires_confirmation and self.confirmed is None else None
 
 
 class RunRequirement(OpenModel):
@@ -87,3 +119,70 @@ class RunRequirement(OpenModel):
     member_agent_id: str | None = None
     member_agent_name: str | None = None
     member_run_id: str | None = None
+
+    @property
+    def needs(self) -> PauseType | None:
+        """What is still to be answered, or None."""
+        return None if self.tool_execution is None else self.tool_execution.needs
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether it takes `confirm` or `reject`."""
+        return self.needs == "confirmation"
+
+    @property
+    def needs_user_input(self) -> bool:
+        """Whether it takes `provide_user_input`."""
+        return self.needs == "user_input"
+
+    @property
+    def needs_user_feedback(self) -> bool:
+        """Whether it takes `provide_user_feedback`."""
+        return self.needs == "user_feedback"
+
+    @property
+    def needs_external_execution(self) -> bool:
+        """Whether it takes `set_external_execution_result`."""
+        return self.needs == "external_execution"
+
+    def is_resolved(self) -> bool:
+        """Return whether it is answered."""
+        return self.needs is None
+
+    def confirm(self) -> None:
+        """Let the call be made; `ValueError` when it does not wait for that, as from the other answers."""
+        self._expect("confirmation").confirmed = self.confirmation = True
+
+    def reject(self, note: str | None = None) -> None:
+        """Refuse the call; the model is told the note."""
+        tool = self._expect("confirmation")
+        tool.confirmed = self.confirmation = False
+        tool.confirmation_note = self.confirmation_note = note
+
+    def provide_user_input(self, values: Mapping[str, Any]) -> None:
+        """Fill fields in by name; the call is answered when no field is without a value that needs one."""
+        tool = self._expect("user_input")
+        fields = tool.user_input_schema or []
+        for field in fields:
+            field.value = values.get(field.name or "", field.value)
+        tool.answered = not any(field.value is None and field.is_required for field in fields)
+        self.user_input_schema = tool.user_input_schema
+
+    def provide_user_feedback(self, selections: Mapping[str, Sequence[str]]) -> None:
+        """Select the labels of options, by the text of their question."""
+        tool = self._expect("user_feedback")
+        questions = tool.user_feedback_schema or []
+        for question in questions:
+            if (chosen := selections.get(question.question or "")) is not None:
+                question.select(chosen)
+        tool.answered = all(question.selected_options for question in questions)
+        self.user_feedback_schema = tool.user_feedback_schema
+
+    def set_external_execution_result(self, result: str) -> None:
+        """Say what came of the call, which the caller made."""
+        self._expect("external_execution").result = self.external_execution_result = result
+
+    def _expect(self, wanted: PauseType) -> ToolExecution:
+        if self.tool_execution is None or self.needs != wanted:
+            raise ValueError(f"This requirement waits for {self.needs or 'nothing'}, not for {wanted}")
+        return self.tool_execution

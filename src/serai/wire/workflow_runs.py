@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from serai.wire.media import Audio, File, Image, Video
 from serai.wire.model import OpenModel, WireModel
-from serai.wire.runs import Metrics, RunOutput, TeamRunOutput, read_events
+from serai.wire.runs import RunMetrics, RunOutput, TeamRunOutput, read_events
 from serai.wire.status import RunStatus, Status
 
 
@@ -18,7 +18,7 @@ class StepMetrics(WireModel):
     step_name: str | None = None
     executor_type: str | None = None
     executor_name: str | None = None
-    metrics: Metrics | None = None
+    metrics: RunMetrics | None = None
 
 
 class WorkflowMetrics(WireModel):
@@ -42,7 +42,7 @@ class StepOutput(WireModel):
     videos: list[Video] | None = None
     audio: list[Audio] | None = None
     files: list[File] | None = None
-    metrics: Metrics | None = None
+    metrics: RunMetrics | None = None
     success: bool | None = None
     error: str | None = None
     stop: bool | None = None
