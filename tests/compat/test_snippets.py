@@ -17,6 +17,8 @@ from tests.compat.conftest import KEY
 from tests.compat.documented_code import run_snippet, snippet, titles
 from tests.compat.published_clients import run_script
 
+DEMO_AGENTS = ["my-agent", "careful-agent", "files-agent"]
+
 
 async def run_with_client(title: str, base_url: str) -> dict[str, Any]:
     """Run a snippet of the AgentOSClient document that takes ``client`` for granted; return its names."""
@@ -36,14 +38,14 @@ async def test_basic_usage_connects_and_lists_agents(demo_url: str, capsys: pyte
     await names["client"].close()
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("Connected to: ")
-    assert printed[1] == "Available agents: ['my-agent']"
+    assert printed[1] == f"Available agents: {DEMO_AGENTS}"
 
 
 @pytest.mark.parametrize("title", ["aget_config", "get_config"])
 async def test_config_names_the_agents(demo_url: str, title: str) -> None:
     config = (await run_with_client(title, demo_url))["config"]
     assert config.os_id
-    assert [agent.id for agent in config.agents] == ["my-agent"]
+    assert [agent.id for agent in config.agents] == DEMO_AGENTS
     assert (config.teams, config.workflows, config.interfaces) == ([], [], [])
 
 

@@ -168,7 +168,11 @@ def test_the_traceback_behind_an_error_is_shown_at_level_debug(folder, monkeypat
 
 def test_without_a_target_the_demo_is_served():
     demo = load_target(None, settings=Settings())
-    assert [(agent.id, agent.name) for agent in demo.agents.values()] == [("my-agent", "My Agent")]
+    assert [(agent.id, agent.name) for agent in demo.agents.values()] == [
+        ("my-agent", "My Agent"),
+        ("careful-agent", "Careful Agent"),
+        ("files-agent", "Files Agent"),
+    ]
 
 
 def test_a_flag_wins_over_its_variable_and_reaches_code_that_reads_its_own_settings(monkeypatch):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, ToolDenied
 
-from serai.demo.agent import build_agent, clock
+from serai.demo.agent import build_agent, build_careful_agent, build_files_agent, clock
 from serai.demo.calculator import evaluate
 from serai.demo.script import NO_LLM, find_expression
 from serai.errors import ConfigurationError
@@ -52,6 +53,68 @@ async def test_anything_else_is_told_what_the_agent_is_and_echoed():
     assert calls == []
     assert "no LLM" in text
     assert text.endswith("You said: Tell me a story.")
+
+
+async def pending(agent: Agent[Any, Any], message: str) -> tuple[DeferredToolRequests, list[Any]]:
+    """Return what an agent waits for, and its messages."""
+    output_type: Any = [agent.output_type, DeferredToolRequests]
+    result: Any = await agent.run(message, output_type=output_type, deps=SimpleNamespace(session_state={}))
+    assert isinstance(result.output, DeferredToolRequests)
+    return result.output, result.all_messages()
+
+
+async def test_the_careful_agent_deletes_the_notes_it_was_told_to_after_a_yes():
+    agent, state = build_careful_agent(), {"notes": ["buy milk", "Ada called"]}
+    asked, _ = await pending(agent, "Delete my notes.")
+    assert [(call.tool_name, call.args_as_dict()) for call in asked.approvals] == [("delete_notes", {})]
+    asked, messages = await pending(agent, "Forget the note about Milk!")
+    [call] = asked.approvals
+    assert (call.tool_name, call.args_as_dict()) == ("delete_notes", {"containing": "Milk"})
+    answers = DeferredToolResults(approvals={call.tool_call_id: True})
+    deps = SimpleNamespace(session_state=state)
+    result = await agent.run(message_history=messages, deferred_tool_results=answers, deps=deps)
+    assert result.output == f"Deleted 1 of 2 notes.\n\n{NO_LLM}"
+    assert state == {"notes": ["Ada called"]}
+
+
+async def test_the_careful_agent_deletes_nothing_after_a_no():
+    agent, state = build_careful_agent(), {"notes": ["buy milk"]}
+    asked, messages = await pending(agent, "Delete my notes")
+    answers = DeferredToolResults(approvals={asked.approvals[0].tool_call_id: ToolDenied("I need them.")})
+    deps = SimpleNamespace(session_state=state)
+    result = await agent.run(message_history=messages, deferred_tool_results=answers, deps=deps)
+    assert "I need them." in result.output
+    assert state == {"notes": ["buy milk"]}
+
+
+async def test_the_careful_agent_keeps_and_reads_notes_without_asking():
+    deps = SimpleNamespace(session_state={})
+    await build_careful_agent().run("Note: buy milk", deps=deps)
+    assert "- buy milk" in (await build_careful_agent().run("Show my notes", deps=deps)).output
+    assert "no LLM" in (await build_careful_agent().run("Hello", deps=deps)).output
+
+
+@pytest.mark.parametrize(
+    ("message", "path"),
+    [
+        ("How long is /etc/hosts?", "/etc/hosts"),
+        ("What is in notes.txt?", "notes.txt"),
+        ("Read “my notes.txt”.", "my notes.txt"),
+        ("Look at ~/a/b.md, please", "~/a/b.md"),
+    ],
+)
+async def test_the_files_agent_asks_its_caller_for_the_file_that_is_named(message, path):
+    asked, _ = await pending(build_files_agent(), message)
+    assert [(call.tool_name, call.args_as_dict()) for call in asked.calls] == [("read_file", {"path": path})]
+
+
+async def test_the_files_agent_says_how_long_the_file_is():
+    agent = build_files_agent()
+    asked, messages = await pending(agent, "How long is a.txt?")
+    answers = DeferredToolResults(calls={asked.calls[0].tool_call_id: "one\ntwo\n"})
+    result = await agent.run(message_history=messages, deferred_tool_results=answers)
+    assert result.output.startswith("It has 2 lines and 8 characters. It begins: one")
+    assert "no LLM" in (await agent.run("Hello")).output
 
 
 async def test_an_impossible_sum_is_reported_and_the_run_ends_well():

@@ -1,4 +1,4 @@
-"""The AgentOS that ``serai serve`` runs without an argument: one agent, three kinds of tools, no API key needed."""
+"""The AgentOS that ``serai serve`` runs without an argument: three agents, no API key needed."""
 
 from __future__ import annotations
 
@@ -13,25 +13,33 @@ __all__ = ["build_demo"]
 
 
 def build_demo(settings: Settings) -> AgentOS:
-    """Return the demo OS with its agent ``my-agent``.
+    """Return the demo OS with its agents ``my-agent``, ``careful-agent`` and ``files-agent``.
 
     Args:
-        settings: the server's. ``settings.model`` is the model to use; without it the agent runs on a scripted
-            model that says it is no LLM.
+        settings: the server's. ``settings.model`` is the model to use; without it the agents run on scripted
+            models that say they are no LLM.
 
     Raises:
         ConfigurationError: ``settings.model`` names a model that cannot be used as the environment stands.
     """
     from serai.components.agent import AgentComponent  # noqa: PLC0415 - listing commands must not load all this
-    from serai.demo.agent import build_agent  # noqa: PLC0415
+    from serai.demo.agent import build_agent, build_careful_agent, build_files_agent  # noqa: PLC0415
     from serai.server.app import AgentOS  # noqa: PLC0415
 
-    agent = AgentComponent(build_agent(settings.model), name="My Agent", history_runs=settings.history_runs)
+    builders = {"My Agent": build_agent, "Careful Agent": build_careful_agent, "Files Agent": build_files_agent}
+    agents = [
+        AgentComponent(build(settings.model), name=name, history_runs=settings.history_runs)
+        for name, build in builders.items()
+    ]
     return AgentOS(
         name="Serai demo",
         id="serai-demo",
         description="What serai serve runs when it is given no OS of your own.",
-        agents=[agent],
-        quick_prompts={agent.id: ("What is 2 + 2?", "What time is it?", "Note: buy milk")},
+        agents=agents,
+        quick_prompts={
+            "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk"),
+            "careful-agent": ("Note: buy milk", "Delete my notes"),
+            "files-agent": ("How long is /etc/hosts?",),
+        },
         settings=settings,
     )

@@ -1,4 +1,4 @@
-"""The demo's agent ``my-agent``: a calculator, a clock and a notebook, all safe to repeat."""
+"""The demo's agents: one with tools that just run, one that asks before it acts, one whose caller does the work."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 
+from serai.components.tool import tool
+from serai.demo import script
 from serai.demo.calculator import evaluate
-from serai.demo.script import answer
 from serai.errors import ConfigurationError
 from serai.testing import ScriptedModel
+from serai.testing.script import Script
 
 DEMO_MODEL_NAME = "scripted-demo"
 _INSTRUCTIONS = "You are the demo agent of a Serai server. Be brief. Use your tools for arithmetic, time and notes."
@@ -29,11 +31,33 @@ def build_agent(model: str | None = None) -> Agent[Any, str]:
         ConfigurationError: the model string is unknown, or its provider lacks a key or a package.
     """
     return Agent(
-        _load_model(model),
+        _load_model(model, script.answer),
         name="my-agent",
         description="Computes, tells the time and keeps notes.",
         instructions=_INSTRUCTIONS,
         tools=[calculate, clock, take_note, read_notes],
+    )
+
+
+def build_careful_agent(model: str | None = None) -> Agent[Any, str]:
+    """Return the agent ``careful-agent``, which asks before it deletes notes; else as `build_agent`."""
+    return Agent(
+        _load_model(model, script.answer_carefully),
+        name="careful-agent",
+        description="Keeps notes, and asks you before it deletes them.",
+        instructions=_INSTRUCTIONS,
+        tools=[take_note, read_notes, delete_notes],
+    )
+
+
+def build_files_agent(model: str | None = None) -> Agent[Any, str]:
+    """Return the agent ``files-agent``, whose caller reads the files; else as `build_agent`."""
+    return Agent(
+        _load_model(model, script.answer_about_files),
+        name="files-agent",
+        description="Answers from files on your machine, which you read for it.",
+        instructions="You are a demo agent of a Serai server. Be brief. Your caller reads files for you.",
+        tools=[read_file],
     )
 
 
@@ -81,15 +105,40 @@ def read_notes(ctx: RunContext[Any]) -> list[str]:
     return list(_session_state(ctx).get("notes", []))
 
 
+@tool(requires_confirmation=True)
+def delete_notes(ctx: RunContext[Any], containing: str = "") -> str:
+    """Delete notes of this session.
+
+    Args:
+        ctx: the run, which knows its session.
+        containing: a part of the text of the notes to delete; all notes without it.
+    """
+    state = _session_state(ctx)
+    notes = list(state.get("notes", []))
+    kept = [note for note in notes if containing.casefold() not in note.casefold()]
+    state["notes"] = kept
+    return f"Deleted {len(notes) - len(kept)} of {len(notes)} notes."
+
+
+@tool(external=True)
+def read_file(path: str) -> str:
+    """Read a text file on the caller's machine.
+
+    Args:
+        path: the file, as the caller's machine names it.
+    """
+    raise NotImplementedError(f"the caller reads {path}, not the server")
+
+
 def _session_state(ctx: RunContext[Any]) -> dict[str, Any]:
     # Outside a server there is no session: the notes of such a run end with it.
     state = getattr(ctx.deps, "session_state", None)
     return state if isinstance(state, dict) else {}
 
 
-def _load_model(model: str | None) -> Model:
+def _load_model(model: str | None, answers: Script) -> Model:
     if model is None:
-        return ScriptedModel(answer, model_name=DEMO_MODEL_NAME)
+        return ScriptedModel(answers, model_name=DEMO_MODEL_NAME)
     try:
         return infer_model(model)
     except (UserError, ImportError, ValueError) as error:

@@ -9,6 +9,11 @@ from serai.testing import Asked, ToolCall, ToolResult, Turn
 _EXPRESSION = re.compile(r"(?<![\w.])[-+(\d.][-+*/%().\d\s]*[-+*/%][-+*/%().\d\s]*[\d).]")
 _CLOCK = re.compile(r"\b(time|clock|date|today|day is it)\b", re.IGNORECASE)
 _READ_NOTES = re.compile(r"\b(my|the|all|show|list|read|which|what) (\w+ )?notes\b", re.IGNORECASE)
+_DELETE_NOTES = re.compile(
+    r"\b(delete|forget|remove|clear)\b.*?\bnotes?\b(?: (?:about|on|with|of) (?P<part>[^.?!]+))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_PATH = re.compile(r"[\"'“”`](?P<quoted>[^\"'“”`]+)[\"'“”`]|(?P<bare>[~./\\]\S+|\b[\w-]+\.[A-Za-z]\w{0,5}\b)")
 _TAKE_NOTE = re.compile(
     r"\b(?:note(?: down)?(?: that)?|remember(?: that)?)\b[:,]?\s+(?P<text>.+)", re.IGNORECASE | re.DOTALL
 )
@@ -18,6 +23,14 @@ _INTRODUCTION = (
     "I am the demo agent of this Serai server, and I run on a script: no LLM reads this. "
     "I can compute (“What is 2 + 2?”), tell the time (“What time is it?”), keep a note (“Note: buy milk”) "
     "and list what I kept (“Show my notes”). Set SERAI_MODEL, for example to openai:gpt-5-mini, for a real model."
+)
+_CAREFUL_INTRODUCTION = (
+    "I keep notes and run on a script: no LLM reads this. Tell me “Note: buy milk”, then “Delete my notes”: "
+    "I will ask you before I do. Set SERAI_MODEL for a real model."
+)
+_FILES_INTRODUCTION = (
+    "I run on a script: no LLM reads this. Name a file (“How long is /etc/hosts?”) and I will ask you, my caller, "
+    "to read it and send me its text. Set SERAI_MODEL for a real model."
 )
 
 
@@ -29,6 +42,27 @@ def answer(asked: Asked) -> Turn:
     if calls:
         return Turn(tools=calls)
     return Turn(f"{_INTRODUCTION}\n\nYou said: {asked.message}")
+
+
+def answer_carefully(asked: Asked) -> Turn:
+    """Return what the agent with the confirmed tool says: a call of one of its tools, then what came of it."""
+    if asked.tool_results:
+        return Turn("\n".join([*(_phrase(result, asked.message) for result in asked.tool_results), "", NO_LLM]))
+    if wish := _DELETE_NOTES.search(asked.message):
+        part = {"containing": wish["part"].strip()} if wish["part"] else {}
+        return Turn("I have to ask you first. ", tools=[ToolCall("delete_notes", part)])
+    calls = [call for call in _choose_tools(asked.message) if call.name in ("take_note", "read_notes")]
+    return Turn(tools=calls) if calls else Turn(f"{_CAREFUL_INTRODUCTION}\n\nYou said: {asked.message}")
+
+
+def answer_about_files(asked: Asked) -> Turn:
+    """Return what the agent with the caller's tool says: which file to read, then how long it is."""
+    if asked.tool_results:
+        said = [_describe_file(result) for result in asked.tool_results]
+        return Turn("\n".join([*said, "", NO_LLM]))
+    if found := _PATH.search(asked.message):
+        return Turn(tools=[ToolCall("read_file", {"path": found["quoted"] or found["bare"].rstrip(".,;:!?")})])
+    return Turn(f"{_FILES_INTRODUCTION}\n\nYou said: {asked.message}")
 
 
 def find_expression(message: str) -> str | None:
@@ -61,3 +95,11 @@ def _phrase(result: ToolResult, message: str) -> str:
         notes = result.content if isinstance(result.content, list) else []
         return "Your notes:\n" + "\n".join(f"- {note}" for note in notes) if notes else "You have no notes yet."
     return str(result.content)
+
+
+def _describe_file(result: ToolResult) -> str:
+    if result.outcome != "success":
+        return f"The file could not be read: {result.content}"
+    lines = str(result.content).splitlines()
+    first = next((line.strip() for line in lines if line.strip()), "")
+    return f"It has {len(lines)} lines and {len(str(result.content))} characters. It begins: {first[:80]}"
