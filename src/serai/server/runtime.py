@@ -106,6 +106,8 @@ class Runtime:
         started_at = time.monotonic()
         indexes = self._repeat(HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at))
         self._upkeep.append(asyncio.create_task(indexes, name="serai-record-indexes"))
+        cancels = self._repeat(HOUR_S, self.engine.forget_cancels)
+        self._upkeep.append(asyncio.create_task(cancels, name="serai-cancels"))
         ended = self._repeat(HOUR_S, self.jobs.forget_ended)
         self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
         if self._postgres is not None:
