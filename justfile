@@ -19,9 +19,17 @@ fix:
 test *tests:
     uv run pytest {{tests}}
 
-# our server beside the published one
+# start and import, beside the published server
 bench *flags:
     uv run python -m benchmarks {{flags}}
+
+# runs, beside the published server
+bench-runs *flags:
+    uv run python -m benchmarks.runs {{flags}}
+
+# records, beside published stores
+bench-records *flags:
+    uv run python -m benchmarks.records {{flags}}
 
 # write docs/reference from the code
 docs:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures Serai beside its peer, prints tables, and stores every sample."""
+"""``python -m benchmarks``: measures what a start and an import cost beside the peer, and stores every sample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; returns 1 when the peer could not be measured."""
     options = _parse(arguments)
     sizes = QUICK if options.quick else Sizes()
-    chosen = {name: getattr(options, name) for name in ("runs", "rows", "samples") if getattr(options, name)}
+    chosen = {name: getattr(options, name) for name in ("rows", "samples") if getattr(options, name)}
     sizes = replace(sizes, **chosen)
     for name in options.only or BENCHMARKS:
         try:
@@ -35,7 +35,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="this benchmark; may be repeated")
-    parser.add_argument("--runs", type=int, help="plain runs in a sample; streamed ones are a tenth")
     parser.add_argument("--rows", type=int, help="runs stored before anything is measured")
     parser.add_argument("--samples", type=int, help="repetitions of each measurement")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")

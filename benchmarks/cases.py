@@ -1,27 +1,21 @@
-"""The benchmarks. Each measures all subjects in turn within every round, so that a drift of the machine hits all."""
+"""What a start and an import cost. The subjects take turns in every round, so that a drift of the machine hits all."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.environments import clean_environment, locked_python
-from benchmarks.load import LoadResult
 from benchmarks.sizes import Sizes
-from benchmarks.subjects import PEERS_LOCK, SERAI, CpuTime, Subject, all_subjects
+from benchmarks.subjects import PEERS_LOCK, SERAI, SIDE_BY_SIDE, CpuTime, Subject, all_subjects
 
 _ROOT = Path(__file__).parent.parent
 _LLAMA_LOCK = _ROOT / "tests" / "compat" / "clients" / "llama_cloud_services" / "requirements.txt"
-_LOAD_TIMEOUT_S = 600
-PLAIN_FORM = "message=What+is+2+%2B+2%3F&stream=false"
-STREAM_FORM = "message=stream&stream=true"
-CHUNKS = 200
 
 
 @dataclass(frozen=True)
@@ -29,9 +23,9 @@ class Sample:
     """One measurement of one subject. Times in milliseconds a unit; None: not measured.
 
     Attributes:
-        case: what was done, for example ``plain run, concurrency 32``.
+        case: what was done, for example ``cold start``.
         subject: who did it.
-        unit: what one unit is: start, import, run, 1,000 events.
+        unit: what one unit is: start, process.
     """
 
     case: str
@@ -45,7 +39,7 @@ class Sample:
 
 def measure_cold_start(sizes: Sizes, *, peers: bool) -> list[Sample]:
     """Start each server on a data folder that exists, until ``/health`` answers."""
-    with all_subjects(peers=peers) as subjects:
+    with all_subjects(SIDE_BY_SIDE if peers else [SERAI]) as subjects:
         for subject in subjects:
             subject.server.start()
             _store_rows(subject, sizes)
@@ -65,7 +59,7 @@ def _start_once(subject: Subject) -> Sample:
 
 def measure_client_import(sizes: Sizes, *, peers: bool) -> list[Sample]:
     """Import a client in a fresh interpreter, alone and with its first call; the call goes to Serai's server."""
-    with all_subjects(peers=False) as [serai]:
+    with all_subjects([SERAI]) as [serai]:
         serai.server.start()
         programs = _client_programs(serai.server.base_url, peers=peers)
         for program in programs:
@@ -133,81 +127,16 @@ def _run_program(case: str, subject: str, python: Path, text: str) -> Sample:
     return Sample(case, subject, "process", wall_s * 1000, cpu_ms, max_rss_mb=peak_mb)
 
 
-def measure_plain_run(sizes: Sizes, *, peers: bool) -> list[Sample]:
-    """Run the agent without streaming, one at a time and 32 at a time, each run in a session of its own."""
-    samples = []
-    with all_subjects(peers=peers) as subjects:
-        _start_all(subjects, sizes)
-        for _ in range(sizes.samples):
-            for concurrency in (1, 32):
-                case = f"plain run, concurrency {concurrency}"
-                for subject in subjects:
-                    used, load = _under_load(subject, PLAIN_FORM, "COMPLETED", sizes.runs, concurrency=concurrency)
-                    samples.append(_per_unit(case, subject, "run", used, load, units=sizes.runs))
-    return samples
-
-
-def measure_streamed_run(sizes: Sizes, *, peers: bool) -> list[Sample]:
-    """Run the agent with an answer of 200 chunks, streamed, one run at a time."""
-    samples = []
-    with all_subjects(peers=peers) as subjects:
-        _start_all(subjects, sizes)
-        for _ in range(sizes.samples):
-            for subject in subjects:
-                used, load = _under_load(subject, STREAM_FORM, "RunCompleted", sizes.streams, concurrency=1)
-                if load.counted != sizes.streams * CHUNKS:
-                    raise RuntimeError(f"{subject.name} sent {load.counted} chunks for {sizes.streams} streams")
-                units = load.counted / 1000
-                samples.append(
-                    _per_unit("streamed run of 200 chunks", subject, "1,000 events", used, load, units=units)
-                )
-    return samples
-
-
 BENCHMARKS: dict[str, Callable[..., list[Sample]]] = {
     "cold_start": measure_cold_start,
     "client_import": measure_client_import,
-    "plain_run": measure_plain_run,
-    "streamed_run": measure_streamed_run,
 }
 
 
-def _start_all(subjects: Sequence[Subject], sizes: Sizes) -> None:
-    for subject in subjects:
-        subject.server.start()
-        _store_rows(subject, sizes)
-        send_load(subject, STREAM_FORM, "RunCompleted", max(1, sizes.rows // 20), concurrency=1)
-
-
 def _store_rows(subject: Subject, sizes: Sizes) -> None:
-    send_load(subject, PLAIN_FORM, "COMPLETED", sizes.rows, concurrency=4)
+    request = subject.run_request("instant", message="What is 2 + 2?", stream="false")
+    subject.send([request], most=sizes.rows, concurrency=4, expect="COMPLETED")
 
 
-def _under_load(
-    subject: Subject, form: str, expect: str, requests: int, *, concurrency: int
-) -> tuple[CpuTime, LoadResult]:
-    before = subject.cpu()
-    load = send_load(subject, form, expect, requests, concurrency=concurrency)
-    return subject.cpu().since(before), load
-
-
-def send_load(subject: Subject, form: str, expect: str, requests: int, *, concurrency: int) -> LoadResult:
-    """Send requests from a process of their own; each answer must hold ``expect``."""
-    command = [sys.executable, "-m", "benchmarks.load", subject.server.base_url + subject.run_path, "--form", form]
-    numbers = ["--requests", str(requests), "--concurrency", str(concurrency)]
-    marks = ["--expect", expect, "--count", "event: RunContent\n"]
-    done = subprocess.run(
-        [*command, *numbers, *marks], cwd=_ROOT, capture_output=True, text=True, timeout=_LOAD_TIMEOUT_S, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{subject.name} failed under load:\n{done.stderr[-2000:]}\n{subject.server.output()}")
-    return LoadResult(**json.loads(done.stdout))
-
-
-def _per_unit(case: str, subject: Subject, unit: str, used: CpuTime, load: LoadResult, *, units: float) -> Sample:
-    server_ms, database_ms = (_ms(seconds, units=units) for seconds in (used.server_s, used.database_s))
-    return Sample(case, subject.name, unit, load.wall_s * 1000 / units, server_ms, database_ms)
-
-
-def _ms(seconds: float | None, *, units: float = 1) -> float | None:
-    return None if seconds is None else seconds * 1000 / units
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000

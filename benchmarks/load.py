@@ -1,122 +1,229 @@
-"""The load generator: repeats one HTTP request over kept-alive connections, in a process that is not measured.
+"""The load generator: sends given requests over kept connections, in a process that is not measured.
 
-``python -m benchmarks.load URL --requests N --concurrency C [--form TEXT] [--count MARK] --expect TEXT`` prints JSON.
+``python -m benchmarks.load FILE`` reads a pickled `Load` and prints what it saw as JSON; `send_apart` calls it so.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
+import pickle
+import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from urllib.parse import urlsplit
+from pathlib import Path
+from statistics import median
+from typing import cast
+from urllib.parse import urlencode
 
-_STREAM_LIMIT_BYTES = 16 * 1024 * 1024
+import uvloop
 
+from benchmarks.processes import run_apart
 
-class LoadError(Exception):
-    """An answer was not what the benchmark expects; nothing is measured then."""
+LEAST = 5
+_ACCEPTED = (b"200", b"201", b"202")
+_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to send, how often, and what each answer must hold.
+class Load:
+    """What to send.
 
     Attributes:
-        url: where to.
-        form: the urlencoded body of a POST; empty for a GET.
-        requests: number of requests in all.
+        port: of the server, on the loopback interface.
+        requests: as they go over the connection.
+        is_cycled: start again after the last one.
         concurrency: connections, each with one request under way.
-        expect: text that each answer must contain.
-        count: text whose occurrences in the answers are counted; empty for none.
+        most: requests in all, at most.
+        seconds: no request is begun later than this, but for the first ones: a median needs some.
+        expect: what each answer must hold.
+        count: what is counted in the answers; empty for nothing.
     """
 
-    url: str
-    form: str
-    requests: int
+    port: int
+    requests: list[bytes]
+    is_cycled: bool
     concurrency: int
-    expect: str
-    count: str = ""
-
-    def request(self) -> bytes:
-        """Return the request's bytes."""
-        parts = urlsplit(self.url)
-        if not self.form:
-            return f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
-        head = (
-            f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(self.form)}\r\n\r\n"
-        )
-        return (head + self.form).encode()
+    most: int
+    seconds: float
+    expect: bytes = b""
+    count: bytes = b""
 
 
 @dataclass
-class LoadResult:
-    """What was seen: seconds of each request, seconds in all, and the marks counted."""
+class Seen:
+    """What came back.
 
-    wall_s: float = 0.0
-    counted: int = 0
-    latencies_s: list[float] = field(default_factory=list)
-
-
-async def run_job(job: Job) -> LoadResult:
-    """Send all requests of a job.
-
-    Raises:
-        LoadError: an answer is not 200 or lacks what is expected.
+    Attributes:
+        requests: those that came to an end.
+        failures: answers that are not 200, 201 or 202 or lack what is expected, and requests whose connection was lost.
+        wall_s: from the first request to the last answer.
+        p50_ms: of one request.
+        busy: the share of one core that the load generator itself used.
+        failed: an example of a failure.
+        counted: marks in all answers.
+        database_cpu_s: of PostgreSQL meanwhile, where the sender itself looks at it.
     """
-    result = LoadResult()
-    waiting = iter(range(job.requests))
-    began = time.perf_counter()
-    async with asyncio.TaskGroup() as connections:
-        for _ in range(min(job.concurrency, job.requests)):
-            connections.create_task(_use_connection(job, waiting, result))
-    result.wall_s = time.perf_counter() - began
-    return result
+
+    requests: int = 0
+    failures: int = 0
+    wall_s: float = 0.0
+    p50_ms: float = 0.0
+    busy: float = 0.0
+    failed: str = ""
+    counted: int = 0
+    database_cpu_s: float | None = None
 
 
-async def _use_connection(job: Job, waiting: Iterator[int], result: LoadResult) -> None:
-    parts = urlsplit(job.url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=_STREAM_LIMIT_BYTES)
-    request, expect, count = job.request(), job.expect.encode(), job.count.encode()
+def post_form(port: int, path: str, fields: dict[str, str]) -> bytes:
+    """Return a POST of an urlencoded form, as it goes over a connection that is kept."""
+    body = urlencode(fields)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return (head + body).encode()
+
+
+@dataclass
+class Run:
+    """The state that all connections of one load share."""
+
+    load: Load
+    seen: Seen = field(default_factory=Seen)
+    begun: int = 0
+    open: int = 0
+    ends_at: float = 0.0
+    latencies_s: list[float] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def next(self) -> bytes | None:
+        """Return the next request, None when it is enough."""
+        load, index = self.load, self.begun
+        if index >= load.most or (not load.is_cycled and index >= len(load.requests)):
+            return None
+        if time.perf_counter() >= self.ends_at and index >= max(load.concurrency, LEAST):
+            return None
+        self.begun += 1
+        return load.requests[index % len(load.requests)]
+
+    def answered(self, began: float, answer: bytes) -> None:
+        """Note an answer."""
+        self.latencies_s.append(time.perf_counter() - began)
+        self.seen.requests += 1
+        if answer[9:12] not in _ACCEPTED or self.load.expect not in answer:
+            self.failed(answer.decode(errors="replace"))
+        elif self.load.count:
+            self.seen.counted += answer.count(self.load.count)
+
+    def failed(self, why: str) -> None:
+        """Note a failure."""
+        self.seen.failures += 1
+        self.seen.failed = self.seen.failed or why[:2000]
+
+    def closed(self) -> None:
+        """Note that a connection has nothing more to do."""
+        self.open -= 1
+        if self.open == 0:
+            self.done.set()
+
+
+class Connection(asyncio.Protocol):
+    """One connection: a request, its answer, the next request."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._size: int | None = None
+        self._request: bytes | None = None
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of an answer; when it is whole, send the next request."""
+        self._received = received = self._received + data if self._received else data
+        if self._size is None:
+            self._size = self._size_of(received)
+        if self._size is None or len(received) < self._size:
+            return
+        self._run.answered(self._began, received)
+        self._received, self._size, self._request = b"", None, None
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Open another connection, unless there is nothing more to do."""
+        if self._request is None:
+            self._run.closed()
+            return
+        # Some servers close a kept connection now and then; it is opened again, and the request counts as failed.
+        self._run.seen.requests += 1
+        self._run.failed(f"connection lost: {error or 'closed'}")
+        self._received, self._size, self._request = b"", None, None
+        asyncio.get_running_loop().create_task(connect(self._run))
+
+    def _send(self) -> None:
+        assert self._transport is not None
+        self._request = self._run.next()
+        if self._request is None:
+            self._transport.close()
+            return
+        self._began = time.perf_counter()
+        self._transport.write(self._request)
+
+    def _size_of(self, received: bytes) -> int | None:
+        """Return the size of head and body; None until it is known."""
+        end = received.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        assert self._request is not None
+        if self._request.startswith(b"HEAD"):
+            return end + 4
+        head = received[:end].lower() + b"\r\n"
+        _, is_sized, rest = head.partition(b"\r\ncontent-length:")
+        if is_sized:
+            return end + 4 + int(rest.split(b"\r\n", 1)[0])
+        return len(received) if received.endswith(b"0\r\n\r\n") else None
+
+
+async def connect(run: Run) -> None:
+    """Open one connection, which then works by itself."""
     try:
-        for _ in waiting:
-            began = time.perf_counter()
-            writer.write(request)
-            status, body = await _read_answer(reader)
-            result.latencies_s.append(time.perf_counter() - began)
-            if status != 200 or expect not in body:
-                raise LoadError(f"{job.url} answered {status}: {body[:500]!r}")
-            result.counted += body.count(count) if count else 0
-    finally:
-        writer.close()
+        await asyncio.get_running_loop().create_connection(lambda: Connection(run), "127.0.0.1", run.load.port)
+    except OSError as error:
+        run.failed(str(error))
+        run.closed()
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    status = int(head.split(b" ", 2)[1])
-    _, is_sized, rest = head.partition(b"\r\ncontent-length:")
-    if is_sized:
-        return status, await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
-    pieces = []
-    while size := int(await reader.readuntil(b"\r\n"), 16):
-        pieces.append(await reader.readexactly(size))
-        await reader.readexactly(2)
-    await reader.readexactly(2)
-    return status, b"".join(pieces)
+async def send(load: Load) -> Seen:
+    """Send a load and return what was seen."""
+    run = Run(load)
+    run.open = min(load.concurrency, load.most)
+    began, used = time.perf_counter(), time.process_time()
+    run.ends_at = began + load.seconds
+    for _ in range(run.open):
+        await connect(run)
+    async with asyncio.timeout(_TIMEOUT_S):
+        await run.done.wait()
+    seen = run.seen
+    seen.wall_s = time.perf_counter() - began
+    seen.busy = (time.process_time() - used) / seen.wall_s
+    seen.p50_ms = median(run.latencies_s) * 1000 if run.latencies_s else 0.0
+    return seen
+
+
+def send_apart(load: Load) -> Seen:
+    """Send a load from a process of its own."""
+    return Seen(**run_apart("benchmarks.load", load))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("url")
-    parser.add_argument("--form", default="")
-    parser.add_argument("--requests", type=int, required=True)
-    parser.add_argument("--concurrency", type=int, required=True)
-    parser.add_argument("--expect", required=True)
-    parser.add_argument("--count", default="")
-    print(json.dumps(asdict(asyncio.run(run_job(Job(**vars(parser.parse_args())))))))
+    load = pickle.loads(Path(sys.argv[1]).read_bytes())
+    print(json.dumps(asdict(uvloop.run(send(load)))))
 
 
 if __name__ == "__main__":

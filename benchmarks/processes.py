@@ -3,20 +3,68 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 POLL_S = 0.005
+_ROOT = Path(__file__).parent.parent
+_APART_TIMEOUT_S = 900
 _PROC = Path("/proc")
 
 
 class ServerStartError(Exception):
     """The process ended, or did not answer in time; the message holds the end of its output."""
+
+
+class ApartError(Exception):
+    """A process of ours that was to measure something failed; the message holds the end of its output."""
+
+
+def run_apart(module: str, job: Any) -> dict[str, Any]:
+    """Run a module on a job in a process of its own, and return the JSON it prints.
+
+    Args:
+        module: its ``main`` reads the pickled job from the file it is given.
+        job: what to do.
+
+    Raises:
+        ApartError: it failed.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".pickle") as file:
+        file.write(pickle.dumps(job))
+        file.flush()
+        done = subprocess.run(
+            [sys.executable, "-m", module, file.name],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_APART_TIMEOUT_S,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise ApartError(f"{module} failed:\n{done.stderr[-3000:]}")
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as the system allows them: a connection is one."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def free_port() -> int:
@@ -125,6 +173,26 @@ def tree_cpu_s(root: int, *, without: int | None = None) -> float | None:
     excluded = _descendants(without, stats) if without is not None else set()
     pids = _descendants(root, stats) - excluded
     return sum(stats[pid][1] for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_rss_mb(root: int, *, without: int | None = None) -> float | None:
+    """Return the resident memory of a process and its descendants, in MB; None where there is no ``/proc``.
+
+    Args:
+        root: process id at the top of the tree.
+        without: top of a subtree to leave out.
+    """
+    stats = _process_stats()
+    if stats is None:
+        return None
+    excluded = _descendants(without, stats) if without is not None else set()
+    pages = 0
+    for pid in _descendants(root, stats) - excluded:
+        try:
+            pages += int((_PROC / str(pid) / "statm").read_text().split()[1])
+        except OSError:
+            continue  # it has ended meanwhile
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def postgres_pid(data_dir: Path) -> int | None:

@@ -14,10 +14,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.cases import PLAIN_FORM, send_load
 from benchmarks.environments import locked_python
 from benchmarks.results import RESULTS, describe_commit, describe_machine
-from benchmarks.subjects import all_subjects
+from benchmarks.subjects import SERAI, all_subjects
 
 PROFILE = RESULTS / "profiles" / "plain_run.json"
 _PROFILER_LOCK = Path(__file__).parent / "profiler" / "requirements.txt"
@@ -54,12 +53,13 @@ def profile_plain_runs(runs: int, *, concurrency: int = 1) -> Profile:
         ProfilerUnavailableError: py-spy may not look into the process.
     """
     py_spy = locked_python(_PROFILER_LOCK).with_name("py-spy")
-    with all_subjects(peers=False) as [serai]:
+    with all_subjects([SERAI]) as [serai]:
         serai.server.start()
-        send_load(serai, PLAIN_FORM, "COMPLETED", max(1, runs // 10), concurrency=concurrency)
+        requests = [serai.run_request("instant", message="What is 2 + 2?", stream="false")]
+        serai.send(requests, most=max(1, runs // 10), concurrency=concurrency, expect="COMPLETED")
         folded = serai.server.log.with_suffix(".folded")
         recorder = _start_recording(py_spy, serai.server.pid, folded)
-        send_load(serai, PLAIN_FORM, "COMPLETED", runs, concurrency=concurrency)
+        serai.send(requests, most=runs, concurrency=concurrency, expect="COMPLETED")
         recorder.send_signal(signal.SIGINT)
         _, errors = recorder.communicate(timeout=60)
         if not folded.exists():

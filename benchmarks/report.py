@@ -20,8 +20,6 @@ NOT_MEASURED = "not measured"
 _TITLES = {
     "cold_start": "Cold start",
     "client_import": "Import of the clients",
-    "plain_run": "Plain runs",
-    "streamed_run": "Streamed runs",
 }
 
 Measure = Callable[[Sample], float | None]
@@ -64,7 +62,7 @@ def _section(result: Result) -> str:
             f"Python {result.machine['python']}",
         ]
     )
-    sizes = f"{result.sizes.samples} samples of {result.sizes.runs} runs, {result.sizes.rows} runs stored before"
+    sizes = f"{result.sizes.samples} samples, {result.sizes.rows} runs stored before"
     cases = list(dict.fromkeys(sample.case for sample in result.samples))
     tables = [_table([sample for sample in result.samples if sample.case == case]) for case in cases]
     title = _TITLES.get(result.name, result.name)

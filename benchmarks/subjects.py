@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
+from benchmarks.database import Server
 from benchmarks.environments import clean_environment, locked_python
-from benchmarks.processes import ServerProcess, postgres_pid, tree_cpu_s
+from benchmarks.load import Load, Seen, post_form, send_apart
+from benchmarks.processes import ServerProcess, postgres_pid, tree_cpu_s, tree_rss_mb
 from serai.storage.embedded import EmbeddedPostgres
 
 _HERE = Path(__file__).parent
@@ -19,6 +22,12 @@ PEERS_LOCK = _HERE / "peers" / "requirements.txt"
 SERAI = "Serai"
 PEER_ON_SQLITE = "agno 3.1.10, SQLite"
 PEER_ON_POSTGRES = "agno 3.1.10, PostgreSQL"
+PEER_ON_QUEUE = "agno 3.1.10, durable queue"
+SIDE_BY_SIDE = (SERAI, PEER_ON_SQLITE, PEER_ON_POSTGRES)
+
+
+class SubjectError(Exception):
+    """A server answered something that cannot be measured."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +49,48 @@ class Subject:
     Attributes:
         name: its name in tables.
         server: its process; may be stopped and started again.
-        run_path: the path to which runs are posted.
         postgres_folder: data folder of the PostgreSQL it uses.
     """
 
     name: str
     server: ServerProcess
-    run_path: str
     postgres_folder: Path | None = None
+
+    def run_request(self, agent: str, **fields: str) -> bytes:
+        """Return the request that runs an agent."""
+        return post_form(self.server.port, f"/agents/{agent}/runs", fields)
+
+    def send(
+        self,
+        requests: list[bytes],
+        *,
+        most: int,
+        concurrency: int,
+        expect: str,
+        count: str = "",
+        seconds: float = math.inf,
+    ) -> Seen:
+        """Send requests, one after the other and again from the first, from a process of their own.
+
+        Raises:
+            SubjectError: an answer lacks what is expected; nothing is measured then.
+        """
+        load = Load(self.server.port, requests, True, concurrency, most, seconds, expect.encode(), count.encode())
+        seen = send_apart(load)
+        if seen.failures:
+            what = f"{self.name}: {seen.failures} of {seen.requests} requests failed"
+            raise SubjectError(f"{what}:\n{seen.failed}\n{self.server.output()}")
+        return seen
 
     def cpu(self) -> CpuTime:
         """Read how much CPU time the running server and its database have used so far."""
         database = postgres_pid(self.postgres_folder) if self.postgres_folder else None
         return CpuTime(tree_cpu_s(self.server.pid, without=database), self.database_cpu_s())
+
+    def memory_mb(self) -> float | None:
+        """Read the resident memory of the running server, without its database."""
+        database = postgres_pid(self.postgres_folder) if self.postgres_folder else None
+        return tree_rss_mb(self.server.pid, without=database)
 
     def database_cpu_s(self) -> float | None:
         """Read how much CPU time the database has used so far; None when it does not run."""
@@ -61,49 +99,65 @@ class Subject:
 
 
 @contextmanager
-def all_subjects(*, peers: bool) -> Iterator[list[Subject]]:
-    """Yield the subjects, stopped; what they leave behind is removed afterwards.
+def all_subjects(names: Sequence[str], **settings: str) -> Iterator[list[Subject]]:
+    """Yield the named subjects, stopped; what they leave behind is removed afterwards.
 
     Args:
-        peers: also those that need the peer's environment.
+        names: who; the peers need the peers' environment.
+        settings: Serai's, without ``SERAI_`` and in lower case.
+
+    Raises:
+        EnvironmentUnavailableError: the peers' environment cannot be had.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(_work_folder())
-        subjects = [_serai(folder)]
-        if peers:
-            postgres = EmbeddedPostgres(folder / "peer-postgres")
-            stack.callback(postgres.stop)
-            subjects += [_peer_on_sqlite(folder), _peer_on_postgres(folder, postgres)]
+        folder = stack.enter_context(work_folder())
+        subjects = []
+        if SERAI in names:
+            subjects.append(_serai(folder, settings))
+        if PEER_ON_SQLITE in names:
+            server = _peer_server(folder, "sqlite", f"sqlite:///{folder / 'peer.db'}")
+            subjects.append(Subject(PEER_ON_SQLITE, server))
+        if PEER_ON_POSTGRES in names or PEER_ON_QUEUE in names:
+            subjects += _peers_on_postgres(folder, names, stack)
         for subject in subjects:
             stack.callback(subject.server.stop)
         yield subjects
 
 
-def _serai(folder: Path) -> Subject:
-    data = folder / "serai"
+def serai_server(folder: Path, flags: Sequence[str], settings: Mapping[str, str], *, name: str) -> ServerProcess:
+    """Return a `serai serve` of the agents that are measured, not yet started."""
     serve = [sys.executable, "-m", "serai", "serve", str(_HERE / "serai_os.py"), "--log-level", "warning"]
-    command = [*serve, "--port", "{port}", "--data-dir", str(data)]
-    server = ServerProcess(command, env=clean_environment(), log=folder / "serai.log", folder=folder)
-    return Subject(SERAI, server, "/agents/instant/runs", data)
+    variables = {f"SERAI_{setting.upper()}": value for setting, value in settings.items()}
+    environment = clean_environment(**variables)
+    return ServerProcess(
+        [*serve, "--port", "{port}", *flags], env=environment, log=folder / f"{name}.log", folder=folder
+    )
 
 
-def _peer_on_sqlite(folder: Path) -> Subject:
-    return Subject(PEER_ON_SQLITE, _peer_server(folder, f"sqlite:///{folder / 'peer.db'}"), "/agents/instant/runs")
+def _serai(folder: Path, settings: Mapping[str, str]) -> Subject:
+    data = folder / "serai"
+    return Subject(SERAI, serai_server(folder, ["--data-dir", str(data)], settings, name="serai"), data)
 
 
-def _peer_on_postgres(folder: Path, postgres: EmbeddedPostgres) -> Subject:
-    url = postgres.start().replace("postgresql://", "postgresql+psycopg://", 1)
-    return Subject(PEER_ON_POSTGRES, _peer_server(folder, url), "/agents/instant/runs", folder / "peer-postgres")
+def _peers_on_postgres(folder: Path, names: Sequence[str], stack: ExitStack) -> Iterator[Subject]:
+    data = folder / "peer-postgres"
+    postgres = EmbeddedPostgres(data)
+    stack.callback(postgres.stop)
+    databases = Server(postgres.start())
+    for name, database, flags in ((PEER_ON_POSTGRES, "plain", ()), (PEER_ON_QUEUE, "queued", ("--durable-queue",))):
+        if name in names:
+            url = databases.create(database).replace("postgresql://", "postgresql+psycopg://", 1)
+            yield Subject(name, _peer_server(folder, database, url, *flags), data)
 
 
-def _peer_server(folder: Path, database_url: str) -> ServerProcess:
-    command = [str(locked_python(PEERS_LOCK)), str(_HERE / "peers" / "agno_os.py"), database_url, "{port}"]
-    log = folder / f"peer-{database_url.partition(':')[0]}.log"
-    return ServerProcess(command, env=clean_environment(), log=log, folder=folder)
+def _peer_server(folder: Path, name: str, database_url: str, *flags: str) -> ServerProcess:
+    command = [str(locked_python(PEERS_LOCK)), str(_HERE / "peers" / "agno_os.py"), database_url, "{port}", *flags]
+    return ServerProcess(command, env=clean_environment(), log=folder / f"peer-{name}.log", folder=folder)
 
 
 @contextmanager
-def _work_folder() -> Iterator[Path]:
+def work_folder() -> Iterator[Path]:
+    """Yield a folder that is removed afterwards."""
     # PostgreSQL drops root's rights and must still reach its folder.
     folder = Path(tempfile.mkdtemp(prefix="serai-bench-", dir="/tmp"))
     folder.chmod(0o711)

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 
+from benchmarks.database import Server, execute
 from benchmarks.environments import EnvironmentUnavailableError, clean_environment
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.database import Server, execute, indexes, wait_until_built
+from benchmarks.records.database import indexes, wait_until_built
 from benchmarks.records.kinto_store import KINTO, KintoStore
 from benchmarks.records.operations import CONCURRENCIES, QUERIES, Operation
 from benchmarks.records.parse_store import PARSE, ParseStore

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from benchmarks.database import Server, execute, fetchval
 from benchmarks.environments import clean_environment, locked_python
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.database import Server, execute, fetchval
 from benchmarks.records.operations import LEAST_AMOUNT, PAGE_SIZE, Operation, Request
 from benchmarks.records.stores import call
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from benchmarks.database import Server, execute
 from benchmarks.environments import clean_environment, locked_node
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.database import Server, execute
 from benchmarks.records.operations import GROUP_BY, LEAST_AMOUNT, PAGE_SIZE, Operation, Request
 from benchmarks.records.stores import call
 

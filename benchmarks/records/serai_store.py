@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.database import execute
 from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.database import execute
 from benchmarks.records.operations import GROUP_BY, LEAST_AMOUNT, PAGE_SIZE, Operation, Request
 from benchmarks.records.stores import SERAI, call
 

@@ -20,8 +20,8 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from benchmarks.load import LEAST, Seen
 from benchmarks.processes import tree_cpu_s
-from benchmarks.records.load import LEAST, Seen
 
 CONNECTIONS = 8
 

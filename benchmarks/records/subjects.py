@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from benchmarks.processes import ServerProcess, postgres_pid, tree_cpu_s
+from benchmarks.load import Load, Seen, send_apart
+from benchmarks.processes import ServerProcess, postgres_pid, run_apart, tree_cpu_s
 from benchmarks.records import dataset
-from benchmarks.records.load import Load, Seen
 from benchmarks.records.operations import Operation
 from benchmarks.records.results import Sample
 from benchmarks.records.statements import Job, Script
@@ -22,9 +17,7 @@ BOUND = "asyncpg"
 BARE = "bare ASGI and asyncpg"
 BARE_BATCHED = "the same, batched"
 SMALL = "Serai, small store"
-_ROOT = Path(__file__).parent.parent.parent
 _DISTINCT = 2000
-_TIMEOUT_S = 900
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ class HttpSubject:
         is_cycled = operation is not Operation.DELETE
         load = Load(self.server.port, requests, is_cycled, concurrency, most, self.sizes.seconds)
         before = self._cpu()
-        seen = _run_process("benchmarks.records.load", load, self.postgres_folder.parent)
+        seen = send_apart(load)
         after = self._cpu()
         if operation is Operation.DELETE:
             self.deleted += seen.requests
@@ -114,27 +107,11 @@ class BoundSubject:
         database = postgres_pid(self.postgres_folder)
         assert database is not None
         job = Job(self.dsn, script, concurrency, most, self.sizes.seconds, database)
-        seen = _run_process("benchmarks.records.statements", job, self.postgres_folder.parent)
+        seen = Seen(**run_apart("benchmarks.records.statements", job))
         return _sample(operation, self.name, concurrency, seen, (None, 0.0), (None, seen.database_cpu_s))
 
 
 Subject = HttpSubject | BoundSubject
-
-
-def _run_process(module: str, job: Any, folder: Path) -> Seen:
-    file = folder / "job.pickle"
-    file.write_bytes(pickle.dumps(job))
-    done = subprocess.run(
-        [sys.executable, "-m", module, str(file)],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StoreError(f"{module} failed:\n{done.stderr[-3000:]}")
-    return Seen(**json.loads(done.stdout))
 
 
 def _check(name: str, operation: Operation, seen: Seen, server: ServerProcess) -> None:

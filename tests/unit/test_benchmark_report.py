@@ -14,11 +14,11 @@ from benchmarks.sizes import Sizes
 
 
 def result_of(*samples: Sample) -> Result:
-    return make_result("plain_run", Sizes(), samples)
+    return make_result("cold_start", Sizes(), samples)
 
 
 def sample(subject: str, cpu_ms: float | None, database_ms: float | None = None) -> Sample:
-    return Sample("plain run", subject, "run", 3.0, cpu_ms, database_ms)
+    return Sample("cold start", subject, "start", 3.0, cpu_ms, database_ms)
 
 
 def row_of(page: str, subject: str) -> list[str]:
@@ -55,12 +55,12 @@ def test_results_survive_their_file(tmp_path: Path) -> None:
 
 
 def test_tables_replace_the_old_ones_and_nothing_else() -> None:
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    page = f"before\n{BEGIN}\nstale\n{END}\nafter\n"
     profile = Profile("abc", {}, 10, 1, {"serai.engine": 0.25}, {})
     new = render_page(page, [result_of(sample("Serai", 1.0))], profile)
     assert new.startswith("before\n")
     assert new.endswith("after\n")
-    assert "old" not in new
+    assert "stale" not in new
     assert "| serai.engine | 25.0% |" in new
     assert render_page(new, [result_of(sample("Serai", 1.0))], profile) == new
 

@@ -1,0 +1,1 @@
+"""Runs measured beside the server whose protocol Serai speaks; ``python -m benchmarks.runs``."""

@@ -1,0 +1,198 @@
+"""The runs benchmark as tables, on the terminal and in docs/explanation/performance.md.
+
+``python -m benchmarks.runs.report`` writes the page's tables from the stored result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from statistics import median
+
+from benchmarks.report import NOT_MEASURED, PAGE
+from benchmarks.runs.aims import PEERS, Measure, cpu_ms, database_ms, event_cpu_us, p50_ms, ratios, server_ms
+from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step
+from benchmarks.runs.results import Result, Sample, middle, read_result
+from benchmarks.subjects import PEER_ON_QUEUE, SERAI
+
+BEGIN = "<!-- runs: written by python -m benchmarks.runs.report -->"
+END = "<!-- runs: end -->"
+_NAMES = (SERAI, *PEERS)
+
+
+def render(result: Result) -> str:
+    """Return the Markdown of one run."""
+    parts = [
+        _source(result),
+        *_not_run(result),
+        *(_operation_table(result, operation) for operation in Operation),
+        _session_table(result),
+        _follow_table(result),
+        _stream_table(result),
+        _engine_table(result),
+        _aims_table(result),
+    ]
+    return "\n".join(parts)
+
+
+def render_page(page: str, result: Result | None) -> str:
+    """Return the page's text with its tables replaced.
+
+    Raises:
+        ValueError: the page lacks the markers.
+    """
+    head, found_begin, rest = page.partition(BEGIN)
+    _, found_end, tail = rest.partition(END)
+    if not (found_begin and found_end):
+        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
+    tables = "NOT MEASURED yet." if result is None else render(result)
+    return f"{head}{BEGIN}\n\n{tables}\n\n{END}{tail}"
+
+
+def _source(result: Result) -> str:
+    machine = result.machine
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}"
+    how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
+    return f"`python -m benchmarks.runs` at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
+
+
+def _not_run(result: Result) -> list[str]:
+    lines = [f"- {name} was NOT RUN: {reason}." for name, reason in result.not_run.items()]
+    return ["", *lines] if lines else []
+
+
+def _operation_table(result: Result, operation: Operation) -> str:
+    """Return the table of one operation: a row for each load and server."""
+    columns: list[tuple[str, Measure, str]] = [("CPU", cpu_ms, "ms")]
+    if operation is Operation.STREAM:
+        columns.append(("CPU per event", event_cpu_us, "µs"))
+    columns += [("of the CPU: server", server_ms, "ms"), ("PostgreSQL", database_ms, "ms")]
+    if operation is not Operation.BACKGROUND:
+        columns.append(("waiting time (p50)", p50_ms, "ms"))
+    head = [f"{operation}, per run", *(name for name, _, _ in columns), "runs per second", "Serai's CPU is"]
+    lines = []
+    for concurrency in (16,) if operation is Operation.BACKGROUND else CONCURRENCIES:
+        own = result.of(operation, SERAI, concurrency)
+        for name in (SERAI, PEER_ON_QUEUE) if operation is Operation.BACKGROUND else _NAMES:
+            samples = result.of(operation, name, concurrency)
+            cells = [_cell(samples, measure, unit) for _, measure, unit in columns]
+            per_s = _cell(samples, _per_s, "")
+            ratio = "" if name == SERAI else _ratio(own, samples)
+            lines.append([f"{concurrency} at a time: {name}", *cells, per_s, ratio])
+    return _table(head, lines)
+
+
+def _session_table(result: Result) -> str:
+    places = list(dict.fromkeys(one.operation for one in result.samples if one.operation.endswith("of one session")))
+    lines = [[place, *(_cell(result.of(place, name, 1), cpu_ms, "ms") for name in _NAMES)] for place in places]
+    return _table(["CPU, one run at a time", *_NAMES], lines)
+
+
+def _follow_table(result: Result) -> str:
+    lines = []
+    for where in dict.fromkeys(one.where for one in result.follows):
+        samples = [one for one in result.follows if one.where == where]
+        cells = [_spread([one.p50_ms for one in samples], "ms"), _spread([one.p95_ms for one in samples], "ms")]
+        lines.append([where, *cells])
+    return _table(["from the commit to a follower on", "median", "95 of 100 within"], lines)
+
+
+def _stream_table(result: Result) -> str:
+    head = [
+        "streams of 50 chunks per second",
+        f"most with a median lateness of at most {LATE_MS:g} ms",
+        "tried",
+        "median lateness there",
+        "95 of 100 within",
+        "cores busy",
+        "memory per stream",
+    ]
+    lines = []
+    for name in _NAMES:
+        fixed = next((one for one in result.streams if one.subject == name), None)
+        most = result.most_streams(name, late_ms=LATE_MS)
+        if fixed is None:
+            lines.append([name, *[NOT_MEASURED] * 6])
+            continue
+        busy = NOT_MEASURED if fixed.busy_cores is None else f"{fixed.busy_cores:.2f}"
+        memory = NOT_MEASURED if fixed.memory_kb is None else f"{fixed.memory_kb:.0f} kB"
+        late = [f"{_number(fixed.p50_ms)} ms", f"{_number(fixed.p95_ms)} ms"]
+        lines.append([name, "none" if most is None else f"{most:,}", f"{fixed.streams:,}", *late, busy, memory])
+    return _table(head, lines)
+
+
+def _engine_table(result: Result) -> str:
+    counts = sorted({one.nodes for one in result.engine})
+    took = result.commit_ms
+    head = [f"per second, at commits of {took['delayed']:.1f} ms ({took['plain']:.1f} ms without the delay)"]
+    head += [f"{count} node{'s' if count > 1 else ''}" for count in counts]
+    lines = []
+    for step in Step:
+        cells = []
+        for count in counts:
+            samples = [one for one in result.engine if (one.step, one.nodes) == (step.value, count)]
+            busy = middle(one.busy_cores for one in samples)
+            cells.append(_spread([one.per_s for one in samples], "") + (f", {busy:.1f} cores" if busy else ""))
+        lines.append([step.value, *cells])
+    return _table(head, lines)
+
+
+def _aims_table(result: Result) -> str:
+    lines = []
+    for ratio in ratios(result):
+        figures = [NOT_MEASURED if one is None else _figure(one, ratio.unit) for one in (ratio.ours, ratio.theirs)]
+        value = f"{ratio.value:.2f}×" if ratio.value is not None else "–"
+        aim = f"≤ {ratio.aim:g}×" if ratio.aim is not None else "–"
+        lines.append([ratio.what, *figures, value, aim, ratio.verdict])
+    return _table(["ratio", "one", "other", "ratio", "aim", ""], lines)
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join(["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows])
+
+
+def _cell(samples: Sequence[Sample], measure: Measure, unit: str) -> str:
+    values = [value for value in map(measure, samples) if value is not None]
+    return "–" if samples and not values and measure is database_ms else _spread(values, unit)
+
+
+def _ratio(own: Sequence[Sample], other: Sequence[Sample]) -> str:
+    mine, theirs = middle(map(cpu_ms, own)), middle(map(cpu_ms, other))
+    return f"{mine / theirs:.2f}×" if mine is not None and theirs else NOT_MEASURED
+
+
+def _spread(values: Sequence[float], unit: str) -> str:
+    if not values:
+        return NOT_MEASURED
+    low, high = _number(min(values)), _number(max(values))
+    return _figure(median(values), unit) + (f" ({low}–{high})" if len(values) > 1 else "")
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{_number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _per_s(sample: Sample) -> float | None:
+    return 1000 / sample.wall_ms
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
+    options = parser.parse_args()
+    page = PAGE.read_text()
+    new = render_page(page, read_result())
+    if options.check:
+        return int(new != page)
+    PAGE.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
