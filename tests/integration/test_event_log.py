@@ -58,7 +58,7 @@ async def collect(follower: Follower) -> list[int]:
 async def end(database: Database, log: EventLog, writer: Any) -> None:
     """End a run as the worker does: the last events with the finish, then the followers."""
     writer.emit("RunCompleted", b"{}")
-    events = await log.close_writer(writer)
+    events = (await log.close_writer(writer)).events
     item = finish_of(writer.record, events=events)
     (finished,) = await RunStore(database).finish([item], node_id="node")
     assert finished.is_done
@@ -270,7 +270,7 @@ async def test_a_step_the_database_refuses_harms_its_own_run_only(database: Data
         await asyncio.wait_for(good.commit(), 2)
         assert [stored.call for stored in await RunLog(database).read_steps(other.key, segment=0)] == ["1"]
         assert not refused.is_set()
-        assert [event.data for event in await log.close_writer(bad)] == [b"kept for the end"]
+        assert [event.data for event in (await log.close_writer(bad)).events] == [b"kept for the end"]
 
 
 async def test_news_that_come_while_a_follower_looks_are_not_left_for_the_next_poll(

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from serai.components.agent_events import AgentEvents, LoggedEvents, tool_call
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import Event, RunRecord
+from serai.domain.runs import Event, RunRecord, Step
 from serai.engine.active_run import ActiveRun
+from serai.engine.children import Children
 from serai.engine.event_log import EventLog
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
@@ -65,7 +66,13 @@ class Said:
         async def no_context(record: RunRecord, history_runs: int) -> SessionContext:
             raise AssertionError("nobody asks")
 
-        run = ActiveRun(RECORD, self._writer, steps=[], logged=[], paused=None, load_context=no_context)
+        async def no_steps(key: UUID, segment: int) -> list[Step]:
+            raise AssertionError("nobody asks")
+
+        children = Children(RECORD, self._writer, (), read_steps=no_steps)
+        run = ActiveRun(
+            RECORD, self._writer, steps=[], logged=[], paused=None, children=children, load_context=no_context
+        )
         self.events = AgentEvents(run, agent_id="helper", agent_name="Helper \N{ROCKET}")
 
     @property

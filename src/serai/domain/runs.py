@@ -79,12 +79,37 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One finished durable step: looked up by operation and call when the run is replayed."""
+    """One finished durable step: looked up by operation and call when the run is replayed.
+
+    Attributes:
+        child: the key of the child run whose step it is, and its segment; None for one of the run itself.
+    """
 
     operation: str
     call: str
     fingerprint: bytes
     result: bytes
+    child: tuple[UUID, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildRun:
+    """A run inside a run, as stored: a team's member, a workflow's step.
+
+    It has no turn in the session and is never claimed: whoever owns its root works on it. Its events are in its root's
+    log.
+    """
+
+    key: UUID
+    parent_key: UUID
+    kind: str
+    component_id: str
+    status: RunStatus
+    segment: int
+    input: bytes
+    output: bytes | None = None
+    messages: bytes | None = None
+    carried: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True)

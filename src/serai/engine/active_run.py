@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from serai.domain.runs import Event, Outcome, RunRecord, Step
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import ChildRun, Event, Outcome, RunRecord, Step
+from serai.engine.children import Children
 from serai.engine.event_log import RunWriter
 from serai.engine.journal import Journal
 from serai.storage.runs import Answer, SessionContext
@@ -19,6 +22,7 @@ class ActiveRun:
         record: the run as claimed.
         paused: what it paused with when it is continued, the caller's answers laid in; else None.
         logged: this segment's committed events when it was taken over, else empty.
+        ended: a child that came to its end before its parent was replayed: the answer; else None.
         journal: its durable steps.
     """
 
@@ -30,13 +34,16 @@ class ActiveRun:
         steps: list[Step],
         logged: list[Event],
         paused: Answer | None,
+        children: Children,
         load_context: Callable[[RunRecord, int], Awaitable[SessionContext]],
     ) -> None:
         self.record = record
         self.paused = paused
         self.logged = logged
+        self.ended: Answer | None = None
         self.journal = Journal(writer, steps)
         self._writer = writer
+        self._children = children
         self._load_context = load_context
 
     @property
@@ -47,6 +54,45 @@ class ActiveRun:
     def emit(self, name: str, data: bytes) -> None:
         """Append an event to the run's log, JSON in UTF-8; followers get it once it is committed."""
         self._writer.emit(name, data)
+
+    async def begin_child(self, name: str, *, kind: str, component_id: str, given: bytes) -> ActiveRun:
+        """Begin a run inside this one, or go on with it: it runs here, under this run's claim, and never waits.
+
+        Args:
+            name: what it is called inside this run; the same name is the same child when this run is replayed.
+            kind: ``agent``, ``team`` or ``workflow``.
+            component_id: what runs.
+            given: its input.
+
+        Returns:
+            The child. With `ended` there is nothing left to do; else end it with `end_child`, also when it pauses.
+        """
+        record, answer, steps = await self._children.begin(
+            self.record.key, name, kind=kind, component_id=component_id, given=given
+        )
+        is_over = answer is not None and answer.status.is_terminal
+        logged = [event for event in self.logged if load_json(event.data).get("run_id") == record.id]
+        child = ActiveRun(
+            record,
+            self._writer,
+            steps=[],
+            logged=logged,
+            paused=None if is_over else answer,
+            children=self._children,
+            load_context=self._load_context,
+        )
+        child.ended = answer if is_over else None
+        child.journal = Journal(self._writer, steps, child=(record.key, record.segment))
+        return child
+
+    def end_child(self, child: ActiveRun, outcome: Outcome) -> None:
+        """Say and write down how a child came to rest."""
+        child.emit(outcome.last_event[0], dump_json(outcome.last_event[1]))
+        self._children.end(child.record.key, outcome, answer_members(outcome))
+
+    def close_children(self, status: RunStatus) -> list[ChildRun]:
+        """Return the children that were still at work when this run ended."""
+        return self._children.close(status)
 
     async def load_context(self, *, history_runs: int) -> SessionContext:
         """Return the session's state and the messages of its last completed runs."""

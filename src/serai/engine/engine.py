@@ -257,6 +257,8 @@ class Engine:
         """
         if self._is_stopping:
             raise ShuttingDownError("This server is stopping; send the request again to another one.")
+        if record.parent_key is not None:
+            raise ConflictError(f"Run '{record.id}' runs inside another one; continue that.")
         component = self._components[record.kind, record.component_id]
         is_reserved = not self.worker.is_limited(record.kind, record.component_id) and self.worker.reserve()
         begun: RunRecord | None = None
@@ -303,7 +305,7 @@ class Engine:
             await self._moves.remember_cancel(project_id, run_id)
             return
         named = (kind, component_id, session_id or record.session_id)
-        if (record.kind, record.component_id, record.session_id) != named:
+        if (record.kind, record.component_id, record.session_id) != named or record.parent_key is not None:
             return
         component = self._components[kind, component_id]
 

@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from serai.domain.run_state import LAST_EVENTS, PAUSE_EVENTS
-from serai.domain.runs import Event, RunRecord, Step
+from serai.domain.runs import ChildRun, Event, RunRecord, Step
 from serai.engine.wakeup import shard_bit
 from serai.errors import DatabaseUnavailableError, FencedError
 from serai.storage.connection import retry_while_unavailable
@@ -64,6 +64,12 @@ class RunWriter:
         self.open_steps += 1
         self._log.touch(self)
 
+    def add_child(self, child: ChildRun) -> None:
+        """Append what has become of a child run; durable like a step."""
+        self.pending.children.append(child)
+        self.open_steps += 1
+        self._log.touch(self)
+
     async def commit(self) -> None:
         """Wait until all finished steps are durable, and this node is known to own the run still.
 
@@ -102,7 +108,7 @@ class RunWriter:
     def fail(self, append: Append, failure: Exception) -> None:
         """Note that the database cannot take these steps: the run can only end, with the events that came with them."""
         self.failure = failure
-        self.open_steps -= len(append.steps)
+        self.open_steps -= append.open_steps
         self.pending.events[:0] = append.events
 
     def fenced(self) -> FencedError:
@@ -233,10 +239,10 @@ class EventLog:
         self._writers[record.key] = writer
         return writer
 
-    async def close_writer(self, writer: RunWriter) -> list[Event]:
-        """Stop flushing for a run that is about to end and return the events not yet written.
+    async def close_writer(self, writer: RunWriter) -> Append:
+        """Stop flushing for a run that is about to end and return what is not yet written.
 
-        Its unwritten steps are dropped: the answer makes them needless.
+        Its unwritten steps are needless: the answer holds what they led to.
         """
         self._clean(writer)
         if (writing := self._writing.get(writer.record.key)) is not None:
@@ -244,7 +250,7 @@ class EventLog:
         taken, commits = writer.take()
         for future in commits:
             future.cancel()
-        return taken.events
+        return taken
 
     def drop_writer(self, writer: RunWriter, *, has_ended: bool) -> None:
         """Forget a run; if it goes on elsewhere its followers read the log from here on."""
@@ -391,7 +397,7 @@ class EventLog:
     ) -> None:
         if is_owned:
             writer.confirmed_at = time.monotonic()
-            writer.open_steps -= len(append.steps)
+            writer.open_steps -= append.open_steps
             if append.events:
                 self.publish(writer.record.key, append.events)
             for future in commits:

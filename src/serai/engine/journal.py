@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import Step
@@ -25,10 +26,12 @@ class Journal:
     Args:
         writer: where new steps go, with the run's events.
         steps: what an earlier claim finished.
+        child: key and segment of the child run whose journal it is; None for the run itself.
     """
 
-    def __init__(self, writer: RunWriter, steps: Iterable[Step] = ()) -> None:
+    def __init__(self, writer: RunWriter, steps: Iterable[Step] = (), *, child: tuple[UUID, int] | None = None) -> None:
         self._writer = writer
+        self._child = child
         self._steps = {(step.operation, step.call): step for step in steps}
 
     def has(self, operation: str, call: str) -> bool:
@@ -70,7 +73,9 @@ class Journal:
         faults.reach("after_step_commit", f"{operation}/{call}")
         result = await body()
         faults.reach("before_step_commit", f"{operation}/{call}")
-        self._writer.add_step(Step(operation=operation, call=call, fingerprint=fingerprint, result=dump_json(result)))
+        self._writer.add_step(
+            Step(operation=operation, call=call, fingerprint=fingerprint, result=dump_json(result), child=self._child)
+        )
         return result
 
 

@@ -14,6 +14,7 @@ from serai.domain.json_text import dump_json
 from serai.domain.runs import Event, Outcome, RunRecord, Step
 from serai.engine import faults
 from serai.engine.active_run import ActiveRun, Component, Execution, answer_members
+from serai.engine.children import Children
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
 from serai.engine.interruption import is_stop_request
 from serai.engine.wakeup import Wakeups
@@ -285,7 +286,22 @@ class Worker:
             logged = await self._read_log(record)
             writer.next_seq = logged[-1].seq + 1 if logged else record.segment_seq
         paused = None if record.segment == 0 else await self._store.get_answer(record.key)
-        return ActiveRun(record, writer, steps=steps, logged=logged, paused=paused, load_context=self._load_context)
+        is_fresh = record.epoch == 1 and record.segment == 0
+        children = Children(
+            record,
+            writer,
+            () if is_fresh else await self._run_log.read_children(record.key),
+            read_steps=lambda key, segment: self._run_log.read_steps(key, segment=segment),
+        )
+        return ActiveRun(
+            record,
+            writer,
+            steps=steps,
+            logged=logged,
+            paused=paused,
+            children=children,
+            load_context=self._load_context,
+        )
 
     async def _read_log(self, record: RunRecord) -> list[Event]:
         events: list[Event] = []
@@ -330,7 +346,9 @@ class Worker:
     async def _finish(self, run: ActiveRun, writer: RunWriter, outcome: Outcome) -> None:
         run.emit(outcome.last_event[0], dump_json(outcome.last_event[1]))
         faults.reach("before_finish_commit")
-        events = await self._events.close_writer(writer)
+        children = run.close_children(outcome.status)
+        unwritten = await self._events.close_writer(writer)
+        events = unwritten.events
         output = dump_json(answer_members(outcome))
         item = FinishedRun(
             record=run.record,
@@ -340,6 +358,7 @@ class Worker:
             carried=outcome.carried,
             events=events,
             next_seq=writer.next_seq,
+            children=[*unwritten.children, *children],
             state_changes=outcome.state_changes,
             state_removals=outcome.state_removals,
             input_tokens=outcome.input_tokens,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from serai.domain.runs import Event, RunRecord, Step
-from serai.storage.connection import Database
+from serai.domain.run_state import RunStatus
+from serai.domain.runs import ChildRun, Event, RunRecord, Step
+from serai.storage.connection import Connection, Database
 
 # Appends events and steps of runs whose root this node still owns. The share lock on the root's row makes a takeover
 # wait for the append, or the append see the takeover; a repeated append (its answer was lost) changes nothing.
@@ -34,6 +35,27 @@ with root as (
 )
 select key from root"""
 
+# Stores children of runs whose root this node still owns, or what has become of them.
+_PUT_CHILDREN = """
+insert into runs (key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, ready,
+                  position, epoch, segment, input, output, messages, carried, started_at, ended_at)
+select child.key, child.key::text, root.project_id, root.user_id, root.session_id, root.key, child.parent_key,
+       child.kind, child.component_id, child.status, false, root.position, root.epoch, child.segment, child.input,
+       child.output, child.messages, child.carried, now(),
+       case when child.status not in ('RUNNING', 'PAUSED') then now() end
+from unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bytea[],
+            $10::bytea[], $11::bytea[], $12::bytea[])
+    as child(root_key, root_epoch, key, parent_key, kind, component_id, status, segment, input, output, messages,
+             carried)
+join runs as root on root.key = child.root_key and root.epoch = child.root_epoch and root.node_id = $13
+on conflict (key) do update
+    set status = excluded.status, epoch = excluded.epoch, segment = excluded.segment, output = excluded.output,
+        messages = excluded.messages, carried = excluded.carried, ended_at = excluded.ended_at"""
+
+_READ_CHILDREN = """
+select key, parent_key, kind, component_id, status, segment, input, output, messages, carried
+from runs where root_key = $1 and parent_key is not null"""
+
 _READ_EVENTS = """
 select seq, name, event from run_events where run_key = $1 and seq > $2 order by seq limit $3"""
 
@@ -46,11 +68,17 @@ _IS_AT_REST = "select status not in ('PENDING', 'RUNNING') from runs where key =
 
 @dataclass(slots=True)
 class Append:
-    """What one run has to write: events in order, steps, and the proof that its node owns it."""
+    """What one run has to write: events in order, steps, child runs, and the proof that its node owns it."""
 
     record: RunRecord
     events: list[Event] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    children: list[ChildRun] = field(default_factory=list)
+
+    @property
+    def open_steps(self) -> int:
+        """How much of it the run's next step waits for."""
+        return len(self.steps) + len(self.children)
 
 
 class RunLog:
@@ -64,10 +92,18 @@ class RunLog:
 
         Durable when it returns. Safe to repeat.
         """
+        if not any(item.children for item in items):
+            return await self._append(self._database, items, node_id)
+        async with self._database.transaction() as connection:
+            owned = await self._append(connection, items, node_id)
+            await put_children(connection, [(item.record, child) for item in items for child in item.children], node_id)
+            return owned
+
+    async def _append(self, database: Database | Connection, items: Sequence[Append], node_id: str) -> set[UUID]:
         roots = {item.record.root_key: item.record.epoch for item in items}
         events = [(item.record, event) for item in items for event in item.events]
         steps = [(item.record, step) for item in items for step in item.steps]
-        rows = await self._database.fetch(
+        rows = await database.fetch(
             _APPEND,
             list(roots),
             list(roots.values()),
@@ -78,8 +114,8 @@ class RunLog:
             [event.name for _, event in events],
             [event.data for _, event in events],
             [record.root_key for record, _ in steps],
-            [record.key for record, _ in steps],
-            [record.segment for record, _ in steps],
+            [record.key if step.child is None else step.child[0] for record, step in steps],
+            [record.segment if step.child is None else step.child[1] for record, step in steps],
             [step.operation for _, step in steps],
             [step.call for _, step in steps],
             [step.fingerprint for _, step in steps],
@@ -96,7 +132,34 @@ class RunLog:
         """Return whether a run is neither waiting nor running; a run that is gone rests."""
         return await self._database.fetchval(_IS_AT_REST, key) is not False
 
+    async def read_children(self, root_key: UUID) -> list[ChildRun]:
+        """Return the children of a run, and theirs."""
+        rows = await self._database.fetch(_READ_CHILDREN, root_key)
+        return [ChildRun(**{**dict(row), "status": RunStatus(row["status"])}) for row in rows]
+
     async def read_steps(self, key: UUID, *, segment: int) -> list[Step]:
         """Return the finished steps of a segment."""
         rows = await self._database.fetch(_READ_STEPS, key, segment)
         return [Step(**dict(row)) for row in rows]
+
+
+async def put_children(connection: Connection, children: Sequence[tuple[RunRecord, ChildRun]], node_id: str) -> None:
+    """Store children of runs, or what has become of them, in the caller's transaction; of lost runs nothing."""
+    latest = {child.key: (root, child) for root, child in children}
+    rows = list(latest.values())
+    await connection.execute(
+        _PUT_CHILDREN,
+        [root.root_key for root, _ in rows],
+        [root.epoch for root, _ in rows],
+        [child.key for _, child in rows],
+        [child.parent_key for _, child in rows],
+        [child.kind for _, child in rows],
+        [child.component_id for _, child in rows],
+        [child.status.value for _, child in rows],
+        [child.segment for _, child in rows],
+        [child.input for _, child in rows],
+        [child.output for _, child in rows],
+        [child.messages for _, child in rows],
+        [child.carried for _, child in rows],
+        node_id,
+    )

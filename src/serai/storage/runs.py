@@ -15,8 +15,9 @@ import asyncpg
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import Event, NewRun, RunRecord
+from serai.domain.runs import ChildRun, Event, NewRun, RunRecord
 from serai.storage.connection import Connection, Database
+from serai.storage.run_log import put_children
 
 RECORD_COLUMNS = """runs.key, runs.id, runs.project_id, runs.user_id, runs.session_id, runs.root_key, runs.parent_key,
        runs.kind, runs.component_id, runs.status, runs.position, runs.epoch, runs.segment, runs.segment_seq,
@@ -210,6 +211,7 @@ class FinishedRun:
     carried: bytes | None
     events: Sequence[Event]
     next_seq: int
+    children: Sequence[ChildRun] = ()
     state_changes: dict[str, Any]
     state_removals: tuple[str, ...]
     input_tokens: int
@@ -289,6 +291,8 @@ class RunStore:
         async with self._database.transaction() as connection:
             states = await self._merged_states(connection, items)
             rows = await connection.fetch(_FINISH, *_finish_arguments(items, states, node_id))
+            if children := [(item.record, child) for item in items for child in item.children]:
+                await put_children(connection, children, node_id)
             done = {row["done_key"]: Finished(is_done=True, next_key=row["next_key"]) for row in rows}
             missing = [item.record for item in items if item.record.key not in done]
             if missing:

@@ -18,3 +18,6 @@ create table run_cancellations (
     created_at timestamptz not null default now(),
     primary key (project_id, run_id)
 );
+
+-- Runs inside a run are found by their root, when it is taken over or continued.
+create index runs_children on runs (root_key) where parent_key is not null;
