@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelRequest, UserPromptPart
 
+import serai
 from serai import AgentOS
-from serai.testing import Asked, ScriptedModel, ToolCall, Turn
+from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
 
 
 def say_it_back(asked: Asked) -> str:
@@ -33,6 +36,74 @@ def call_the_broken_tool_once(asked: Asked) -> Turn | str:
     return Turn(tools=[ToolCall("explode")]) if asked.step == 0 else "The tool failed."
 
 
+def report(asked: Asked) -> str:
+    return f"Report: {'; '.join(str(result.content) for result in asked.tool_results)}"
+
+
+DELETE = ToolCall("delete_file", {"path": "/tmp/x"})
+MAIL = ToolCall("send_mail", {"subject": "Hello"})
+COMMAND = ToolCall("run_command", {"command": "ls"})
+QUESTION = {
+    "question": "Which colour?",
+    "header": "Colour",
+    "options": [{"label": "red"}, {"label": "blue"}],
+    "multi_select": False,
+}
+PAUSES = {
+    "delete twice": [Turn(tools=[DELETE, ToolCall("delete_file", {"path": "/tmp/y"})])],
+    "delete, then command": [Turn(tools=[DELETE]), Turn("Now the command. ", tools=[COMMAND])],
+    "delete": [Turn("Let me see. ", tools=[DELETE])],
+    "mail": [Turn(tools=[MAIL])],
+    "command": [Turn(tools=[COMMAND])],
+    "choose": [Turn(tools=[ToolCall("ask_user", {"questions": [QUESTION]})])],
+}
+
+
+def pause_first(asked: Asked) -> Turn | str:
+    turns = next(turns for word, turns in PAUSES.items() if word in asked.message)
+    return turns[asked.step] if asked.step < len(turns) else report(asked)
+
+
+def talk(_asked: Asked) -> Turn:
+    return Turn([f"w{number} " for number in range(100)], chunk_delay_s=0.05)
+
+
+@serai.tool(requires_confirmation=True)
+def delete_file(path: str) -> str:
+    """Delete a file."""
+    return f"deleted {path}"
+
+
+@serai.tool(requires_user_input=["to"])
+def send_mail(subject: str, to: str) -> str:
+    """Send a mail.
+
+    Args:
+        subject: The subject line.
+        to: Who gets it.
+    """
+    return f"sent {subject} to {to}"
+
+
+@serai.tool(external=True)
+def run_command(command: str) -> str:
+    """Run a command on the caller's machine."""
+    raise NotImplementedError(command)
+
+
+async def nap() -> str:
+    """Take as long as tools may."""
+    await asyncio.sleep(3)
+    return "slept"
+
+
+pausing = Agent(
+    ScriptedModel(pause_first), name="pause-agent", tools=[delete_file, send_mail, run_command, serai.ask_user]
+)
+talking = Agent(ScriptedModel(talk), name="talk-agent")
+napping = Agent(
+    ScriptedModel(rules=[Rule("", [Turn("I nap. ", tools=[ToolCall("nap")]), "Awake."])]), name="nap-agent", tools=[nap]
+)
 echo = Agent(ScriptedModel(say_it_back), name="echo-agent", description="Says what it hears.")
 slow = Agent(ScriptedModel(say_it_back_late), name="slow-agent")
 recall = Agent(ScriptedModel(list_earlier_messages), name="recall-agent")
@@ -53,4 +124,6 @@ def explode() -> str:
     raise ValueError("tool exploded")
 
 
-agent_os = AgentOS(name="compat", agents=[echo, slow, recall, weather, broken_tool, broken_model])
+agent_os = AgentOS(
+    name="compat", agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping]
+)

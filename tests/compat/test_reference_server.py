@@ -1,4 +1,4 @@
-"""The checks describe the published protocol, not Serai: agno's own server passes them but for known defects."""
+"""The checks describe the published protocol, not Serai: agno's own server passes them but for what is listed here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ from tests.compat.published_clients import outcomes
 
 DEFECTS_OF_THE_REFERENCE = {
     "a_message_of_two_mebibytes_is_answered",
+    "a_paused_run_is_cancelled_and_cannot_go_on",
+    "a_plain_run_is_cancelled_in_a_tool",
+    "a_plain_run_is_cancelled_in_the_model_call",
+    "a_result_of_three_mebibytes_is_taken",
+    "a_run_that_waits_for_its_turn_is_cancelled",
     "a_silent_stream_outlives_the_timeout_of_the_client",
+    "fields_of_three_mebibytes_arrive",
+    "nothing_follows_the_cancelled_event",
     "odd_characters_arrive_in_a_stream",
+    "odd_characters_of_results_from_outside_arrive_in_a_stream",
     "runs_of_one_session_take_turns",
+    "the_documented_answer_of_an_id_and_a_result_is_enough",
+}
+DECIDED_OTHERWISE = {
+    # It takes what is not answered for refused, and starts another run from one that has ended.
+    "a_run_that_has_ended_is_not_continued",
+    "an_answer_to_no_pending_call_is_400_and_changes_nothing",
+    "two_calls_are_answered_one_after_the_other",
 }
 
 
@@ -18,4 +33,4 @@ def test_reference_server_passes_the_checks_of_its_own_client(reference_target: 
     client = next(client for client in CLIENTS if client.name == "agno_3")
     found = outcomes(client, reference_target)
     failed = {name: outcome.detail for name, outcome in found.items() if not outcome.ok}
-    assert set(failed) <= DEFECTS_OF_THE_REFERENCE, "\n".join(failed.values())
+    assert set(failed) <= DEFECTS_OF_THE_REFERENCE | DECIDED_OTHERWISE, "\n".join(failed.values())

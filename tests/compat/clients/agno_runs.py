@@ -8,7 +8,6 @@ import socket
 from importlib.metadata import version
 from uuid import uuid4
 
-import httpx
 from agno.client import AgentOSClient
 from agno.exceptions import RemoteServerUnavailableError
 from agno.run.agent import (
@@ -19,48 +18,11 @@ from agno.run.agent import (
     ToolCallErrorEvent,
     ToolCallStartedEvent,
 )
+from agno_calls import ODD_TEXT, equal, expect_status, raised, status_of, streamed, without_repetition
 from checklist import check, check_generation, main
 
 AGENTS = {"echo-agent", "recall-agent", "slow-agent", "weather-agent", "broken-tool-agent", "broken-model-agent"}
-ODD_TEXT = 'a\u0085b\u2028c\u2029d \U0001f600 \u00e9 "quoted" \\ \t tab\nline & = + % end'
 MEBIBYTE = 1024 * 1024
-
-
-def equal(actual, expected):
-    assert actual == expected, f"expected {expected!r}, got {actual!r}"
-
-
-def status_of(run):
-    return getattr(run.status, "value", run.status)
-
-
-async def streamed(client, agent_id, message, **options):
-    return [event async for event in client.run_agent_stream(agent_id, message, **options)]
-
-
-def without_repetition(events):
-    """Names of the events, a row of content events counted once."""
-    names = []
-    for event in events:
-        if not (event.event == "RunContent" and names[-1:] == ["RunContent"]):
-            names.append(event.event)
-    return names
-
-
-async def raised(kind, call):
-    """Return the exception of this kind that the call raises."""
-    try:
-        await call
-    except kind as error:
-        return error
-    raise AssertionError(f"expected {kind.__name__}, but the call succeeded")
-
-
-async def expect_status(status, call):
-    response = (await raised(httpx.HTTPStatusError, call)).response
-    equal(response.status_code, status)
-    # The client closes a refused stream without reading it.
-    return response.json() if response.is_stream_consumed else None
 
 
 # --- discovery

@@ -44,9 +44,10 @@ class PublishedClient:
         return check_names(source, self.generation)
 
 
+_AGNO_SCRIPTS = ("agno_runs.py", "agno_pauses.py", "agno_cancels.py")
 AGENTS_CLIENTS = (
-    PublishedClient("agno_3", "agno 3.1.10", "agno_3", ("agno_runs.py",), 3),
-    PublishedClient("agno_2", "agno 2.5.17", "agno_2", ("agno_runs.py",), 2),
+    PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),
+    PublishedClient("agno_2", "agno 2.5.17", "agno_2", _AGNO_SCRIPTS, 2),
 )
 RECORDS_CLIENTS = (
     PublishedClient(
