@@ -25,6 +25,8 @@ PUBLIC_NAMES = {
         "AgentOSClient",
         "AsyncAgentDataClient",
         "RecordIndex",
+        "ask_user",
+        "tool",
         "RunDeps",
         "SyncAgentOSClient",
         "__version__",
