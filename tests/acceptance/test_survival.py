@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -31,26 +32,42 @@ def check_log(events: list[dict[str, Any]]) -> None:
     assert ends == [events[-1]["event"]] == ["RunCompleted"]
 
 
+async def look(cluster: Cluster, run_id: str) -> tuple[str, int, set[str]]:
+    """Return what the database holds of a run: status, how often it was claimed, and its finished steps."""
+    connection = await asyncpg.connect(cluster.dsn)
+    try:
+        row = await connection.fetchrow("select key, status, epoch from runs where id = $1", run_id)
+        assert row is not None
+        steps = await connection.fetch("select operation, call from run_steps where run_key = $1", row["key"])
+    finally:
+        await connection.close()
+    return row["status"], row["epoch"], {f"{step['operation']} {step['call'].partition('/')[0]}" for step in steps}
+
+
+FIRST, SECOND = {f"{MODEL} 1", f"{TOOL} 1"}, {f"{MODEL} 2", f"{TOOL} 2"}
+
+
 @pytest.mark.parametrize(
-    ("fault", "repeated"),
+    ("fault", "window", "repeated"),
     [
-        ("after_submit_commit:kill", None),
-        ("in_tool_call/record:kill", None),
-        (f"after_step_commit/{MODEL}/2:kill", None),
-        ("before_step_commit:kill", "model 0"),
-        ("before_finish_commit:kill", "model 2"),
-        ("after_finish_commit:kill", None),
+        ("after_submit_commit:kill", ("RUNNING", 1, set()), None),
+        ("in_tool_call/record:kill", ("RUNNING", 1, {f"{MODEL} 1"}), None),
+        (f"after_step_commit/{MODEL}/2:kill", ("RUNNING", 1, FIRST), None),
+        ("before_step_commit:kill", ("RUNNING", 1, set()), "model 0"),
+        ("before_finish_commit:kill", ("RUNNING", 1, FIRST | SECOND), "model 2"),
+        ("after_finish_commit:kill", ("COMPLETED", 1, FIRST | SECOND), None),
     ],
 )
 async def test_a_run_of_a_killed_node_goes_on_after_its_last_finished_step(
-    cluster: Cluster, fault: str, repeated: str | None
+    cluster: Cluster, fault: str, window: tuple[str, int, set[str]], repeated: str | None
 ):
     doomed = cluster.start_node(fault=fault)
     survivor = cluster.start_node()
     following = asyncio.create_task(collect(survivor.base_url, "run-1"))
     await submit(doomed.base_url, "tools a b", run_id="run-1")
+    assert await asyncio.to_thread(doomed.wait) == -signal.SIGKILL
+    assert await look(cluster, "run-1") == window, "the kill was meant for another moment"
     events = await following
-    assert doomed.wait() == -signal.SIGKILL
     check_log(events)
     run = await read_run(survivor.base_url, "run-1")
     assert run["status"] == "COMPLETED"
@@ -59,6 +76,23 @@ async def test_a_run_of_a_killed_node_goes_on_after_its_last_finished_step(
     expected = Counter({"model 0": 1, "model 1": 1, "model 2": 1, "tool a": 1, "tool b": 1})
     # Only a step whose result was not yet durable when the node died is done again.
     assert Counter(cluster.ledger) == expected + Counter([repeated] if repeated else [])
+
+
+async def test_runs_that_wait_when_a_node_is_killed_have_their_turn(cluster: Cluster):
+    doomed = cluster.start_node(fault="in_tool_call/record:kill")
+    survivor = cluster.start_node(max_runs="1")
+    following = asyncio.create_task(collect(survivor.base_url, "run-2"))
+    await submit(survivor.base_url, "stream 60 0.05", run_id="run-0")
+    for number in (2, 3):
+        await submit(survivor.base_url, f"hello {number}", run_id=f"run-{number}", session_id="s")
+    await submit(doomed.base_url, "tools a", run_id="run-1", session_id="s")
+    assert await asyncio.to_thread(doomed.wait) == -signal.SIGKILL
+    for number in (0, 1, 2, 3):
+        while (run := await read_run(survivor.base_url, f"run-{number}"))["status"] != "COMPLETED":
+            assert run["status"] in ("PENDING", "RUNNING")
+            await asyncio.sleep(0.05)
+    check_log(await following)
+    assert Counter(cluster.ledger)["tool a"] == 1
 
 
 async def test_a_model_that_numbers_its_calls_anew_in_each_turn_gets_each_calls_own_result(cluster: Cluster):
