@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -38,8 +40,19 @@ def serve(folder: Path, *arguments: str) -> NodeProcess:
 
 def ask(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
     """Run ``serai run``."""
-    command = [sys.executable, "-m", "serai", "run", *arguments, "--url", url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return command("run", *arguments, url=url)
+
+
+def command(*arguments: str, url: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command that speaks to a server."""
+    line = [sys.executable, "-m", "serai", *arguments, "--url", url]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, input=given)
+
+
+def copied(text: str, *, url: str) -> list[str]:
+    """Return the command that the terminal offers to continue a run, without what names the program."""
+    [line] = [line.strip() for line in text.splitlines() if " runs continue " in line]
+    return shlex.split(line.partition("serai ")[2].removesuffix(f" --url {url}"))
 
 
 def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
@@ -68,6 +81,63 @@ def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
         unknown = ask("nobody", "hello", url=url)
         assert unknown.returncode == 4
         assert "404" in unknown.stderr
+
+
+def test_a_paused_run_goes_on_by_the_command_it_offers(folder):
+    with serve(folder) as node:
+        url = node.wait_until_listening()
+        session = str(uuid4())
+        command("run", "careful-agent", "Note: buy milk", "--session", session, url=url)
+        paused = command("run", "careful-agent", "Delete my notes", "--session", session, url=url)
+        assert paused.returncode == 5
+        assert "delete_notes() waits for a yes or no" in paused.stdout
+        offered = copied(paused.stdout, url=url)
+        run_id = offered[3]
+
+        listed = command("runs", "list", "careful-agent", "--session", session, "--status", "paused", url=url)
+        assert [line.split()[:2] for line in listed.stdout.splitlines()[1:]] == [[run_id, "PAUSED"]]
+        shown = command("runs", "show", "careful-agent", run_id, url=url)
+        assert shown.returncode == 0
+        assert copied(shown.stdout, url=url) == offered
+        unanswered = command("runs", "continue", "careful-agent", run_id, url=url)
+        assert unanswered.returncode == 2
+        assert "--confirm" in unanswered.stderr
+        wrong = command("runs", "continue", "careful-agent", run_id, "--confirm", "nobody", url=url)
+        assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+        done = command(*offered, url=url)
+        assert done.returncode == 0, done.stderr
+        assert "Deleted 1 of 1 notes." in done.stdout
+        again = command(*offered, url=url)
+        assert again.returncode == 4
+        assert f"Run {run_id} is not paused, it is COMPLETED." in again.stderr
+        followed = command("runs", "follow", "careful-agent", run_id, url=url)
+        assert followed.returncode == 0
+        assert "· paused, and continued" in followed.stdout
+        as_json = command("runs", "follow", "careful-agent", run_id, "--json", "--after", "3", url=url)
+        assert next(json.loads(line)["event_index"] for line in as_json.stdout.splitlines()) == 4
+
+
+def test_the_caller_executes_a_tool_and_cancels_from_the_terminal(folder, tmp_path):
+    with serve(folder) as node:
+        url = node.wait_until_listening()
+        (tmp_path / "hosts").write_text("one\ntwo\n")
+        paused = ask("files-agent", f"How long is {tmp_path / 'hosts'}?", "--json", "--no-stream", url=url)
+        assert paused.returncode == 5
+        run = json.loads(paused.stdout)
+        from_file = f"read_file={run['tools'][0]['tool_args']['path']}"
+        done = command("runs", "continue", "files-agent", run["run_id"], "--result-file", from_file, url=url)
+        assert done.returncode == 0, done.stderr
+        assert "It has 2 lines" in done.stdout
+
+        run = json.loads(ask("files-agent", "How long is a.txt?", "--json", "--no-stream", url=url).stdout)
+        for said in ("is cancelled", "is cancelled"):
+            cancelled = command("runs", "cancel", "files-agent", run["run_id"], url=url)
+            assert (cancelled.returncode, said in cancelled.stdout) == (0, True)
+        followed = command("runs", "follow", "files-agent", run["run_id"], url=url)
+        assert followed.returncode == 1
+        unknown = command("runs", "show", "files-agent", "nobody", url=url)
+        assert (unknown.returncode, "Run not found" in unknown.stderr) == (4, True)
 
 
 def test_what_the_banner_offers_to_copy_works_as_it_is_printed(folder):

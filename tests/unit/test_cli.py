@@ -16,12 +16,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from serai.cli import app, main
-from serai.cli.answer_view import AnswerView, JsonView, printable
+from serai.cli.answer_view import AnswerView, JsonView
 from serai.cli.banner import print_banner, without_password
 from serai.cli.flags import apply_flags, read_settings
 from serai.cli.invocation import own_command
 from serai.cli.records_work import purpose
-from serai.cli.tables import size_text, table_text
+from serai.cli.tables import printable, size_text, table_text
 from serai.cli.target import load_target
 from serai.errors import ConfigurationError
 from serai.server.app import AgentOS
@@ -35,6 +35,12 @@ COMMANDS = [
     "serve",
     "worker",
     "run",
+    "runs",
+    "runs list",
+    "runs show",
+    "runs follow",
+    "runs cancel",
+    "runs continue",
     "records",
     "records collections",
     "records indexes",
@@ -80,7 +86,7 @@ def test_every_command_explains_itself_and_its_parameters(command):
 
 def test_the_list_of_commands_here_is_complete():
     group: Any = typer.main.get_command(app)
-    nested = [f"{outer} {name}" for outer in ("db", "records") for name in group.commands[outer].commands]
+    nested = [f"{outer} {name}" for outer in ("db", "records", "runs") for name in group.commands[outer].commands]
     assert sorted([*group.commands, *nested]) == sorted(COMMANDS)
 
 
@@ -238,14 +244,14 @@ def test_the_banner_offers_a_command_that_can_be_copied(monkeypatch, capsys):
     assert '\n  uv run serai run my-agent "What is 2 + 2?"\n' in capsys.readouterr().out
 
 
-def show(*items: object) -> tuple[str, bool]:
-    """Return what the view prints and whether it counts as success."""
+def show(*items: object) -> tuple[str, int]:
+    """Return what the view prints and the exit code."""
     out = io.StringIO()
     view = AnswerView(Console(file=out, width=200, soft_wrap=True, highlight=False))
     for item in items:
         view.show(item)
     view.close()
-    return out.getvalue(), view.succeeded
+    return out.getvalue(), view.exit_code
 
 
 TOOL = ToolExecution(
@@ -254,7 +260,7 @@ TOOL = ToolExecution(
 
 
 def test_an_answer_is_shown_as_it_comes_with_its_tools_and_its_cost():
-    text, succeeded = show(
+    text, code = show(
         RunContentEvent(event="RunContent", content="Let me see."),
         ToolCallCompletedEvent(event="ToolCallCompleted", tool=TOOL),
         RunContentEvent(event="RunContent", content="It is "),
@@ -263,7 +269,7 @@ def test_an_answer_is_shown_as_it_comes_with_its_tools_and_its_cost():
             event="RunCompleted", content="It is 4.", run_id="r1", metrics=RunMetrics(input_tokens=7, output_tokens=3)
         ),
     )
-    assert succeeded
+    assert code == 0
     assert text.splitlines() == [
         "Let me see.",
         '· calculate(expression="2 + 2") → 4  (12 ms)',
@@ -288,8 +294,8 @@ def test_a_run_that_was_not_streamed_is_shown_the_same_way():
         status="COMPLETED",
         metrics=RunMetrics(input_tokens=7, output_tokens=3),
     )
-    text, succeeded = show(run)
-    assert succeeded
+    text, code = show(run)
+    assert code == 0
     assert text.splitlines() == [
         '· calculate(expression="2 + 2") → 4  (12 ms)',
         "It is 4.",
@@ -298,8 +304,8 @@ def test_a_run_that_was_not_streamed_is_shown_the_same_way():
 
 
 def test_a_run_that_fails_says_so_and_is_no_success():
-    text, succeeded = show(RunErrorEvent(event="RunError", content="model exploded", run_id="r1"))
-    assert not succeeded
+    text, code = show(RunErrorEvent(event="RunError", content="model exploded", run_id="r1"))
+    assert code == 1
     assert text.splitlines() == ["error: model exploded", "run r1"]
 
 
@@ -310,12 +316,12 @@ def test_json_output_is_one_object_a_line(capsys):
     lines = capsys.readouterr().out.split("\n")
     assert len(lines) == 3
     assert '"run_id":"r1"' in lines[1]
-    assert view.succeeded
+    assert view.exit_code == 0
 
 
 def test_an_answer_cannot_steer_the_terminal():
     assert printable("a\x1b[31mb\tc\n\x07\x9b") == "a\ufffd[31mb\tc\n\ufffd\ufffd"
-    text, _ = show(SimpleNamespace(event="RunContent", content="[red]markup[/red] \x1b[2J"))
+    text, _ = show(SimpleNamespace(event="RunContent", run_id="r1", content="[red]markup[/red] \x1b[2J"))
     assert "[red]markup[/red] \ufffd[2J" in text
 
 

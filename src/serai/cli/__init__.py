@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli import db, records, run, serve, worker
+from serai.cli import db, records, run, runs, serve, worker
 from serai.errors import SeraiError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("run")(run.run)
+app.add_typer(runs.app, name="runs")
 app.add_typer(records.app, name="records")
 app.add_typer(db.app, name="db")
 

@@ -9,28 +9,40 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-_LONGEST_VALUE = 80
+from serai.cli.pause_view import call_text, describe_pause
+from serai.cli.remote import DEFAULT_URL, EXIT_FAILED, EXIT_PAUSED
+from serai.cli.tables import printable, shortened
+
 _DELTAS = ("RunContent", "RunIntermediateContent")
 _ENDS = ("RunCompleted", "RunError", "RunCancelled", "RunPaused")
+
+
+_EXIT_CODES = {"completed": 0, "paused": EXIT_PAUSED}
 
 
 class AnswerView:
     """Prints a run for people.
 
     Attributes:
-        succeeded: whether the run has completed.
+        exit_code: 0 once the run has completed.
+        run_id: the run, once it is known.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.succeeded = False
+    def __init__(self, console: Console | None = None, *, url: str = DEFAULT_URL) -> None:
+        self.exit_code = EXIT_FAILED
+        self.run_id: str | None = None
         self._console = console or Console(highlight=False, soft_wrap=True)
+        self._url = url
         self._mid_line = False
         self._said_anything = False
         self._tools_started: dict[str, float] = {}
+        self._pause: Any = None
 
     def show(self, item: Any) -> None:
         """Show one event of a stream, or the result of a run that was not streamed."""
+        self.run_id = item.run_id or self.run_id
         kind = getattr(item, "event", None)
+        self._pass_pause()
         if kind is None:
             self._show_result(item)
         elif kind in _DELTAS:
@@ -39,17 +51,32 @@ class AnswerView:
             self._tools_started[item.tool.tool_call_id or ""] = time.monotonic()
         elif kind in ("ToolCallCompleted", "ToolCallError"):
             self._show_tool(item.tool, error=getattr(item, "error", None))
+        elif kind == "CustomEvent" and getattr(item, "name", None) == "step_restarted":
+            self._note("· the server was interrupted; this answer starts anew", style="dim")
+        elif kind == "RunPaused":
+            self._pause = item
         elif kind in _ENDS:
             self._end(item, status=kind.removeprefix("Run").lower())
 
     def close(self) -> None:
-        """End the last line; say so if the stream ended without an end of the run."""
+        """End the last line, and say what a run that is paused now waits for."""
+        if self._pause is not None:
+            self._end(self._pause, status="paused")
         self._break_line()
+
+    def _pass_pause(self) -> None:
+        """Note a pause of the past: the run has gone on."""
+        if self._pause is not None:
+            self._note("· paused, and continued", style="dim")
+            self._pause = None
 
     def _show_result(self, run: Any) -> None:
         for tool in run.tools or ():
-            self._show_tool(tool)
+            if not tool.needs:
+                self._show_tool(tool)
         status = str(getattr(run.status, "value", run.status) or "completed").lower()
+        if status == "paused" and run.content:
+            self._say(run.content)
         self._end(run, status=status)
 
     def _say(self, content: Any) -> None:
@@ -61,14 +88,11 @@ class AnswerView:
         self._said_anything = True
 
     def _show_tool(self, tool: Any, *, error: str | None = None) -> None:
-        arguments = ", ".join(
-            f"{name}={_short(json.dumps(value, ensure_ascii=False))}" for name, value in (tool.tool_args or {}).items()
-        )
         failed = error or tool.tool_call_error
         outcome = f"failed: {_short(error or tool.result)}" if failed else _short(tool.result)
         took_s = self._duration_s(tool)
         took = "" if took_s is None else f"  ({_duration_text(took_s)})"
-        self._note(f"· {tool.tool_name}({arguments}) → {outcome}{took}", style="dim red" if failed else "dim")
+        self._note(f"· {call_text(tool)} → {outcome}{took}", style="dim red" if failed else "dim")
 
     def _duration_s(self, tool: Any) -> float | None:
         if tool.metrics is not None and tool.metrics.duration is not None:
@@ -77,10 +101,12 @@ class AnswerView:
         return None if started is None else time.monotonic() - started
 
     def _end(self, item: Any, *, status: str) -> None:
-        self.succeeded = status == "completed"
-        if self.succeeded and not self._said_anything:
+        self.exit_code = _EXIT_CODES.get(status, EXIT_FAILED)
+        if status == "completed" and not self._said_anything:
             self._say(item.content)
-        if not self.succeeded:
+        if status == "paused":
+            self._note(f"paused:\n{describe_pause(item, url=self._url)}", style="yellow")
+        elif status != "completed":
             self._note(f"{status}: {printable(str(item.content or getattr(item, 'reason', None) or ''))}", style="red")
         metrics = getattr(item, "metrics", None)
         tokens = f"{metrics.input_tokens} tokens in, {metrics.output_tokens} out · " if metrics else ""
@@ -100,27 +126,25 @@ class JsonView:
     """Prints a run for programs: one JSON object a line.
 
     Attributes:
-        succeeded: whether the run has completed.
+        exit_code: 0 once the run has completed.
+        run_id: the run, once it is known.
     """
 
     def __init__(self) -> None:
-        self.succeeded = False
+        self.exit_code = EXIT_FAILED
+        self.run_id: str | None = None
 
     def show(self, item: Any) -> None:
         """Print one event of a stream, or the result of a run that was not streamed."""
+        self.run_id = item.run_id or self.run_id
         print(item.model_dump_json(exclude_none=True), flush=True)
         kind = getattr(item, "event", None)
         if kind in _ENDS or kind is None:
-            status = getattr(item, "status", None)
-            self.succeeded = kind == "RunCompleted" or (kind is None and status == "COMPLETED")
+            status = kind.removeprefix("Run") if kind else str(getattr(item.status, "value", item.status))
+            self.exit_code = _EXIT_CODES.get(status.lower(), EXIT_FAILED)
 
     def close(self) -> None:
         """Do nothing: each line is complete."""
-
-
-def printable(text: str) -> str:
-    """Return a text without the control characters by which it could steer the terminal."""
-    return "".join(c if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else "\ufffd" for c in text)
 
 
 def _duration_text(seconds: float) -> str:
@@ -128,6 +152,4 @@ def _duration_text(seconds: float) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = " ".join(printable(text).split())
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    return shortened(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))

@@ -6,20 +6,33 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from serai.cli.invocation import own_command
 
+if TYPE_CHECKING:
+    from serai.client import SyncAgentOSClient
+
 DEFAULT_URL = "http://127.0.0.1:7777"
-EXIT_FAILED, EXIT_MISUSED, EXIT_UNREACHABLE, EXIT_REFUSED = 1, 2, 3, 4
+EXIT_FAILED, EXIT_MISUSED, EXIT_UNREACHABLE, EXIT_REFUSED, EXIT_PAUSED = 1, 2, 3, 4, 5
 
 Url = Annotated[str, typer.Option(help="The server.", envvar="SERAI_URL")]
 Key = Annotated[
     str | None,
     typer.Option(help="The server's security key.", envvar="SERAI_SECURITY_KEY", show_default=False),
 ]
+
+
+def connect(url: str, key: str | None) -> SyncAgentOSClient:
+    """Return a client of a server; end the command when the URL is none."""
+    from serai.client import SyncAgentOSClient  # noqa: PLC0415 - loaded when it is wanted
+
+    try:
+        return SyncAgentOSClient(base_url=url, security_key=key)
+    except ValueError as error:
+        fail(EXIT_MISUSED, f"--url: {error}")
 
 
 @contextmanager

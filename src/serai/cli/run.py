@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serai.cli.remote import DEFAULT_URL, EXIT_FAILED, EXIT_MISUSED, Key, Url, fail, failures_told
+from serai.cli.remote import DEFAULT_URL, Key, Url, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,32 +30,17 @@ def run(
 ) -> None:
     """Ask an agent and print its answer, with the tools it uses.
 
-    Exit code: 0 answered; 1 the run failed, was cancelled or is paused; 2 an argument is wrong; 3 no server answers;
-    4 the server refused.
+    A run that waits for you says for what, and with which command it goes on.
+
+    Exit code: 0 answered; 1 the run failed or was cancelled; 2 an argument is wrong; 3 no server answers;
+    4 the server refused; 5 the run is paused.
     """
-    from serai.cli.answer_view import AnswerView, JsonView  # noqa: PLC0415 - loaded when it is wanted
+    from serai.cli.watch import watch  # noqa: PLC0415 - loaded when it is wanted
 
-    view = JsonView() if as_json else AnswerView()
-    client = _client(url, key)
+    client = connect(url, key)
     question = sys.stdin.read() if message == "-" else message
-    try:
-        with failures_told(url):
-            for answer in _ask(client, agent=agent, message=question, session=session, user=user, stream=stream):
-                view.show(answer)
-    except KeyboardInterrupt:
-        fail(130, "Stopped watching; the run goes on at the server.")
-    view.close()
-    if not view.succeeded:
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _client(url: str, key: str | None) -> SyncAgentOSClient:
-    from serai.client import SyncAgentOSClient  # noqa: PLC0415
-
-    try:
-        return SyncAgentOSClient(base_url=url, security_key=key)
-    except ValueError as error:
-        fail(EXIT_MISUSED, f"--url: {error}")
+    answers = _ask(client, agent=agent, message=question, session=session, user=user, stream=stream)
+    watch(answers, agent=agent, url=url, as_json=as_json)
 
 
 def _ask(

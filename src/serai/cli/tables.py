@@ -1,10 +1,21 @@
-"""Tables and sizes as plain text, for terminals and for programs that read lines."""
+"""Tables, values and sizes as plain text, for terminals and for programs that read lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.cli.answer_view import printable
+_LONGEST_VALUE = 80
+
+
+def printable(text: str) -> str:
+    """Return a text without the control characters by which it could steer the terminal."""
+    return "".join(c if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else "\ufffd" for c in text)
+
+
+def shortened(text: str, longest: int = _LONGEST_VALUE) -> str:
+    """Return a text on one line, its end cut off where it is too long."""
+    text = " ".join(printable(text).split())
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def table_text(heading: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:

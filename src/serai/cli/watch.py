@@ -1,0 +1,35 @@
+"""Shows a run as it comes and ends the command with what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+
+from serai.cli.answer_view import AnswerView, JsonView
+from serai.cli.pause_view import follow_command
+from serai.cli.remote import fail, failures_told
+
+
+def watch(items: Iterable[Any], *, agent: str, url: str, as_json: bool) -> None:
+    """Show the events of a run, or its result as the only item; leave with its exit code.
+
+    Args:
+        items: what a client yields; its errors end the command.
+        agent: whose run it is.
+        url: the server.
+        as_json: one JSON object a line instead of text.
+    """
+    view = JsonView() if as_json else AnswerView(url=url)
+    try:
+        with failures_told(url):
+            for item in items:
+                view.show(item)
+    except KeyboardInterrupt:
+        view.close()
+        again = f" Watch it with: {follow_command(agent, view.run_id, url=url)}" if view.run_id else ""
+        fail(130, f"Stopped watching; the run goes on at the server.{again}")
+    view.close()
+    if view.exit_code:
+        raise typer.Exit(view.exit_code)
