@@ -14,6 +14,7 @@ _SNIPPET = re.compile(r"^## (?P<title>[^\n]+)\n```python\n(?P<code>.*?)^```$", r
 OUR_IMPORT_PATHS = {
     "agno.client": "serai.client",
     "agno.exceptions": "serai.exceptions",
+    "agno.models.response": "serai.tools",
     "agno.run.agent": "serai.run.agent",
     "llama_cloud.client": "serai.agent_data",
     "llama_cloud_services.beta.agent_data": "serai.agent_data",

@@ -20,12 +20,19 @@ from tests.compat.published_clients import run_script
 DEMO_AGENTS = ["my-agent", "careful-agent", "files-agent"]
 
 
-async def run_with_client(title: str, base_url: str) -> dict[str, Any]:
-    """Run a snippet of the AgentOSClient document that takes ``client`` for granted; return its names."""
+async def run_with_client(title: str, base_url: str, **ids: str) -> dict[str, Any]:
+    """Run a snippet of the AgentOSClient document that takes ``client`` for granted; return its names.
+
+    Ids are given as ``run_123="…"``: what stands for the document's ``run-123``.
+    """
+    code = snippet("agentos_client", title)
+    for name, value in ids.items():
+        assert repr(name.replace("_", "-")) in code
+        code = code.replace(repr(name.replace("_", "-")), repr(value))
     client = AgentOSClient(base_url=base_url)
     names: dict[str, Any] = {"client": client}
     try:
-        await run_snippet(snippet("agentos_client", title), names)
+        await run_snippet(code, names)
     finally:
         await client.close()
     return names
@@ -76,6 +83,36 @@ async def test_run_agent_stream_prints_the_story(demo_url: str, capsys: pytest.C
     story, _, run_id = capsys.readouterr().out.rpartition("\nRun ID: ")
     assert story == event.content
     assert run_id.strip() == event.run_id
+
+
+async def test_continue_agent_run_takes_an_id_and_a_result(demo_url: str) -> None:
+    async with AgentOSClient(demo_url) as client:
+        run = await client.run_agent("files-agent", "How long is /etc/hosts?")
+    assert run.is_paused
+    [call] = run.tools_awaiting_external_execution
+    ids = {"run_123": str(run.run_id), "call_1": str(call.tool_call_id)}
+    result = (await run_with_client("continue_agent_run", demo_url, my_agent="files-agent", **ids))["result"]
+    assert (result.status, result.run_id) == ("completed", run.run_id)
+    assert "It begins: Tool result here" in result.content
+
+
+async def test_cancel_agent_run_cancels_and_is_repeated_safely(demo_url: str) -> None:
+    async with AgentOSClient(demo_url) as client:
+        run = await client.run_agent("careful-agent", "Delete my notes")
+        assert run.is_paused
+        for _ in range(2):
+            await run_with_client("cancel_agent_run", demo_url, my_agent="careful-agent", run_123=str(run.run_id))
+        assert (await client.get_agent_run("careful-agent", str(run.run_id))).is_cancelled
+    await run_with_client("cancel_agent_run", demo_url)  # as it stands: a run that nobody knows
+
+
+def test_every_agent_run_snippet_of_the_document_is_here() -> None:
+    assert {name for name in titles("agentos_client") if "agent_run" in name or "run_agent" in name} == {
+        "run_agent",
+        "run_agent_stream",
+        "continue_agent_run",
+        "cancel_agent_run",
+    }
 
 
 async def test_error_handling_prints_why_and_where(capsys: pytest.CaptureFixture[str]) -> None:
