@@ -71,11 +71,31 @@ def test_what_cannot_be_sent_is_refused(value):
 
 def test_media_go_as_base64_and_a_file_named_by_its_path_is_read(tmp_path):
     path = tmp_path / "note.txt"
-    path.write_bytes(b"note")
+    path.write_bytes(b"a note")
     text = media_text([Image(content=b"\x00"), File(filepath=path, filename="note.txt"), Image(url="http://x/y")])
     assert json.loads(text or "") == [
         {"content": "AA=="},
-        {"content": "bm90ZQ==", "mime_type": "text/plain", "filename": "note.txt"},
+        {"content": "a note", "mime_type": "text/plain", "filename": "note.txt"},
         {"url": "http://x/y"},
     ]
     assert media_text([]) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        (b"a note", "a note"),
+        (b"", ""),
+        (b"TestData", "VGVzdERhdGE="),
+        (b"caf\xe9", "Y2Fm6Q=="),
+        ("é\n".encode(), "é\n"),
+    ],
+)
+def test_a_text_file_goes_as_its_text_unless_that_looks_like_base64(content, sent):
+    file = File(content=content, mime_type="text/plain")
+    assert json.loads(media_text([file]) or "")[0]["content"] == sent
+
+
+def test_a_text_file_is_read_as_its_text_and_any_other_as_base64():
+    assert File.model_validate({"content": "TestData", "mime_type": "text/plain"}).content == b"TestData"
+    assert File.model_validate({"content": "VGVzdA==", "mime_type": "application/pdf"}).content == b"Test"

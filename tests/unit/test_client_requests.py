@@ -137,7 +137,7 @@ async def test_everything_that_goes_with_a_run_is_encoded_as_published(kind, tmp
             images=[Image(filepath=picture)],
             audio=[Audio(content=b"\x00", format="wav")],
             videos=[Video(url="http://x/v")],
-            files=[File(content=b"text", filename="a.txt", mime_type="text/plain")],
+            files=[File(content=b"a text", filename="a.txt", mime_type="text/plain")],
             dependencies={"unit": "C"},
             metadata={"m": True},
             knowledge_filters=[{"op": "EQ", "key": "k", "value": 1}],
@@ -152,7 +152,7 @@ async def test_everything_that_goes_with_a_run_is_encoded_as_published(kind, tmp
     assert json.loads(form["images"]) == [{"content": "iVBORw==", "mime_type": "image/png"}]
     assert json.loads(form["audio"]) == [{"content": "AA==", "format": "wav"}]
     assert json.loads(form["videos"]) == [{"url": "http://x/v"}]
-    assert json.loads(form["input_files"]) == [{"content": "dGV4dA==", "filename": "a.txt", "mime_type": "text/plain"}]
+    assert json.loads(form["input_files"]) == [{"content": "a text", "filename": "a.txt", "mime_type": "text/plain"}]
     assert json.loads(form["dependencies"]) == {"unit": "C"}
     assert json.loads(form["metadata"]) == {"m": True}
     assert json.loads(form["knowledge_filters"]) == [{"op": "EQ", "key": "k", "value": 1}]

@@ -36,7 +36,7 @@ def json_text(value: object) -> str:
 
 def media_text(media: Iterable[Media] | None) -> str | None:
     """Return media as JSON text, or None without any. A file named by its path is read here, and sent as its bytes."""
-    items = [_inline(item).to_dict() for item in media or ()]
+    items = [_inline(item).to_inline() for item in media or ()]
     return json_text(items) if items else None
 
 

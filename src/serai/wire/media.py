@@ -7,7 +7,7 @@ import binascii
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from serai.wire.model import OpenModel
 
@@ -29,6 +29,14 @@ Content = Annotated[
 """Raw bytes; base64 text in JSON."""
 
 
+def _read_text(data: Any) -> Any:
+    """Take the content of a text file as the text that it is, also where it looks like base64."""
+    if not isinstance(data, dict) or not isinstance(data.get("content"), str):
+        return data
+    is_text = str(data.get("mime_type") or "").startswith("text/")
+    return {**data, "content": data["content"].encode()} if is_text else data
+
+
 class Media(OpenModel):
     """What all media have in common; exactly one of ``url``, ``filepath`` and ``content`` says where the bytes are."""
 
@@ -39,6 +47,20 @@ class Media(OpenModel):
     mime_type: str | None = None
     format: str | None = None
     metadata: dict[str, Any] | None = None
+
+    _read_text = model_validator(mode="before")(_read_text)
+
+    def to_inline(self) -> dict[str, Any]:
+        """Return the JSON object that servers take; the bytes of a text file are the text, as they expect it.
+
+        Text that could be taken for base64 is sent as base64 all the same, which a Serai server tells apart.
+        """
+        item = self.to_dict()
+        if self.content is not None and (self.mime_type or "").startswith("text/"):
+            text = self.content.decode("utf-8", "ignore")
+            if text.encode() == self.content and _read_bytes(text) == self.content:
+                item["content"] = text
+        return item
 
 
 class Image(Media):
