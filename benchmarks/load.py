@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import pickle
 import sys
@@ -22,7 +23,7 @@ from benchmarks.processes import run_apart
 
 LEAST = 5
 _ACCEPTED = (b"200", b"201", b"202")
-_TIMEOUT_S = 600
+_STALL_S = 60
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,20 @@ class Run:
     ends_at: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self) -> None:
+        """Wait until all connections have nothing more to do.
+
+        Raises:
+            TimeoutError: no answer has come for a minute.
+        """
+        while not self.done.is_set():
+            before = self.seen.requests
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STALL_S):
+                    await self.done.wait()
+            if not self.done.is_set() and self.seen.requests == before:
+                raise TimeoutError(f"no answer has come for {_STALL_S} s, after {before} requests")
 
     def next(self) -> bytes | None:
         """Return the next request, None when it is enough."""
@@ -207,8 +222,7 @@ async def send(load: Load) -> Seen:
     run.ends_at = began + load.seconds
     for _ in range(run.open):
         await connect(run)
-    async with asyncio.timeout(_TIMEOUT_S):
-        await run.done.wait()
+    await run.wait()
     seen = run.seen
     seen.wall_s = time.perf_counter() - began
     seen.busy = (time.process_time() - used) / seen.wall_s

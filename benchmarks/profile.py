@@ -1,4 +1,4 @@
-"""Where the server's CPU time goes under plain runs: ``python -m benchmarks.profile``.
+"""Where the server's CPU time goes: ``python -m benchmarks.profile [--of plain|tool|stream]``.
 
 The sampler py-spy, from an environment of its own, looks at the server from outside; nothing is added to what runs.
 """
@@ -16,9 +16,11 @@ from pathlib import Path
 
 from benchmarks.environments import locked_python
 from benchmarks.results import RESULTS, describe_commit, describe_machine
+from benchmarks.runs.operations import ASKS, Operation
 from benchmarks.subjects import SERAI, all_subjects
 
-PROFILE = RESULTS / "profiles" / "plain_run.json"
+PROFILES = RESULTS / "profiles"
+OPERATIONS = {"plain": Operation.PLAIN, "tool": Operation.TOOL, "stream": Operation.STREAM}
 _PROFILER_LOCK = Path(__file__).parent / "profiler" / "requirements.txt"
 _SAMPLES_PER_S = 250
 _FOLDED_LEAF = re.compile(r"(?P<function>[^;]*) \((?P<file>[^()]*?)(?::\d+)?\)$")
@@ -45,8 +47,8 @@ class Profile:
     functions: dict[str, float]
 
 
-def profile_plain_runs(runs: int, *, concurrency: int = 1) -> Profile:
-    """Profile the server while it serves plain runs, ``concurrency`` of them at a time.
+def profile_runs(operation: Operation, runs: int, *, concurrency: int = 1) -> Profile:
+    """Profile the server while it serves runs, ``concurrency`` of them at a time.
 
     Raises:
         EnvironmentUnavailableError: py-spy cannot be had.
@@ -55,11 +57,12 @@ def profile_plain_runs(runs: int, *, concurrency: int = 1) -> Profile:
     py_spy = locked_python(_PROFILER_LOCK).with_name("py-spy")
     with all_subjects([SERAI]) as [serai]:
         serai.server.start()
-        requests = [serai.run_request("instant", message="What is 2 + 2?", stream="false")]
-        serai.send(requests, most=max(1, runs // 10), concurrency=concurrency, expect="COMPLETED")
+        ask = ASKS[operation]
+        requests = [serai.run_request(ask.agent, message=ask.message, stream=ask.stream)]
+        serai.send(requests, most=max(1, runs // 10), concurrency=concurrency, expect=ask.expect)
         folded = serai.server.log.with_suffix(".folded")
         recorder = _start_recording(py_spy, serai.server.pid, folded)
-        serai.send(requests, most=runs, concurrency=concurrency, expect="COMPLETED")
+        serai.send(requests, most=runs, concurrency=concurrency, expect=ask.expect)
         recorder.send_signal(signal.SIGINT)
         _, errors = recorder.communicate(timeout=60)
         if not folded.exists():
@@ -111,19 +114,25 @@ def package_of(path: str) -> str:
     return f"Python's {Path(parts[parts.index(library[-1]) + 1]).stem}" if library else Path(path).stem
 
 
-def read_profile() -> Profile | None:
-    """Return the stored profile, if there is one."""
-    return Profile(**json.loads(PROFILE.read_text())) if PROFILE.exists() else None
+def read_profile(name: str = "plain") -> Profile | None:
+    """Return a stored profile, if there is one."""
+    file = _file_of(name)
+    return Profile(**json.loads(file.read_text())) if file.exists() else None
+
+
+def _file_of(name: str) -> Path:
+    return PROFILES / f"{name}_run.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--of", choices=list(OPERATIONS), default="plain", help="what is run")
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--concurrency", type=int, default=1)
     options = parser.parse_args()
-    profile = profile_plain_runs(options.runs, concurrency=options.concurrency)
-    PROFILE.parent.mkdir(parents=True, exist_ok=True)
-    PROFILE.write_text(json.dumps(asdict(profile), indent=2) + "\n")
+    profile = profile_runs(OPERATIONS[options.of], options.runs, concurrency=options.concurrency)
+    PROFILES.mkdir(parents=True, exist_ok=True)
+    _file_of(options.of).write_text(json.dumps(asdict(profile), indent=2) + "\n")
     for name, share in (*profile.packages.items(), *profile.functions.items()):
         print(f"{share:7.1%}  {name}")
 

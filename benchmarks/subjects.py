@@ -14,7 +14,7 @@ from shutil import rmtree
 from benchmarks.database import Server
 from benchmarks.environments import clean_environment, locked_python
 from benchmarks.load import Load, Seen, post_form, send_apart
-from benchmarks.processes import ServerProcess, postgres_pid, tree_cpu_s, tree_rss_mb
+from benchmarks.processes import ApartError, ServerProcess, postgres_pid, tree_cpu_s, tree_rss_mb
 from serai.storage.embedded import EmbeddedPostgres
 
 _HERE = Path(__file__).parent
@@ -73,10 +73,13 @@ class Subject:
         """Send requests, one after the other and again from the first, from a process of their own.
 
         Raises:
-            SubjectError: an answer lacks what is expected; nothing is measured then.
+            SubjectError: an answer lacks what is expected, or none comes; nothing is measured then.
         """
         load = Load(self.server.port, requests, True, concurrency, most, seconds, expect.encode(), count.encode())
-        seen = send_apart(load)
+        try:
+            seen = send_apart(load)
+        except ApartError as error:
+            raise SubjectError(f"{self.name}: {error}\n{self.server.output()}") from error
         if seen.failures:
             what = f"{self.name}: {seen.failures} of {seen.requests} requests failed"
             raise SubjectError(f"{what}:\n{seen.failed}\n{self.server.output()}")

@@ -225,20 +225,23 @@ def _measure_streams(name: str, sizes: Sizes, report: Report) -> Iterator[Stream
             report(f"{name}: {streams} slow streams, median {sample.p50_ms:.0f} ms late")
             return sample
 
-        yield try_and_report(sizes.fixed_streams, is_fresh=True)
-        passed, failed = 0, sizes.most_streams + 1
-        streams = sizes.first_streams
-        while passed < streams < failed:
+        fixed = try_and_report(sizes.fixed_streams, is_fresh=True)
+        yield fixed
+        passed, failed = (fixed.streams, None) if fixed.p50_ms <= LATE_MS else (0, fixed.streams)
+        while (streams := next_streams(passed, failed, most=sizes.most_streams)) is not None:
             sample = try_and_report(streams)
             yield sample
             if sample.p50_ms <= LATE_MS:
                 passed = streams
             else:
                 failed = streams
-            is_known = failed <= sizes.most_streams
-            streams = (passed + failed) // 2 if is_known else min(passed * 2, sizes.most_streams)
-            if is_known and failed - passed <= max(1, failed // 12):
-                break
+
+
+def next_streams(passed: int, failed: int | None, *, most: int) -> int | None:
+    """Return how many streams to try next, None when it is known well enough where the bound lies."""
+    if failed is None:
+        return min(2 * passed, most) if passed < most else None
+    return (passed + failed) // 2 if failed - passed > max(1, failed // 12) else None
 
 
 def _try_streams(subject: Subject, streams: int, sizes: Sizes, *, is_fresh: bool = False) -> StreamSample:

@@ -63,8 +63,7 @@ class Sizes:
         sessions: that Serai's runs are measured in; the peers get a quarter, for theirs take long to fill.
         window: runs measured in each session from a place on.
         stream_s: how long a slow stream lasts.
-        fixed_streams: at so many slow streams every server is measured.
-        first_streams: where the search for the most slow streams begins.
+        fixed_streams: at so many slow streams every server is measured; the search for the most begins there.
         most_streams: where it ends.
         followed: runs that are followed at a time, from both nodes.
         nodes: processes of the engine load.
@@ -81,7 +80,6 @@ class Sizes:
     window: int = 20
     stream_s: float = 4.0
     fixed_streams: int = 500
-    first_streams: int = 64
     most_streams: int = 2048
     followed: int = 8
     nodes: tuple[int, ...] = (1, 2, 4)
@@ -99,8 +97,7 @@ QUICK = Sizes(
     window=2,
     stream_s=0.3,
     fixed_streams=8,
-    first_streams=4,
-    most_streams=4,
+    most_streams=8,
     followed=2,
     nodes=(1, 2),
     engine_s=0.1,

@@ -9,8 +9,9 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.cases import BENCHMARKS
 from benchmarks.environments import EnvironmentUnavailableError
-from benchmarks.profile import ProfilerUnavailableError, profile_plain_runs
+from benchmarks.profile import ProfilerUnavailableError, profile_runs
 from benchmarks.results import read_results
+from benchmarks.runs.operations import Operation
 from tests.suites import not_run
 
 
@@ -25,7 +26,7 @@ def test_benchmark_measures_serai_alone(name: str, tmp_path: Path) -> None:
 
 def test_profile_names_the_packages_that_worked() -> None:
     try:
-        profile = profile_plain_runs(50)
+        profile = profile_runs(Operation.PLAIN, 50)
     except (EnvironmentUnavailableError, ProfilerUnavailableError) as error:
         not_run("profiler", str(error))
     assert "pydantic_ai" in profile.packages

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.report import PAGE
 from benchmarks.runs.aims import FIRST, THOUSANDTH, ratios
+from benchmarks.runs.cases import next_streams
 from benchmarks.runs.operations import Operation, Step
 from benchmarks.runs.report import BEGIN, END, render, render_page
 from benchmarks.runs.results import (
@@ -92,6 +93,18 @@ def test_a_step_that_falls_with_more_nodes_misses_the_aim() -> None:
 
 def test_the_most_streams_are_those_that_were_on_time() -> None:
     assert line_of(render(result_of()), "Serai | 90 | 500 |")
+
+
+def test_the_search_for_the_most_streams_closes_in_on_them() -> None:
+    for bound in (3, 90, 499, 700, 5000):
+        passed, failed = (500, None) if bound >= 500 else (0, 500)
+        tried = 0
+        while (streams := next_streams(passed, failed, most=2048)) is not None:
+            tried += 1
+            passed, failed = (streams, failed) if streams <= bound else (passed, streams)
+        assert passed <= bound
+        assert passed == 2048 or (failed is not None and failed - passed <= max(1, failed // 12))
+        assert tried <= 10
 
 
 def test_what_was_not_measured_says_so() -> None:
