@@ -145,6 +145,14 @@ def talk(_messages):
     return "".join(f"w{number} " for number in range(100))
 
 
+def describe_media(messages):
+    """Say what came with the message: kind and size, or address."""
+    message = messages[-1]
+    kinds = {"image": message.images, "audio": message.audio, "video": message.videos, "file": message.files}
+    seen = [f"{kind} {item.url or len(item.content)}" for kind, items in kinds.items() for item in items or ()]
+    return f"Seen: {', '.join(seen) or 'nothing'}"
+
+
 def nap_first(messages):
     return "Awake." if messages[-1].role == "tool" else Calls(("nap", "{}"), text="I nap. ")
 
@@ -212,6 +220,7 @@ def main():
             tools=[delete_file, send_mail, run_command, UserFeedbackTools(add_instructions=False)],
             **shared,
         ),
+        Agent(id="media-agent", name="Media", model=Script(describe_media), **shared),
         Agent(id="talk-agent", name="Talk", model=Script(talk, chunk_delay_s=0.05), **shared),
         Agent(id="nap-agent", name="Nap", model=Script(nap_first), tools=[nap], **shared),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelRequest, UserPromptPart
+from pydantic_ai.messages import AudioUrl, BinaryContent, FileUrl, ImageUrl, ModelRequest, UserPromptPart, VideoUrl
 
 import serai
 from serai import AgentOS
@@ -68,6 +68,25 @@ def talk(_asked: Asked) -> Turn:
     return Turn([f"w{number} " for number in range(100)], chunk_delay_s=0.05)
 
 
+KINDS: dict[type[FileUrl], str] = {ImageUrl: "image", AudioUrl: "audio", VideoUrl: "video"}
+
+
+def describe_media(asked: Asked) -> str:
+    """Say what came with the message: kind and size, or address."""
+    request = asked.messages[-1]
+    prompts = [part for part in request.parts if isinstance(part, UserPromptPart)]
+    contents = [item for part in prompts if not isinstance(part.content, str) for item in part.content]
+    seen = [_describe(item) for item in contents if isinstance(item, (BinaryContent, FileUrl))]
+    return f"Seen: {', '.join(seen) or 'nothing'}"
+
+
+def _describe(item: BinaryContent | FileUrl) -> str:
+    if isinstance(item, FileUrl):
+        return f"{KINDS.get(type(item), 'file')} {item.url}"
+    kind = item.media_type.partition("/")[0]
+    return f"{kind if kind in ('image', 'audio', 'video') else 'file'} {len(item.data)}"
+
+
 @serai.tool(requires_confirmation=True)
 def delete_file(path: str) -> str:
     """Delete a file."""
@@ -100,6 +119,7 @@ async def nap() -> str:
 pausing = Agent(
     ScriptedModel(pause_first), name="pause-agent", tools=[delete_file, send_mail, run_command, serai.ask_user]
 )
+media = Agent(ScriptedModel(describe_media), name="media-agent")
 talking = Agent(ScriptedModel(talk), name="talk-agent")
 napping = Agent(
     ScriptedModel(rules=[Rule("", [Turn("I nap. ", tools=[ToolCall("nap")]), "Awake."])]), name="nap-agent", tools=[nap]
@@ -125,5 +145,5 @@ def explode() -> str:
 
 
 agent_os = AgentOS(
-    name="compat", agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping]
+    name="compat", agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping, media]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from serai.client import AgentOSClient, SyncAgentOSClient
 from serai.exceptions import RemoteServerUnavailableError
+from serai.media import Audio, File, Image, Video
 from serai.run.agent import (
     RunCancelledEvent,
     RunCompletedEvent,
@@ -146,6 +148,27 @@ async def test_a_model_that_fails(caller: Caller) -> None:
     assert "model exploded" in str(run.content)
     events = await caller.stream("broken-model-agent", "go")
     assert isinstance(events[-1], RunErrorEvent)
+
+
+@BOTH
+@SERVERS
+async def test_media_of_any_kind(caller: Caller, tmp_path: Path) -> None:
+    picture, note = tmp_path / "dot.png", tmp_path / "note.txt"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(10))
+    note.write_text("a plain note")
+    media: dict[str, Any] = {
+        "images": [Image(filepath=picture), Image(url="https://example.com/a.png")],
+        "audio": [Audio(content=b"ID3abc", mime_type="audio/mpeg", format="mp3")],
+        "videos": [Video(content=b"film", mime_type="video/mp4", format="mp4")],
+        "files": [File(filepath=note)],
+    }
+    seen = "Seen: image 18, image https://example.com/a.png, audio 6, video 4, file 12"
+    run = await caller.run("media-agent", "look", **media)
+    assert run.content == seen
+    assert run.input is not None
+    assert [image.content for image in run.input.images or ()] == [picture.read_bytes(), None]
+    assert [file.content for file in run.input.files or ()] == [b"a plain note"]
+    assert (await caller.stream("media-agent", "look", **media))[-1].content == seen
 
 
 @BOTH

@@ -14,6 +14,7 @@ DEFECTS_OF_THE_REFERENCE = {
     "a_result_of_three_mebibytes_is_taken",
     "a_run_that_waits_for_its_turn_is_cancelled",
     "a_silent_stream_outlives_the_timeout_of_the_client",
+    "an_image_of_three_mebibytes_reaches_the_model",
     "fields_of_three_mebibytes_arrive",
     "nothing_follows_the_cancelled_event",
     "odd_characters_arrive_in_a_stream",

@@ -44,7 +44,7 @@ class PublishedClient:
         return check_names(source, self.generation)
 
 
-_AGNO_SCRIPTS = ("agno_runs.py", "agno_pauses.py", "agno_cancels.py")
+_AGNO_SCRIPTS = ("agno_runs.py", "agno_pauses.py", "agno_cancels.py", "agno_media.py")
 AGENTS_CLIENTS = (
     PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),
     PublishedClient("agno_2", "agno 2.5.17", "agno_2", _AGNO_SCRIPTS, 2),
