@@ -320,8 +320,8 @@ async def test_a_run_id_may_be_chosen_once(client: httpx.AsyncClient):
         ({"message": "x", "session_id": "a\x00b"}, 422, "session_id"),
         ({"message": "x", "user_id": "u" * 300}, 422, "user_id"),
         ({"message": "x", "run_id": "r" * 300}, 422, "run_id"),
-        ({"message": "x", "images": '[{"url":"http://x"}]'}, 400, "images"),
-        ({"message": "x", "output_schema": "{}"}, 400, "output_schema"),
+        ({"message": "x", "images": '{"url":"http://x"}'}, 422, "images"),
+        ({"message": "x", "output_schema": "{}"}, 422, "output_schema"),
         ({"message": "x", "version": "3"}, 400, "version"),
     ],
 )

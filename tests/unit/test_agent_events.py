@@ -18,6 +18,7 @@ from serai.domain.runs import Event, RunRecord, Step
 from serai.engine.active_run import ActiveRun
 from serai.engine.children import Children
 from serai.engine.event_log import EventLog
+from serai.storage.blobs import BlobStore
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
 from serai.storage.runs import SessionContext
@@ -58,7 +59,8 @@ class Said:
     """A run whose events are kept where they wait to be flushed; no loop turns, so nothing is written."""
 
     def __init__(self) -> None:
-        log = EventLog(RunLog(Database("postgresql://")), node_id="n", confirm_s=60, tell=lambda _: None)
+        database = Database("postgresql://")
+        log = EventLog(RunLog(database), node_id="n", confirm_s=60, tell=lambda _: None)
         # Somebody is flushing already, as far as this log knows: a touch starts no timer.
         log._flusher = object()  # type: ignore[assignment]
         self._writer = log.open_writer(RECORD, next_seq=0, on_fenced=lambda: None)
@@ -71,7 +73,14 @@ class Said:
 
         children = Children(RECORD, self._writer, (), read_steps=no_steps)
         run = ActiveRun(
-            RECORD, self._writer, steps=[], logged=[], paused=None, children=children, load_context=no_context
+            RECORD,
+            self._writer,
+            steps=[],
+            logged=[],
+            paused=None,
+            children=children,
+            load_context=no_context,
+            blobs=BlobStore(database),
         )
         self.events = AgentEvents(run, agent_id="helper", agent_name="Helper \N{ROCKET}")
 

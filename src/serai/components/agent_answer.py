@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from pydantic_ai.usage import RunUsage
 
+from serai.components.media import MediaItem, shown_items
 from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
@@ -53,6 +55,7 @@ class AgentAnswer:
         self._names = names
         self._carried = earlier.carried
         self._tools = list(earlier.tools)
+        self._media = list(earlier.carried.media)
         self._pending = {
             wanted["tool_execution"]["tool_call_id"]: wanted["tool_execution"] for wanted in earlier.requirements
         }
@@ -72,6 +75,10 @@ class AgentAnswer:
             return
         last = max(n for n, other in enumerate(self._tools) if other["tool_call_id"] == tool["tool_call_id"])
         self._tools[last] = tool
+
+    def add_media(self, media: Iterable[MediaItem]) -> None:
+        """Add media that the model or a tool made."""
+        self._media += media
 
     def add_usage(self, usage: dict[str, int], *, first_token_s: float | None) -> None:
         """Count a model request's tokens."""
@@ -95,7 +102,9 @@ class AgentAnswer:
     def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
         """Return the run object's members."""
         record = self._record
+        blobs = [item.sha256 for item in (*self._given.media, *self._media) if item.sha256 is not None]
         return {
+            **({"blobs": blobs} if blobs else {}),
             "run_id": record.id,
             "agent_id": self._names.id,
             "agent_name": self._names.name,
@@ -108,9 +117,14 @@ class AgentAnswer:
             "tools": self._tools,
             "metrics": self.metrics(),
             "metadata": self._given.metadata or None,
-            "input": {"input_content": self._given.message},
+            "input": self._given.shown(),
             "created_at": int(record.created_at.timestamp()),
+            **self.made(),
         }
+
+    def made(self) -> dict[str, Any]:
+        """Return the media that the model and its tools made, as the run object lists them."""
+        return shown_items(self._media)
 
     def carry(self, *, turn: int, run_usage: RunUsage) -> Carried:
         """Return what the next segment takes up."""
@@ -119,6 +133,7 @@ class AgentAnswer:
             usage=dict(self._usage),
             run_usage=dump_run_usage(run_usage),
             worked_s=self._worked_s(),
+            media=self._media,
             first_token_s=self._first_token_s,
         )
 

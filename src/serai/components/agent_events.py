@@ -78,13 +78,12 @@ class AgentEvents:
             b'"event_index":%d}' % (int(time.time()), self._delta_start, content, thought, self._run.next_seq),
         )
 
-    def emit_tool_completed(self, tool: dict[str, Any], *, error: str | None) -> None:
-        """Write the end of a tool call, and its failure behind it when it failed."""
+    def emit_tool_completed(self, tool: dict[str, Any], *, error: str | None, **media: Any) -> None:
+        """Write the end of a tool call with the media that it made, and its failure behind it when it failed."""
         arguments = ", ".join(f"{name}={value}" for name, value in tool["tool_args"].items())
         took_s = tool["metrics"]["duration"]
-        self.emit(
-            "ToolCallCompleted", tool=tool, content=f"{tool['tool_name']}({arguments}) completed in {took_s:.4f}s. "
-        )
+        content = f"{tool['tool_name']}({arguments}) completed in {took_s:.4f}s. "
+        self.emit("ToolCallCompleted", tool=tool, content=content, **media)
         if error is not None:
             self.emit("ToolCallError", tool=tool, error=error)
 

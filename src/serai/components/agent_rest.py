@@ -29,5 +29,5 @@ def cancel_at_rest(run: RestingRun, names: Names) -> Outcome:
         )
     output |= {"content": content, "content_type": "str", "cancellation_stage": run.answer.status.value}
     output.pop("requirements", None)
-    messages = dump_messages(close_calls(earlier.messages)) if earlier.messages else None
+    messages = dump_messages(close_calls(earlier.messages), has_media=bool(earlier.blobs)) if earlier.messages else None
     return Outcome(status=RunStatus.CANCELLED, output=output, last_event=(last["event"], last), messages=messages)

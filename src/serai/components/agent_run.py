@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
+    UserPromptPart,
 )
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import UsageLimits
@@ -52,7 +53,9 @@ from serai.components.journalled import (
     problem_of,
     text_of_result,
 )
+from serai.components.media import RunMedia, blobs_of, media_of, prompt_of, shown_items
 from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of, wire_usage
+from serai.components.output_schema import content_type_of, output_type_of
 from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
 from serai.components.segments import Earlier
@@ -125,6 +128,7 @@ class AgentRun:
             metadata=self.input.metadata,
             knowledge_filters=self.input.knowledge_filters,
         )
+        self.media = RunMedia(run.blobs, run.record)
         self._host = host
         self._model = {"model": host.model_name, "model_provider": host.model_provider}
         self._earlier = Earlier(run.paused)
@@ -156,7 +160,7 @@ class AgentRun:
             try:
                 result = await self._run_agent()
             except JournalMismatchError as error:
-                self._take_up(error)
+                await self._take_up(error)
                 result = await self._run_agent()
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
@@ -193,7 +197,7 @@ class AgentRun:
             ]
             messages.append(ModelResponse([part for part in parts if part.content], model_name=self._host.model_name))
         if any(isinstance(message, ModelResponse) for message in messages):  # else there is nothing to go on from
-            outcome.messages = dump_messages(close_calls(messages))
+            outcome.messages = self._dump(close_calls(messages))
         return outcome
 
     async def do_model_request(self, messages: list[ModelMessage], body: Body) -> Any:
@@ -208,13 +212,15 @@ class AgentRun:
                 if isinstance(error, Exception) or is_stop_request(error):
                     raise
                 raise RuntimeError(f"the model's code raised {type(error).__name__}: {describe(error)}") from error
-            return {"response": payload, **self._close_request(payload)}
+            step = {"response": payload, **await self.media.keep(payload)}
+            return {**step, **self._close_request(step)}
 
         self._turn += 1
         step = await self.run.journal.run(MODEL_STEP, str(self._turn), given=answered_calls(messages), body=ask)
         self._text.clear()
         self._thinking.clear()
         self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
+        await self._take_media(step, step["response"])
         return step["response"]
 
     async def announce_tool_call(
@@ -252,6 +258,7 @@ class AgentRun:
             self._answer.put_tool(step["tool"])
         if step["failure"] is not None:
             raise ToolFailed(step["failure"])
+        await self._take_media(step, step["result"])
         return step["result"]
 
     async def do_other(self, operation: str, body: Body) -> Any:
@@ -280,7 +287,11 @@ class AgentRun:
         asked = self.input.history_runs
         context = await self.run.load_context(history_runs=self._host.history_runs if asked is None else asked)
         self._state.load(context.state, laid_over=self.input.session_state if self._earlier.is_first else {})
-        self._history = load_messages(context.history) + self._earlier.messages
+        given = [item.sha256 for item in self.input.media if item.sha256 is not None]
+        before = [sha256 for document in context.history for sha256 in blobs_of(document)]
+        await self.media.fetch([*given, *before, *self._earlier.blobs])
+        self._earlier.fill(self.media.blobs)
+        self._history = load_messages(context.history, self.media.blobs) + self._earlier.messages
 
     def _emit_start(self) -> None:
         if self._earlier.is_first:
@@ -290,15 +301,16 @@ class AgentRun:
 
     async def _run_agent(self) -> AgentRunResult[Any]:
         host = self._host
+        prompt = prompt_of(self.input.message, self.input.media, self.media.blobs)
         limit = asyncio.timeout(host.timeout_s)
         with capture_run_messages() as self._messages:
             try:
                 async with limit:
                     return await host.agent.run(
-                        None if self._taken_up or not self._earlier.is_first else self.input.message,
+                        None if self._taken_up or not self._earlier.is_first else prompt,
                         message_history=[*self._history, *self._taken_up] or None,
                         deferred_tool_results=None if self._taken_up else self._earlier.results(),
-                        output_type=[host.agent.output_type, DeferredToolRequests],
+                        output_type=[output_type_of(self.input, host.agent.output_type), DeferredToolRequests],
                         deps=host.deps(self.deps) if host.deps is not None else self.deps,
                         model=MODEL_ID,
                         capabilities=[host.durability],
@@ -312,7 +324,16 @@ class AgentRun:
                     raise RunTimeoutError(f"The run took longer than its {host.timeout_s:g} s.") from error
                 raise
 
-    def _take_up(self, mismatch: JournalMismatchError) -> None:
+    async def _take_media(self, step: dict[str, Any], payload: Any) -> None:
+        """Take the media that a step made: into the run object, and back into the step's payload."""
+        if media := media_of(step):
+            self._answer.add_media(media)
+            await self.media.bring_back(payload, media)
+
+    def _dump(self, messages: Sequence[ModelMessage]) -> bytes:
+        return dump_messages(messages, has_media=bool(self.media.blobs))
+
+    async def _take_up(self, mismatch: JournalMismatchError) -> None:
         """Prepare to go on from the messages in the journal, for the steps that lead there are not the same any more.
 
         Raises:
@@ -327,14 +348,18 @@ class AgentRun:
         self._answer = AgentAnswer(self.run.record, self.input, self._host, before)
         for step in taken.model_steps:
             self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
+            self._answer.add_media(media_of(step))
         for step in taken.tool_steps:
+            self._answer.add_media(media_of(step))
             self._state.apply(step["state"], step["removed"])
             self._answer.put_tool(step["tool"])
         self._turn = taken.turn
         self._calls.clear()
         self._taken_up = taken.messages
+        await self.media.fill(taken.messages)
         if before.is_first:
-            self._taken_up.insert(0, ModelRequest.user_text_prompt(self.input.message))
+            prompt = prompt_of(self.input.message, self.input.media, self.media.blobs)
+            self._taken_up.insert(0, ModelRequest(parts=[UserPromptPart(prompt)]))
 
     async def _begin_once(self, name: str, call: ToolCallPart) -> None:
         """Write down that a tool which must not be repeated begins; the step itself waits until that is durable."""
@@ -363,8 +388,8 @@ class AgentRun:
             # Some of this request's answer was delivered before the node died: followers drop it from there on.
             self._events.emit("CustomEvent", name="step_restarted", from_index=cut_off)
 
-    def _close_request(self, payload: dict[str, Any]) -> dict[str, Any]:
-        response = self._response or load_response(payload)
+    def _close_request(self, step: dict[str, Any]) -> dict[str, Any]:
+        response = self._response or load_response(step)
         usage = wire_usage(response.usage)
         if not self.input.stream or not (self._text or self._thinking):
             text, thinking = text_of([response]), thinking_of([response])
@@ -419,12 +444,13 @@ class AgentRun:
         duration = round(time.perf_counter() - started, 6)
         tool["metrics"] = {"start_time": started_at, "end_time": started_at + duration, "duration": duration}
         problem = failure or problem_of(result)
+        media = await self.media.keep(result)
         tool["tool_call_error"] = problem is not None
         tool["result"] = problem if problem is not None else text_of_result(result)
         if tool["confirmed"]:
             tool["requires_confirmation"] = False
-        self._events.emit_tool_completed(tool, error=problem)
-        return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed}
+        self._events.emit_tool_completed(tool, error=problem, **shown_items(media_of(media)))
+        return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
 
     def _complete(self, result: AgentRunResult[Any]) -> Outcome:
         self._state.settle()
@@ -432,7 +458,7 @@ class AgentRun:
         if isinstance(result.output, str):
             content, content_type = text_of(messages) or result.output, "str"
         else:
-            content, content_type = json_value(result.output), type(result.output).__name__
+            content, content_type = json_value(result.output), content_type_of(self.input, result.output)
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
@@ -445,9 +471,10 @@ class AgentRun:
             metrics=self._answer.metrics(),
             session_state=self.deps.session_state,
             metadata=self.input.metadata or None,
+            **self._answer.made(),
         )
         outcome = self._end(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
-        outcome.messages = dump_messages(messages)
+        outcome.messages = self._dump(messages)
         if thinking is not None:
             outcome.output["reasoning_content"] = thinking
         return outcome
@@ -469,7 +496,7 @@ class AgentRun:
         last = self._events.members("RunPaused", content=sentence, tools=tools, requirements=requirements)
         outcome = self._end(RunStatus.PAUSED, content=text_of(messages) or sentence, content_type="str", last=last)
         outcome.output["requirements"] = requirements
-        outcome.messages = dump_messages(messages)
+        outcome.messages = self._dump(messages)
         outcome.carried = dump_json(self._answer.carry(turn=self._turn, run_usage=result.usage))
         return outcome
 

@@ -7,14 +7,18 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart
 
+from serai.components.media import media_of, resolve
 from serai.domain.json_text import dump_json
 
 _response = TypeAdapter(ModelResponse)
 _anything = TypeAdapter[Any](Any)
 
 
-def load_response(payload: dict[str, Any]) -> ModelResponse:
-    """Return the response of a journalled model request."""
+def load_response(step: dict[str, Any]) -> ModelResponse:
+    """Return the response of a journalled model request; the bytes of its files are not fetched."""
+    payload = step["response"]
+    if media := media_of(step):
+        resolve(payload, [item.sha256 for item in media if item.sha256 is not None], {})
     return _response.validate_python(payload)
 
 
@@ -48,7 +52,14 @@ def text_of_result(result: Any) -> str:
     value = result.get("result") if isinstance(result, dict) and "kind" in result else result
     if isinstance(value, dict) and value.get("kind") == "tool-return":
         value = value.get("return_value")
+    value = [_name_file(item) for item in value] if isinstance(value, list) else _name_file(value)
     return value if isinstance(value, str) else dump_json(value).decode()
+
+
+def _name_file(value: Any) -> Any:
+    if isinstance(value, dict) and value.get("kind") == "binary" and "sha256" in value:
+        return f"See file {value.get('identifier')}."
+    return value
 
 
 def json_value(value: Any) -> Any:

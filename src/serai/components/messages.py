@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, cast
 
 from pydantic_ai.messages import (
+    FilePart,
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
@@ -23,24 +25,45 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.usage import RequestUsage
 
+from serai.components.media import StoredBytes, blobs_of, refer, resolve, wire_media
 from serai.domain.json_text import dump_json, load_json
 
 CUT_OFF: Final = "The run was cancelled before this call ended."
 
 
-def dump_messages(messages: Sequence[ModelMessage]) -> bytes:
-    """Return messages as JSON in UTF-8; halves of a character are joined, and a lone one becomes U+FFFD."""
-    try:
-        return ModelMessagesTypeAdapter.dump_json(list(messages))
-    except ValueError:
-        document = load_json(dump_json(ModelMessagesTypeAdapter.dump_python(list(messages), mode="python")))
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+def dump_messages(messages: Sequence[ModelMessage], *, has_media: bool = False) -> bytes:
+    """Return messages as JSON in UTF-8; halves of a character are joined, and a lone one becomes U+FFFD.
+
+    Args:
+        messages: of one run.
+        has_media: there may be bytes among them; those that lie in blobs are referred to.
+    """
+    if not has_media:
+        with contextlib.suppress(ValueError):
+            return ModelMessagesTypeAdapter.dump_json(list(messages))
+    document = ModelMessagesTypeAdapter.dump_python(list(messages), mode="python")
+    blobs = refer(document)
+    stored = load_json(dump_json({"blobs": blobs, "messages": document} if blobs else document))
+    text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def load_messages(documents: Iterable[bytes]) -> list[ModelMessage]:
-    """Return the messages of several runs as one history."""
-    return [message for document in documents for message in ModelMessagesTypeAdapter.validate_json(document)]
+def load_messages(documents: Iterable[bytes], blobs: Mapping[str, StoredBytes] | None = None) -> list[ModelMessage]:
+    """Return the messages of several runs as one history.
+
+    Args:
+        documents: as `dump_messages` wrote them.
+        blobs: what they refer to; of those that are missing the bytes are empty, and still refer.
+    """
+    return [message for document in documents for message in _load(document, blobs or {})]
+
+
+def _load(document: bytes, blobs: Mapping[str, StoredBytes]) -> list[ModelMessage]:
+    if not (hashes := blobs_of(document)):
+        return ModelMessagesTypeAdapter.validate_json(document)
+    messages = load_json(document)["messages"]
+    resolve(messages, hashes, blobs)
+    return ModelMessagesTypeAdapter.validate_python(messages)
 
 
 def close_calls(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
@@ -120,11 +143,11 @@ def _wire(message: ModelMessage) -> Iterator[dict[str, Any]]:
                 case SystemPromptPart():
                     yield _base("system", part.content, part.timestamp)
                 case UserPromptPart():
-                    yield _base("user", _user_text(part.content), part.timestamp)
+                    yield _wire_prompt(part)
                 case ToolReturnPart():
                     yield _wire_tool_return(
                         part.tool_name, part.tool_call_id, part.model_response_str(wrap_if_error=False), part.timestamp
-                    ) | {"tool_call_error": part.outcome != "success"}
+                    ) | {"tool_call_error": part.outcome != "success", **wire_media(part.files)}
                 case RetryPromptPart() if part.tool_name is not None:
                     yield _wire_tool_return(
                         part.tool_name, part.tool_call_id, part.model_response(), part.timestamp
@@ -150,7 +173,7 @@ def _wire_response(message: ModelResponse) -> dict[str, Any]:
             for call in calls
         ]
     wired["metrics"] = wire_usage(message.usage)
-    return wired
+    return wired | wire_media(part.content for part in message.parts if isinstance(part, FilePart))
 
 
 def _wire_tool_return(name: str, call_id: str, content: str, at: datetime) -> dict[str, Any]:
@@ -165,5 +188,8 @@ def _base(role: str, content: str | None, at: datetime) -> dict[str, Any]:
     }
 
 
-def _user_text(content: str | Sequence[Any]) -> str:
-    return content if isinstance(content, str) else " ".join(part for part in content if isinstance(part, str))
+def _wire_prompt(part: UserPromptPart) -> dict[str, Any]:
+    if isinstance(part.content, str):
+        return _base("user", part.content, part.timestamp)
+    text = " ".join(piece for piece in part.content if isinstance(piece, str))
+    return _base("user", text, part.timestamp) | wire_media(part.content)

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from serai.components.media import MediaItem, shown_items
+
 
 class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The request of a run, JSON in the run's row.
@@ -15,6 +17,9 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
         stream: whether somebody wants the answer token by token.
         session_state: members laid over the session's state.
         history_runs: how many earlier runs the agent sees, or None for its own setting.
+        media: what goes with the message, in its order.
+        output_schema: a JSON schema that the answer follows, instead of the agent's own output type.
+        keeps_schema: the answer counts as a plain object, whatever the schema's title says.
     """
 
     message: str
@@ -24,6 +29,14 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
     metadata: dict[str, Any] = {}
     knowledge_filters: Any = None
     history_runs: int | None = None
+    media: list[MediaItem] = []
+    output_schema: dict[str, Any] | None = None
+    keeps_schema: bool = False
+
+    def shown(self) -> dict[str, Any]:
+        """Return the input as a run object shows it; media are references."""
+        shown: dict[str, Any] = {"input_content": self.message}
+        return {**shown, **shown_items(self.media, audio="audios")} if self.media else shown
 
 
 load_run_input = msgspec.json.Decoder(RunInput).decode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from pydantic_ai import DeferredToolResults
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
+from serai.components.media import MediaItem, StoredBytes, blobs_of
 from serai.components.messages import load_messages
 from serai.components.pauses import deferred_results
 from serai.domain.json_text import load_json
@@ -27,6 +29,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
         run_usage: what pydantic-ai's usage limits count.
         worked_s: seconds of work so far; waiting for a person is none.
         first_token_s: from the first request to the first token.
+        media: what the model and its tools made so far.
     """
 
     turn: int = 0
@@ -34,6 +37,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     run_usage: dict[str, Any] = {}
     worked_s: float = 0.0
     first_token_s: float | None = None
+    media: list[MediaItem] = []
 
 
 _load_carried = msgspec.json.Decoder(Carried).decode
@@ -44,6 +48,10 @@ class Earlier:
 
     Args:
         paused: what it paused with, the caller's answers laid in.
+
+    Attributes:
+        messages: its messages; their media are empty until `fill`.
+        blobs: the hashes of these media.
     """
 
     def __init__(self, paused: Answer | None) -> None:
@@ -55,8 +63,15 @@ class Earlier:
             output = load_json(paused.output) if paused.output else {}
             self.carried = _load_carried(paused.carried) if paused.carried else Carried()
             self.messages = load_messages([paused.messages]) if paused.messages else []
+        self.blobs = blobs_of(paused.messages) if paused is not None else []
+        self._paused = paused
         self.tools: list[dict[str, Any]] = output.get("tools") or []
         self.requirements: list[dict[str, Any]] = output.get("requirements") or []
+
+    def fill(self, blobs: Mapping[str, StoredBytes]) -> None:
+        """Read the messages again, with their media."""
+        if self.blobs and self._paused is not None and self._paused.messages:
+            self.messages = load_messages([self._paused.messages], blobs)
 
     def results(self) -> DeferredToolResults | None:
         """Return what the pending calls were answered with."""

@@ -60,7 +60,7 @@ def take_up(journal: Journal, *, turn: int, pending: Iterable[Mapping[str, Any]]
             return taken
         taken.turn += 1
         taken.model_steps.append(step)
-        response = load_response(step["response"])
+        response = load_response(step)
         taken.messages.append(response)
         done = _done_calls(journal, taken.turn, response.tool_calls)
         if done is None:

@@ -12,6 +12,7 @@ from serai.domain.runs import ChildRun, Event, Outcome, RunRecord, Step
 from serai.engine.children import Children
 from serai.engine.event_log import RunWriter
 from serai.engine.journal import Journal
+from serai.storage.blobs import BlobStore
 from serai.storage.runs import Answer, SessionContext
 
 
@@ -24,6 +25,7 @@ class ActiveRun:
         logged: this segment's committed events when it was taken over, else empty.
         ended: a child that came to its end before its parent was replayed: the answer; else None.
         journal: its durable steps.
+        blobs: where the bytes of its media lie.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class ActiveRun:
         paused: Answer | None,
         children: Children,
         load_context: Callable[[RunRecord, int], Awaitable[SessionContext]],
+        blobs: BlobStore,
     ) -> None:
         self.record = record
         self.paused = paused
         self.logged = logged
         self.ended: Answer | None = None
         self.journal = Journal(writer, steps)
+        self.blobs = blobs
         self._writer = writer
         self._children = children
         self._load_context = load_context
@@ -80,6 +84,7 @@ class ActiveRun:
             paused=None if is_over else answer,
             children=self._children,
             load_context=self._load_context,
+            blobs=self.blobs,
         )
         child.ended = answer if is_over else None
         child.journal = Journal(self._writer, steps, child=(record.key, record.segment))

@@ -23,6 +23,7 @@ from serai.engine.wakeup import Wakeups
 from serai.engine.worker import Worker
 from serai.errors import ConflictError, NotFoundError, ShuttingDownError
 from serai.storage.batching import Batcher
+from serai.storage.blobs import BlobStore
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.run_log import RunLog
@@ -80,12 +81,18 @@ class Continued:
 
 
 class Engine:
-    """One node of the cluster: its worker, its log, its place among the others."""
+    """One node of the cluster: its worker, its log, its place among the others.
+
+    Attributes:
+        node: its entry among the nodes.
+        blobs: the bytes of media that runs are given, and make.
+    """
 
     def __init__(self, database: Database, components: Sequence[Component], *, options: EngineOptions) -> None:
         self._database = database
         self._store = RunStore(database)
         self._moves = RunMoves(database)
+        self.blobs = BlobStore(database)
         self._components = {(component.kind, component.id): component for component in components}
         run_log = RunLog(database)
         self.node = Node(
@@ -101,6 +108,7 @@ class Engine:
         self.worker = Worker(
             store=self._store,
             run_log=run_log,
+            blobs=self.blobs,
             events=self._events,
             wakeups=self._wakeups,
             node_id=self.node.id,

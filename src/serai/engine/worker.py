@@ -20,6 +20,7 @@ from serai.engine.interruption import is_stop_request
 from serai.engine.wakeup import Wakeups
 from serai.errors import DatabaseUnavailableError, FencedError, SeraiError
 from serai.storage.batching import Batcher
+from serai.storage.blobs import BlobStore
 from serai.storage.connection import retry_while_unavailable
 from serai.storage.run_log import RunLog
 from serai.storage.runs import Answer, Finished, FinishedRun, RunStore, SessionContext
@@ -70,11 +71,12 @@ class Worker:
         max_takeovers: a run taken over more often ends as ERROR.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         *,
         store: RunStore,
         run_log: RunLog,
+        blobs: BlobStore,
         events: EventLog,
         wakeups: Wakeups,
         node_id: str,
@@ -84,6 +86,7 @@ class Worker:
     ) -> None:
         self._store = store
         self._run_log = run_log
+        self._blobs = blobs
         self._events = events
         self._wakeups = wakeups
         self._node_id = node_id
@@ -301,6 +304,7 @@ class Worker:
             paused=paused,
             children=children,
             load_context=self._load_context,
+            blobs=self._blobs,
         )
 
     async def _read_log(self, record: RunRecord) -> list[Event]:

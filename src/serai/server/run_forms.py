@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.requests import Request
 
+from serai.components.output_schema import check_output_schema
 from serai.components.run_input import RunInput
 from serai.errors import InvalidFieldError, RequestError
-from serai.server.form_fields import read_bool, read_fields, read_json, read_name, read_object
+from serai.server.form_fields import NULLS, read_bool, read_fields, read_form, read_json, read_name, read_object
+from serai.server.media_fields import FIELDS, METADATA_FIELD, GivenMedia, has_media, read_media
+from serai.storage.blobs import Blob
 
-NOT_SERVED: Final = frozenset(
-    {
-        *("images", "audio", "videos", "input_files", "files", "files_metadata", "output_schema", "use_json_schema"),
-        *("version", "factory_input", "fork", "regenerate", "replace_original", "continue_from"),
-    }
-)
+NOT_SERVED: Final = frozenset({"version", "factory_input", "fork", "regenerate", "replace_original", "continue_from"})
 NOT_SERVED_ON_CONTINUE: Final = frozenset(
     {
         *("input", "continue_from", "fork", "regenerate", "replace_original", "additional_instructions"),
         *("version", "factory_input"),
     }
 )
-_NULLS: Final = frozenset({"", "null", "none"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +29,7 @@ class RunForm:
     """What a caller asks of a run.
 
     Attributes:
+        blobs: the bytes of its media by hash, to be stored before the run.
         waits: whether the run waits when its session is busy.
         ignored: fields that mean nothing to this server; named in a response header.
     """
@@ -43,6 +42,7 @@ class RunForm:
     is_background: bool
     is_content_only: bool
     waits: bool
+    blobs: dict[str, Blob] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
 
 
@@ -74,13 +74,16 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
         InvalidFieldError: a field is missing or of the wrong form.
         RequestError: a field asks for something this server does not do yet.
     """
-    fields = await read_fields(request, max_field_bytes=max_field_bytes)
-    given = {name: value for name, value in fields.items() if value != ""}
+    sent = await read_form(request, max_field_bytes=max_field_bytes)
+    given = {name: value for name, value in sent.fields.items() if value != ""}
     if refused := sorted(NOT_SERVED & given.keys()):
         raise RequestError(f"The field '{refused[0]}' is not served by this version of Serai; leave it out.")
     if "message" not in given:
         raise InvalidFieldError.of(("body", "message"), "Field required", kind="missing")
     is_stream = read_bool(given, "stream", default=True)
+    media = await asyncio.to_thread(read_media, sent) if has_media(sent) else GivenMedia()
+    for name in (*FIELDS, METADATA_FIELD):
+        given.pop(name, None)
     form = RunForm(
         input=RunInput(
             message=given.pop("message"),
@@ -90,7 +93,11 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
             metadata=_read_metadata(given),
             knowledge_filters=read_json(given, "knowledge_filters"),
             history_runs=_read_history_runs(given),
+            media=media.items,
+            output_schema=_read_output_schema(given),
+            keeps_schema=read_bool(given, "use_json_schema", default=False),
         ),
+        blobs=media.blobs,
         session_id=read_name(given, "session_id"),
         user_id=read_name(given, "user_id"),
         run_id=read_name(given, "run_id"),
@@ -180,7 +187,7 @@ def _read_history_runs(given: dict[str, str]) -> int | None:
     text = given.pop("num_history_runs", None)
     if not adds_history:
         return 0
-    if text is None or text.lower() in _NULLS:
+    if text is None or text.lower() in NULLS:
         return None
     try:
         number = int(text)
@@ -193,6 +200,19 @@ def _read_history_runs(given: dict[str, str]) -> int | None:
             ("body", "num_history_runs"), "Input should be between 0 and 1000", kind="int_range", given=number
         )
     return number
+
+
+def _read_output_schema(given: dict[str, str]) -> dict[str, Any] | None:
+    text = given.get("output_schema", "")[:100]
+    schema = read_json(given, "output_schema")
+    if schema is None:
+        return None
+    try:
+        check_output_schema(schema)
+    except ValueError as error:
+        message = f"Input should be a JSON schema of an object: {error}"
+        raise InvalidFieldError.of(("body", "output_schema"), message, kind="json_schema", given=text) from error
+    return dict(schema)
 
 
 def _read_metadata(given: dict[str, str]) -> dict[str, Any]:

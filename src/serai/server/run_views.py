@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+from serai.components.media import StoredBytes, blobs_of, show_bytes
 from serai.components.messages import load_messages, wire_messages
 from serai.components.run_input import load_run_input
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import RunRecord
+from serai.storage.blobs import BlobStore
 from serai.storage.runs import Answer
 
 
-def run_object(record: RunRecord, answer: Answer, *, name: str) -> bytes:
+async def show_run(record: RunRecord, answer: Answer, *, name: str, blobs: BlobStore) -> bytes:
+    """Return the run object with the bytes of its media; one query for a run that has any, none for others.
+
+    Args:
+        record: the run.
+        answer: its state and what it left at its last rest.
+        name: of its component.
+        blobs: where the bytes lie.
+    """
+    hashes = {*blobs_of(answer.output), *blobs_of(answer.messages)}
+    if not hashes:
+        return run_object(record, answer, name=name)
+    found = await blobs.get_all(record.project_id, hashes)
+    return await asyncio.to_thread(run_object, record, answer, name=name, blobs=found)
+
+
+def run_object(record: RunRecord, answer: Answer, *, name: str, blobs: Mapping[str, bytes] | None = None) -> bytes:
     """Return the run object: the stored answer with its messages, or what is known before the run rests.
 
     Args:
         record: the run.
         answer: its state and what it left at its last rest.
         name: of its component.
+        blobs: bytes of its media; those that are missing are left out.
     """
     if answer.output is None or not answer.status.is_at_rest:
         return dump_json(_begun(record, answer, name))
-    messages = [] if answer.messages is None else wire_messages(load_messages([answer.messages]))
-    return answer.output[:-1] + b',"messages":' + dump_json(messages) + b"}"
+    stored = {sha256: StoredBytes.of(sha256, data) for sha256, data in (blobs or {}).items()}
+    messages = [] if answer.messages is None else wire_messages(load_messages([answer.messages], stored))
+    output = answer.output
+    if blobs_of(output):
+        members = load_json(output)
+        del members["blobs"]
+        show_bytes(members, stored)
+        output = dump_json(members)
+    return output[:-1] + b',"messages":' + dump_json(messages) + b"}"
 
 
 def run_row(record: RunRecord, answer: Answer, *, name: str) -> dict[str, Any]:
@@ -42,7 +70,7 @@ def _begun(record: RunRecord, answer: Answer, name: str) -> dict[str, Any]:
         f"{record.kind}_name": name,
         "session_id": record.session_id,
         "user_id": record.user_id,
-        "input": {"input_content": load_run_input(record.input).message},
+        "input": load_run_input(record.input).shown(),
         "created_at": int(record.created_at.timestamp()),
         "metrics": {},
         "status": answer.status.value,

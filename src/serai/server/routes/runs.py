@@ -23,7 +23,7 @@ from serai.server.logs import bind_run_id
 from serai.server.openapi import errors, form_body, header_parameter, json_result, query_parameter
 from serai.server.run_forms import ContinueForm, RunForm, read_continue_form, read_run_form
 from serai.server.run_streams import control_frame, follow, resume
-from serai.server.run_views import run_object, run_row
+from serai.server.run_views import run_row, show_run
 from serai.server.runtime import Runtime
 from serai.server.scope import check_name, idempotency_key_of, project_of
 from serai.server.sse import EventStream
@@ -41,9 +41,12 @@ async def create_run(request: Request) -> Response:
     runtime = runtime_of(request)
     kind, component_id = _component_of(request)
     form = await read_run_form(request, max_field_bytes=runtime.settings.max_body_bytes)
+    project_id = project_of(request)
+    if form.blobs:
+        await runtime.engine.blobs.put_all(project_id, form.blobs, user_id=form.user_id)
     record, is_new = await runtime.engine.submit(
         RunRequest(
-            project_id=project_of(request),
+            project_id=project_id,
             user_id=form.user_id,
             session_id=form.session_id,
             run_id=form.run_id,
@@ -103,7 +106,7 @@ async def get_run(request: Request) -> Response:
     """Read a run: its answer once it rests, its state before."""
     runtime = runtime_of(request)
     record = await _find_run(request)
-    return _json(_run_object(runtime, record, await runtime.engine.get_answer(record)))
+    return _json(await _run_object(runtime, record, await runtime.engine.get_answer(record)))
 
 
 async def list_runs(request: Request) -> Response:
@@ -160,7 +163,7 @@ async def _answer(
         response = _json(dump_json(pending), status=202)
     else:
         answer = await runtime.engine.wait(record, after=after, is_new=is_new)
-        response = _json(_run_object(runtime, record, answer))
+        response = _json(await _run_object(runtime, record, answer))
     if form.ignored:
         response.headers["X-Serai-Ignored-Fields"] = _header_text(", ".join(form.ignored)[:1000])
     return response
@@ -171,7 +174,7 @@ async def _still_paused(runtime: Runtime, form: ContinueForm, record: RunRecord)
     answer = await runtime.engine.get_answer(record)
     assert answer.output is not None
     if not form.is_stream:
-        return _json(_run_object(runtime, record, answer))
+        return _json(await _run_object(runtime, record, answer))
     output = load_json(answer.output)
     members = ("agent_id", "agent_name", "session_id", "tools", "requirements", "content")
     return _events(runtime, _only(control_frame("RunPaused", record.id, **{name: output[name] for name in members})))
@@ -205,8 +208,9 @@ async def _find_run(request: Request, *, session_id: str | None = None) -> RunRe
     return record
 
 
-def _run_object(runtime: Runtime, record: RunRecord, answer: Answer) -> bytes:
-    return run_object(record, answer, name=runtime.agents[record.component_id].name)
+async def _run_object(runtime: Runtime, record: RunRecord, answer: Answer) -> bytes:
+    name = runtime.agents[record.component_id].name
+    return await show_run(record, answer, name=name, blobs=runtime.engine.blobs)
 
 
 def _status(request: Request) -> RunStatus | None:
@@ -256,6 +260,11 @@ _WHEN_BUSY: Final[dict[str, Any]] = {
     "default": "queue",
     "description": "What to do when the session has a run already: wait for its end, or answer 409.",
 }
+_MEDIA: Final[dict[str, Any]] = {
+    "type": "string",
+    "description": "A JSON list of media, each with `url` (http, https or data) or `content` (base64; of a file also "
+    "its text), and if known `mime_type`, `format`, `id`, `metadata` and what its kind has. `filepath` is refused.",
+}
 RUN_FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["message"],
@@ -271,6 +280,18 @@ RUN_FORM: Final[dict[str, Any]] = {
         "dependencies": {"type": "string", "description": "A JSON object for the agent's tools."},
         "metadata": {"type": "string", "description": "A JSON object kept with the run."},
         "knowledge_filters": {"type": "string", "description": "JSON, handed to the agent."},
+        **dict.fromkeys(("images", "audio", "videos", "input_files"), _MEDIA),
+        "files": {
+            "description": "Uploads, routed by type or extension; or text like `input_files`.",
+            "anyOf": [{"type": "array", "items": {"type": "string", "format": "binary"}}, {"type": "string"}],
+        },
+        "files_metadata": {"type": "string", "description": "A JSON list of objects, one for each upload in order."},
+        "output_schema": {"type": "string", "description": "A JSON schema of an object; the answer follows it."},
+        "use_json_schema": {
+            "type": "boolean",
+            "default": False,
+            "description": "True: `content_type` is `dict` instead of the schema's title.",
+        },
         "add_history_to_context": {"type": "boolean", "default": True},
         "num_history_runs": {"type": "integer", "description": "How many earlier runs of the session the agent sees."},
         "when_busy": _WHEN_BUSY,
@@ -312,6 +333,11 @@ _RUN: Final[dict[str, Any]] = {
         "metrics": {"type": "object"},
         "messages": {"type": "array", "items": {"type": "object"}},
         "tools": {"type": "array", "items": {"type": "object"}},
+        "input": {"type": "object", "description": "The message as `input_content`, and the media given with it."},
+        **{
+            name: {"type": "array", "items": {"type": "object"}, "description": "What the model and its tools made."}
+            for name in ("images", "audio", "videos", "files")
+        },
     },
 }
 _EVENTS: Final[dict[str, Any]] = {
