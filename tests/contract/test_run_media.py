@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -29,7 +30,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 import serai
 from serai.server.app import AgentOS
 from serai.settings import Settings
-from serai.testing import Asked, ScriptedModel, ToolCall, Turn
+from serai.testing import Asked, ScriptedModel, ToolCall, Turn, provider_error
 from tests.hosting import serving
 
 RUNS = "/agents/viewer/runs"
@@ -96,6 +97,19 @@ def nested() -> dict[str, Any]:
 
 def _viewer() -> Agent[None, str]:
     return Agent(ScriptedModel(answer), name="viewer", tools=[delete_file, draw, camera, nested])
+
+
+def _waiter(gate: asyncio.Event) -> Agent[None, str]:
+    """Return an agent that draws, waits for the gate, and looks at what was drawn."""
+
+    def answer(asked: Asked) -> Turn:
+        if "fail" in asked.message:
+            return Turn("x", error=provider_error(503, "model exploded"))
+        if asked.step == 0:
+            return Turn(tools=[ToolCall("draw", {}, id="p1")])
+        return Turn(["seen ", look(asked.messages)], gate=gate.wait, gate_after=1)
+
+    return Agent(ScriptedModel(answer), name="waiter", tools=[draw])
 
 
 def _painter() -> Agent[None, str]:
@@ -429,3 +443,58 @@ async def test_a_run_without_media_asks_nothing_about_blobs(client: httpx.AsyncC
         assert (await client.get(f"{RUNS}/{made['run_id']}")).status_code == 200
     finally:
         await connection.close()
+
+
+async def begin_waiting(client: httpx.AsyncClient) -> str:
+    """Begin a run of the waiter with a picture and return its id once its model has begun to speak of it."""
+    image = json.dumps([{"content": b64(WAV + PNG), "mime_type": "image/webp"}])
+    form = {"message": "look", "images": image, "session_id": "s"}
+    async with client.stream("POST", "/agents/waiter/runs", data=form) as response:
+        async for line in response.aiter_lines():
+            if '"content":"seen ' in line:
+                run_id: str = json.loads(line[6:])["run_id"]
+                return run_id
+    raise AssertionError("the run ended")
+
+
+@asynccontextmanager
+async def node(database_url: str, gate: asyncio.Event) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(database_url=SecretStr(database_url), drain_s=0)
+    os = AgentOS(agents=[_waiter(gate)], settings=settings)
+    async with serving(os.app) as url, httpx.AsyncClient(base_url=url, timeout=30) as connected:
+        yield connected
+
+
+async def test_another_node_goes_on_with_the_media_of_finished_steps(database_url: str):
+    gate = asyncio.Event()
+    async with node(database_url, gate) as first:
+        run_id = await begin_waiting(first)
+    gate.set()
+    async with node(database_url, gate) as second:
+        events = (await second.get(f"/agents/waiter/runs/{run_id}/events")).text
+        made = (await second.get(f"/agents/waiter/runs/{run_id}")).json()
+    assert made["content"] == f"seen {seen('image/webp', WAV + PNG)} {seen('image/png', PNG)}"
+    assert events.count('"event":"ToolCallStarted"') == 1
+    assert made["images"][0]["content"] == b64(PNG)
+    await assert_nowhere_inline(database_url, PNG, WAV + PNG)
+
+
+async def test_a_run_cancelled_at_work_keeps_its_media(database_url: str):
+    gate = asyncio.Event()
+    async with node(database_url, gate) as client:
+        run_id = await begin_waiting(client)
+        await client.post(f"/agents/waiter/runs/{run_id}/cancel")
+        await client.get(f"/agents/waiter/runs/{run_id}/events")
+        made = (await client.get(f"/agents/waiter/runs/{run_id}")).json()
+        assert (made["status"], made["content"]) == ("CANCELLED", "seen ")
+        assert made["input"]["images"][0]["content"] == b64(WAV + PNG)
+        assert [message["role"] for message in made["messages"] if "images" in message] == ["user", "tool"]
+    await assert_nowhere_inline(database_url, PNG, WAV + PNG)
+
+
+async def test_a_run_that_fails_still_shows_what_it_was_given(database_url: str):
+    async with node(database_url, asyncio.Event()) as client:
+        form = {"message": "fail", "stream": "false", "images": json.dumps([{"content": b64(PNG)}])}
+        made = (await client.post("/agents/waiter/runs", data=form)).json()
+    assert made["status"] == "ERROR"
+    assert made["input"]["images"][0]["content"] == b64(PNG)

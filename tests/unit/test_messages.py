@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_ai.messages import (
     BinaryContent,
+    FilePart,
+    ImageUrl,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -21,9 +23,11 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
+    VideoUrl,
 )
 from pydantic_ai.usage import RequestUsage
 
+from serai.components.blob_references import StoredBytes, blobs_of
 from serai.components.messages import (
     dump_messages,
     load_messages,
@@ -104,6 +108,57 @@ def test_of_a_message_with_media_the_text_is_shown():
     picture = BinaryContent(b"\x89PNG", media_type="image/png")
     (message,) = wire_messages([ModelRequest(parts=[UserPromptPart(["look", picture, "here"], timestamp=AT)])])
     assert message["content"] == "look here"
+
+
+def test_media_are_shown_with_the_message_they_came_in():
+    picture, film = BinaryContent(b"\x89PNG", media_type="image/png"), VideoUrl("https://example.org/a.mp4")
+    note = BinaryContent(b"hello", media_type="text/plain")
+    prompt, result, made = wire_messages(
+        [
+            ModelRequest(parts=[UserPromptPart(["look", picture, film, note], timestamp=AT)]),
+            ModelRequest(parts=[ToolReturnPart("draw", ["done", picture], tool_call_id="c", timestamp=AT)]),
+            said(TextPart("see"), FilePart(picture)),
+        ]
+    )
+    shown = {"id": picture.identifier, "content": "iVBORw==", "mime_type": "image/png"}
+    assert prompt["images"] == result["images"] == made["images"] == [shown]
+    assert prompt["videos"] == [{"id": film.identifier, "url": "https://example.org/a.mp4"}]
+    assert prompt["files"] == [{"id": note.identifier, "content": "hello", "mime_type": "text/plain"}]
+    assert (result["content"], made["content"]) == ("done", "see")
+
+
+def test_bytes_in_blobs_are_stored_as_references_and_come_back_with_their_blobs():
+    stored = StoredBytes.of("ab" * 32, b"\x89PNG")
+    picture = BinaryContent(stored, media_type="image/png", identifier="cat")
+    odd = {"kind": "binary", "media_type": "x", "sha256": ["no hash"]}
+    address = ImageUrl("https://example.org/a.png")
+    conversation: list[ModelMessage] = [
+        ModelRequest(parts=[UserPromptPart(["look", picture, "half \ud83d"], timestamp=AT)]),
+        said(FilePart(picture), ToolCallPart("t", {"kind": "binary", "media_type": "x", "data": "YQ=="}, "c")),
+        ModelRequest(
+            parts=[ToolReturnPart("t", {"a": [picture, address], "odd": odd}, tool_call_id="c", timestamp=AT)]
+        ),
+    ]
+    document = dump_messages(conversation, has_media=True)
+    assert blobs_of(document) == ["ab" * 32]
+    assert b"iVBORw" not in document
+    blobs = {"ab" * 32: stored}
+    loaded = load_messages([document], blobs)
+    assert load_messages([dump_messages(loaded, has_media=True)], blobs) == loaded
+    request, response, result = loaded
+    (_, shown, _) = cast("Any", request.parts[0]).content
+    assert (shown.data, shown.identifier, cast("Any", response.parts[0]).content.data) == (stored, "cat", stored)
+    assert cast("ToolCallPart", response.parts[1]).args == {"kind": "binary", "media_type": "x", "data": "YQ=="}
+    content = cast("Any", result.parts[0]).content
+    assert (content["a"][0].data, content["a"][1], content["odd"]) == (stored, address, odd)
+
+
+def test_a_history_read_without_its_blobs_still_refers_to_them():
+    picture = BinaryContent(StoredBytes.of("ab" * 32, b"\x89PNG"), media_type="image/png")
+    document = dump_messages([ModelRequest(parts=[UserPromptPart([picture], timestamp=AT)])], has_media=True)
+    loaded = load_messages([document])
+    assert dump_messages(loaded, has_media=True) == document
+    assert "images" not in wire_messages(loaded)[0]
 
 
 def test_text_and_reasoning_are_those_of_the_model_in_order():

@@ -43,6 +43,7 @@ from pydantic_ai.usage import UsageLimits
 
 from serai.components.agent_answer import AgentAnswer
 from serai.components.agent_events import AgentEvents, LoggedEvents, tool_call
+from serai.components.blob_references import blobs_of
 from serai.components.deps import RunDeps, current_tool_call
 from serai.components.durability import MODEL_ID, Body, current_execution
 from serai.components.journalled import (
@@ -53,11 +54,12 @@ from serai.components.journalled import (
     problem_of,
     text_of_result,
 )
-from serai.components.media import RunMedia, blobs_of, media_of, prompt_of, shown_items
+from serai.components.media import prompt_of, shown_items
 from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of, wire_usage
 from serai.components.output_schema import content_type_of, output_type_of
 from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
+from serai.components.run_media import RunMedia, media_of
 from serai.components.segments import Earlier
 from serai.components.session_state import TrackedState
 from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart
 
-from serai.components.media import media_of, resolve
+from serai.components.blob_references import resolve
+from serai.components.run_media import media_of
 from serai.domain.json_text import dump_json
 
 _response = TypeAdapter(ModelResponse)

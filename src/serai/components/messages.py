@@ -25,7 +25,8 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.usage import RequestUsage
 
-from serai.components.media import StoredBytes, blobs_of, refer, resolve, wire_media
+from serai.components.blob_references import StoredBytes, blobs_of, refer, resolve
+from serai.components.media import wire_media
 from serai.domain.json_text import dump_json, load_json
 
 CUT_OFF: Final = "The run was cancelled before this call ended."

@@ -11,7 +11,8 @@ from pydantic_ai import DeferredToolResults
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
-from serai.components.media import MediaItem, StoredBytes, blobs_of
+from serai.components.blob_references import StoredBytes, blobs_of
+from serai.components.media import MediaItem
 from serai.components.messages import load_messages
 from serai.components.pauses import deferred_results
 from serai.domain.json_text import load_json

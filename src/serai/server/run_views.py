@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from serai.components.media import StoredBytes, blobs_of, show_bytes
+from serai.components.blob_references import StoredBytes, blobs_of
+from serai.components.media import show_bytes
 from serai.components.messages import load_messages, wire_messages
 from serai.components.run_input import load_run_input
 from serai.domain.json_text import dump_json, load_json
