@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
-from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, UserPromptPart
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai import Agent, RunContext
+from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent, UserPromptPart
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+from pydantic_ai.settings import ModelSettings
 
 from serai import AgentOS
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
@@ -35,15 +40,57 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-async def keep_pace(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str]:
-    """Yield as many chunks as the message says, each with the time at which it is due; lateness does not add up."""
-    question = messages[-1].parts[-1]
-    assert isinstance(question, UserPromptPart)
-    began = time.time()
-    for number in range(int(str(question.content))):
-        due = began + number / CHUNKS_PER_S
-        await asyncio.sleep(max(0.0, due - time.time()))
-        yield f"{due:.4f} "
+class PacedModel(ScriptedModel):
+    """Says as many chunks as the message asks for, each the time at which it was due; lateness does not add up."""
+
+    def __init__(self) -> None:
+        super().__init__([ANSWER], model_name="paced")
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,  # noqa: ARG002 - the signature is pydantic-ai's
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,  # noqa: ARG002
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Stream the chunks."""
+        question = messages[-1].parts[-1]
+        assert isinstance(question, UserPromptPart)
+        yield _PacedStream(model_request_parameters, chunks=int(str(question.content)))
+
+
+@dataclass
+class _PacedStream(StreamedResponse):
+    chunks: int = 0
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
+
+    async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        began = time.time()
+        for number in range(self.chunks):
+            due = began + number / CHUNKS_PER_S
+            await asyncio.sleep(max(0.0, due - time.time()))
+            for event in self._parts_manager.handle_text_delta(vendor_part_id="text", content=f"{due:.4f} "):
+                yield event
+
+    async def close_stream(self) -> None:
+        """Do nothing: there is no connection."""
+
+    @property
+    def model_name(self) -> str:
+        return "paced"
+
+    @property
+    def provider_name(self) -> str:
+        return "benchmarks"
+
+    @property
+    def provider_url(self) -> None:
+        return None
+
+    @property
+    def timestamp(self) -> datetime:
+        return self.created_at
 
 
 agent_os = AgentOS(
@@ -51,6 +98,6 @@ agent_os = AgentOS(
     agents=[
         Agent(ScriptedModel(answer), name="instant"),
         Agent(ScriptedModel(call_then_answer), name="tooled", tools=[add]),
-        Agent(FunctionModel(stream_function=keep_pace), name="paced"),
+        Agent(PacedModel(), name="paced"),
     ],
 )
