@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
 import re
 import shlex
 import signal
@@ -116,6 +118,21 @@ def test_a_paused_run_goes_on_by_the_command_it_offers(folder):
         assert "· paused, and continued" in followed.stdout
         as_json = command("runs", "follow", "careful-agent", run_id, "--json", "--after", "3", url=url)
         assert next(json.loads(line)["event_index"] for line in as_json.stdout.splitlines()) == 4
+
+
+def test_a_terminal_is_asked_what_a_paused_run_waits_for(folder):
+    with serve(folder) as node:
+        url = node.wait_until_listening()
+        run = json.loads(ask("careful-agent", "Delete my notes", "--json", "--no-stream", url=url).stdout)
+        typed, terminal = pty.openpty()
+        os.write(typed, b"n\nnot today\n")
+        line = [sys.executable, "-m", "serai", "runs", "continue", "careful-agent", run["run_id"], "--url", url]
+        done = subprocess.run(line, stdin=terminal, capture_output=True, text=True, timeout=60, check=False)
+        os.close(typed)
+        os.close(terminal)
+        assert done.returncode == 0, done.stderr
+        assert "delete_notes()" in done.stdout
+        assert "Then I leave your notes as they are. (not today)" in done.stdout
 
 
 def test_the_caller_executes_a_tool_and_cancels_from_the_terminal(folder, tmp_path):

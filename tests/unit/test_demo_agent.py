@@ -83,7 +83,7 @@ async def test_the_careful_agent_deletes_nothing_after_a_no():
     answers = DeferredToolResults(approvals={asked.approvals[0].tool_call_id: ToolDenied("I need them.")})
     deps = SimpleNamespace(session_state=state)
     result = await agent.run(message_history=messages, deferred_tool_results=answers, deps=deps)
-    assert "I need them." in result.output
+    assert result.output.startswith("Then I leave your notes as they are. (I need them.)")
     assert state == {"notes": ["buy milk"]}
 
 

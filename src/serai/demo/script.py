@@ -85,6 +85,8 @@ def _choose_tools(message: str) -> list[ToolCall]:
 
 
 def _phrase(result: ToolResult, message: str) -> str:
+    if result.outcome == "denied":
+        return f"Then I leave your notes as they are. ({result.content})"
     if result.outcome != "success":
         return f"The tool {result.name} could not help: {result.content}"
     if result.name == "calculate":
