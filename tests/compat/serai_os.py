@@ -36,8 +36,9 @@ def call_the_broken_tool_once(asked: Asked) -> Turn | str:
     return Turn(tools=[ToolCall("explode")]) if asked.step == 0 else "The tool failed."
 
 
-def report(asked: Asked) -> str:
-    return f"Report: {'; '.join(str(result.content) for result in asked.tool_results)}"
+def report(asked: Asked) -> Turn:
+    text = f"Report: {'; '.join(str(result.content) for result in asked.tool_results)}"
+    return Turn(text, delay_s=1.5 if "slowly" in asked.message else 0)
 
 
 DELETE = ToolCall("delete_file", {"path": "/tmp/x"})
@@ -59,7 +60,7 @@ PAUSES = {
 }
 
 
-def pause_first(asked: Asked) -> Turn | str:
+def pause_first(asked: Asked) -> Turn:
     turns = next(turns for word, turns in PAUSES.items() if word in asked.message)
     return turns[asked.step] if asked.step < len(turns) else report(asked)
 

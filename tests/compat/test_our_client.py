@@ -309,6 +309,12 @@ async def test_a_run_and_a_continuation_longer_than_the_timeout_are_waited_for(k
     assert run.content == "Echo: take your time"
     events = await events_of(client.run_agent_stream("slow-agent", "take your time"))
     assert events[-1].content == "Echo: take your time"
+    for proceed in (client.continue_agent_run, client.continue_agent_run_stream):
+        paused = await result_of(client.run_agent("pause-agent", "delete slowly"))
+        paused.active_requirements[0].confirm()
+        answer = proceed("pause-agent", paused.run_id, requirements=paused.requirements)
+        done = (await events_of(answer))[-1] if proceed == client.continue_agent_run_stream else await result_of(answer)
+        assert str(done.content).endswith("Report: deleted /tmp/x")
     await result_of(client.close())
 
 
