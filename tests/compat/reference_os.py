@@ -221,6 +221,7 @@ def main():
             **shared,
         ),
         Agent(id="media-agent", name="Media", model=Script(describe_media), **shared),
+        Agent(id="shape-agent", name="Shape", model=Script(lambda _messages: '{"value": 4}'), **shared),
         Agent(id="talk-agent", name="Talk", model=Script(talk, chunk_delay_s=0.05), **shared),
         Agent(id="nap-agent", name="Nap", model=Script(nap_first), tools=[nap], **shared),
     ]

@@ -120,6 +120,14 @@ async def nap() -> str:
 pausing = Agent(
     ScriptedModel(pause_first), name="pause-agent", tools=[delete_file, send_mail, run_command, serai.ask_user]
 )
+
+
+def answer_four(asked: Asked) -> Turn | str:
+    """Say 4 in the form that is asked for."""
+    return Turn(tools=[ToolCall(asked.tools[0], {"value": 4})]) if asked.tools else '{"value": 4}'
+
+
+shaped = Agent(ScriptedModel(answer_four), name="shape-agent")
 media = Agent(ScriptedModel(describe_media), name="media-agent")
 talking = Agent(ScriptedModel(talk), name="talk-agent")
 napping = Agent(
@@ -146,5 +154,6 @@ def explode() -> str:
 
 
 agent_os = AgentOS(
-    name="compat", agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping, media]
+    name="compat",
+    agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping, media, shaped],
 )

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from serai.client import AgentOSClient, SyncAgentOSClient
 from serai.exceptions import RemoteServerUnavailableError
@@ -169,6 +170,17 @@ async def test_media_of_any_kind(caller: Caller, tmp_path: Path) -> None:
     assert [image.content for image in run.input.images or ()] == [picture.read_bytes(), None]
     assert [file.content for file in run.input.files or ()] == [b"a plain note"]
     assert (await caller.stream("media-agent", "look", **media))[-1].content == seen
+
+
+class Four(BaseModel):
+    value: int
+
+
+@BOTH
+@SERVERS
+async def test_an_answer_of_a_shape(caller: Caller) -> None:
+    run = await caller.run("shape-agent", "what is 2 + 2?", output_schema=Four)
+    assert (run.content, run.content_type) == ({"value": 4}, "Four")
 
 
 @BOTH

@@ -1,4 +1,4 @@
-"""What the published ``AgentOSClient`` of agno must be able to send with a run: images, sounds, films and files.
+"""What the published ``AgentOSClient`` of agno must be able to send with a run: images, sounds, films, files, schemas.
 
 Runs in the locked environments of agno 3 and agno 2; the agents are those of serai_os.py.
 """
@@ -106,6 +106,15 @@ async def media_of_a_wrong_form_are_422(target):
     for field in ("images", "audio", "videos", "input_files"):
         answer = await posted(target, RUNS, **{"message": "look", "stream": "false", field: "{"})
         equal(answer.status_code, 422)
+
+
+@check
+async def an_answer_has_the_shape_of_the_schema(target):
+    schema = {"title": "Four", "type": "object", "properties": {"value": {"type": "integer"}}, "required": ["value"]}
+    run = await AgentOSClient(target.base_url).run_agent("shape-agent", "what is 2 + 2?", output_schema=schema)
+    equal((run.content, run.content_type), ({"value": 4}, "Four"))
+    events = await streamed(AgentOSClient(target.base_url), "shape-agent", "what is 2 + 2?", output_schema=schema)
+    equal((events[-1].event, events[-1].content), ("RunCompleted", {"value": 4}))
 
 
 @check
