@@ -8,7 +8,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
-from pydantic_ai import Agent, ToolReturn
+from pydantic_ai import Agent, Tool, ToolReturn
 from pydantic_ai.messages import (
     BinaryContent,
     FilePart,
@@ -99,7 +99,12 @@ def _viewer() -> Agent[None, str]:
     return Agent(ScriptedModel(answer), name="viewer", tools=[delete_file, draw, camera, nested])
 
 
-def _waiter(gate: asyncio.Event) -> Agent[None, str]:
+def draw_in(colour: str = "red") -> BinaryContent:
+    """Draw a picture in a colour."""
+    raise AssertionError(f"it was drawn already, and not in {colour}")
+
+
+def _waiter(gate: asyncio.Event, paint: Callable[..., BinaryContent]) -> Agent[None, str]:
     """Return an agent that draws, waits for the gate, and looks at what was drawn."""
 
     def answer(asked: Asked) -> Turn:
@@ -109,7 +114,7 @@ def _waiter(gate: asyncio.Event) -> Agent[None, str]:
             return Turn(tools=[ToolCall("draw", {}, id="p1")])
         return Turn(["seen ", look(asked.messages)], gate=gate.wait, gate_after=1)
 
-    return Agent(ScriptedModel(answer), name="waiter", tools=[draw])
+    return Agent(ScriptedModel(answer), name="waiter", tools=[Tool(paint, name="draw")])
 
 
 def _painter() -> Agent[None, str]:
@@ -458,24 +463,31 @@ async def begin_waiting(client: httpx.AsyncClient) -> str:
 
 
 @asynccontextmanager
-async def node(database_url: str, gate: asyncio.Event) -> AsyncIterator[httpx.AsyncClient]:
+async def node(
+    database_url: str, gate: asyncio.Event, paint: Callable[..., BinaryContent] = draw
+) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(database_url=SecretStr(database_url), drain_s=0)
-    os = AgentOS(agents=[_waiter(gate)], settings=settings)
+    os = AgentOS(agents=[_waiter(gate, paint)], settings=settings)
     async with serving(os.app) as url, httpx.AsyncClient(base_url=url, timeout=30) as connected:
         yield connected
 
 
-async def test_another_node_goes_on_with_the_media_of_finished_steps(database_url: str):
+@pytest.mark.parametrize("paint", [draw, draw_in], ids=["same code", "changed code"])
+async def test_another_node_goes_on_with_the_media_of_finished_steps(
+    database_url: str, paint: Callable[..., BinaryContent]
+):
     gate = asyncio.Event()
     async with node(database_url, gate) as first:
         run_id = await begin_waiting(first)
     gate.set()
-    async with node(database_url, gate) as second:
+    async with node(database_url, gate, paint) as second:
         events = (await second.get(f"/agents/waiter/runs/{run_id}/events")).text
         made = (await second.get(f"/agents/waiter/runs/{run_id}")).json()
     assert made["content"] == f"seen {seen('image/webp', WAV + PNG)} {seen('image/png', PNG)}"
     assert events.count('"event":"ToolCallStarted"') == 1
-    assert made["images"][0]["content"] == b64(PNG)
+    assert [item["content"] for item in made["images"]] == [b64(PNG)]
+    roles = [message["role"] for message in made["messages"] if "images" in message]
+    assert roles == (["user", "tool"] if paint is draw else ["user", "user"])
     await assert_nowhere_inline(database_url, PNG, WAV + PNG)
 
 

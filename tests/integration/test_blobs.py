@@ -47,3 +47,14 @@ async def test_a_project_sees_its_own_blobs_only(database: Database):
 @pytest.mark.parametrize("sha256", ["", "00", "00" * 32])
 async def test_an_unknown_hash_is_none(database: Database, sha256: str):
     assert await BlobStore(database).get("p", sha256) is None
+
+
+async def test_many_blobs_are_stored_and_read_together(database: Database):
+    blobs = BlobStore(database)
+    known = await blobs.put("p", Blob("image/png", b"cat"), user_id="ada")
+    other = hashlib.sha256(b"dog").hexdigest()
+    await blobs.put_all("p", {known: Blob("text/plain", b"cat"), other: Blob("text/plain", b"dog")}, user_id="bob")
+    assert await blobs.get_all("p", [known, other, "00" * 32]) == {known: b"cat", other: b"dog"}
+    assert await blobs.get_all("q", [known]) == {}
+    rows = await database.fetch("select user_id, media_type from blobs order by user_id")
+    assert [tuple(row) for row in rows] == [("ada", "image/png"), ("bob", "text/plain")]

@@ -308,6 +308,7 @@ def test_the_type_of_bytes_is_seen_in_them(name: str, data: bytes, media_type: s
         ("TestData", "text/plain", b"TestData"),
         ("TestData", "application/pdf", base64.b64decode("TestData")),
         ("Grüße", "text/markdown", "Grüße".encode()),
+        (base64.b64encode(b"Gr\xfc\xdfe" * 20).decode(), "text/csv", b"Gr\xfc\xdfe" * 20),
     ],
 )
 def test_content_is_base64_or_else_text(text: str, media_type: str | None, data: bytes):

@@ -76,7 +76,20 @@ class MediaItem(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def prompt_of(message: str, media: Sequence[MediaItem], blobs: Mapping[str, StoredBytes]) -> str | list[UserContent]:
     """Return what the model is asked: the text, and the media behind it."""
-    return [message, *(_content_of(item, blobs) for item in media)] if media else message
+    return [message, *(content_of(item, blobs) for item in media)] if media else message
+
+
+def content_of(item: MediaItem, blobs: Mapping[str, StoredBytes]) -> UserContent:
+    """Return a medium as the model is shown it; bytes that are not at hand are empty."""
+    detail = item.shown.get("detail")
+    vendor_metadata = {"detail": detail} if isinstance(detail, str) else None
+    if item.url is not None:
+        make = _URLS[item.kind]
+        return make(item.url, media_type=item.media_type, vendor_metadata=vendor_metadata)  # type: ignore[return-value]
+    sha256, media_type = item.sha256 or "", item.media_type or "application/octet-stream"
+    data = blobs.get(sha256) or StoredBytes.of(sha256)
+    content = BinaryContent(data, media_type=media_type, identifier=sha256[:6], vendor_metadata=vendor_metadata)
+    return BinaryContent.narrow_type(content)
 
 
 def shown_items(media: Iterable[MediaItem], *, audio: str = "audio") -> dict[str, Any]:
@@ -148,15 +161,3 @@ def _shown_type(kind: MediaKind, media_type: str | None) -> dict[str, str]:
     if media_type is None or (kind == "file" and media_type not in PUBLISHED_FILE_TYPES):
         return {}
     return {"mime_type": media_type}
-
-
-def _content_of(item: MediaItem, blobs: Mapping[str, StoredBytes]) -> UserContent:
-    detail = item.shown.get("detail")
-    vendor_metadata = {"detail": detail} if isinstance(detail, str) else None
-    if item.url is not None:
-        make = _URLS[item.kind]
-        return make(item.url, media_type=item.media_type, vendor_metadata=vendor_metadata)  # type: ignore[return-value]
-    sha256, media_type = item.sha256 or "", item.media_type or "application/octet-stream"
-    data = blobs.get(sha256) or StoredBytes.of(sha256)
-    content = BinaryContent(data, media_type=media_type, identifier=sha256[:6], vendor_metadata=vendor_metadata)
-    return BinaryContent.narrow_type(content)

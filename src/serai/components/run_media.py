@@ -6,11 +6,18 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from pydantic_ai.messages import FilePart, ModelMessage, ModelResponse
+from pydantic_ai.messages import (
+    BinaryContent,
+    FilePart,
+    ModelMessage,
+    ModelRequestPart,
+    ModelResponsePart,
+    UserPromptPart,
+)
 
 from serai.components.blob_references import StoredBytes, find_media, resolve
 from serai.components.media import KINDS_OF_URLS, MediaItem, kind_of
@@ -86,17 +93,17 @@ class RunMedia:
             resolve(payload, hashes, self.blobs)
 
     async def fill(self, messages: Iterable[ModelMessage]) -> None:
-        """Fetch the files that the model made in messages read without their blobs."""
+        """Fetch the media of messages that were read without their blobs: files of the model, and prompts."""
         empty = [
-            (part, part.content.data.sha256)
+            (content, content.data.sha256)
             for message in messages
-            if isinstance(message, ModelResponse)
             for part in message.parts
-            if isinstance(part, FilePart) and isinstance(part.content.data, StoredBytes) and not part.content.data
+            for content in _contents_of(part)
+            if isinstance(content, BinaryContent) and isinstance(content.data, StoredBytes) and not content.data
         ]
         await self.fetch(sha256 for _, sha256 in empty)
-        for part, sha256 in empty:
-            part.content.data = self.blobs.get(sha256, part.content.data)
+        for content, sha256 in empty:
+            content.data = self.blobs.get(sha256, content.data)
 
 
 def media_of(step: Mapping[str, Any]) -> list[MediaItem]:
@@ -104,10 +111,16 @@ def media_of(step: Mapping[str, Any]) -> list[MediaItem]:
     return msgspec.convert(step["media"], list[MediaItem]) if "media" in step else []
 
 
+def _contents_of(part: ModelRequestPart | ModelResponsePart) -> Sequence[Any]:
+    if isinstance(part, FilePart):
+        return [part.content]
+    return part.content if isinstance(part, UserPromptPart) else ()
+
+
 def _read_bytes(text: str) -> StoredBytes | None:
-    """Return the bytes of a dumped medium, which pydantic writes as base64 for addresses."""
+    """Return the bytes of a dumped medium: base64 for addresses, its padding optional, as pydantic reads it."""
     try:
-        data = base64.b64decode(text.translate(_STANDARD), validate=True)
+        data = base64.b64decode(text.translate(_STANDARD) + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
     return StoredBytes.of(hashlib.sha256(data).hexdigest(), data)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolCallPart, ToolReturnPart, UserContent, UserPromptPart
 
 from serai.components.journalled import load_response
+from serai.components.media import content_of
+from serai.components.run_media import media_of
 from serai.components.steps import MODEL_STEP, TOOL_STEP, call_name
 from serai.engine.journal import Journal
 
@@ -42,7 +44,7 @@ def take_up(journal: Journal, *, turn: int, pending: Iterable[Mapping[str, Any]]
         None when a call that the run paused for was not made yet: then nothing has come after it either.
     """
     taken = TakenUp(turn)
-    returns = []
+    returns: list[ToolReturnPart | UserPromptPart] = []
     for tool in pending:
         text = tool["result"]
         if tool["confirmed"] or (tool["requires_user_input"] and tool["answered"]):
@@ -66,7 +68,7 @@ def take_up(journal: Journal, *, turn: int, pending: Iterable[Mapping[str, Any]]
         if done is None:
             return taken
         taken.tool_steps += done
-        returns = [_return_of(step["tool"]) for step in done]
+        returns = [*(_return_of(step["tool"]) for step in done), *_files_of(done)]
 
 
 def _done_calls(journal: Journal, turn: int, calls: Iterable[ToolCallPart]) -> list[dict[str, Any]] | None:
@@ -88,3 +90,11 @@ def _return_of(tool: Mapping[str, Any]) -> ToolReturnPart:
         tool_call_id=tool["tool_call_id"],
         outcome="failed" if tool["tool_call_error"] else "success",
     )
+
+
+def _files_of(steps: Iterable[Mapping[str, Any]]) -> list[UserPromptPart]:
+    """Return the media that tools made, which stand beside their results; the bytes are not fetched."""
+    contents: list[UserContent] = []
+    for item in (item for step in steps for item in media_of(step)):
+        contents += (f"This is file {item.shown.get('id')}:", content_of(item, {}))
+    return [UserPromptPart(contents)] if contents else []

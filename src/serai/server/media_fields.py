@@ -30,6 +30,7 @@ FIELDS: Final[Mapping[str, MediaKind]] = {
 METADATA_FIELD: Final = "files_metadata"
 MOST_METADATA_BYTES: Final = 8000
 MOST_TYPE_LENGTH: Final = 200
+LONGEST_WORD: Final = 100
 _PLACES: Final = ("url", "filepath", "content")
 _SHOWN: Final = (
     *("id", "format", "detail", "original_prompt", "revised_prompt", "alt_text", "sample_rate", "channels"),
@@ -144,12 +145,16 @@ def _said_type(item: dict[str, Any], loc: tuple[str, int]) -> str | None:
 
 
 def _read_content(text: str, media_type: str | None, loc: tuple[str, int]) -> bytes:
-    """Return the bytes of base64; published clients send a text file's text as it is, which may look like base64."""
+    """Return the bytes of base64; published clients send a text file's text as it is, which may look like base64.
+
+    A short word that does not decode to text is believed to be text itself.
+    """
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         data = None
-    if data is not None and not ((media_type or "").startswith("text/") and not is_text(data)):
+    is_text_file = (media_type or "").startswith("text/")
+    if data is not None and (not is_text_file or len(text) > LONGEST_WORD or is_text(data)):
         return data
     try:
         return text.encode()

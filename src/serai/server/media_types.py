@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -90,6 +91,7 @@ _BEGINNINGS: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"%PDF-", "application/pdf"),
     (0, b"PK\x03\x04", "application/zip"),
 )
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _DEFAULTS: Final[Mapping[MediaKind, str]] = {
     "image": "image/png",
     "audio": "audio/wav",
@@ -128,9 +130,9 @@ def clean_type(media_type: str) -> str:
 
 
 def is_text(data: bytes) -> bool:
-    """Return whether bytes are text."""
+    """Return whether bytes are text: UTF-8, and no control characters but blanks."""
     try:
         data.decode()
     except UnicodeDecodeError:
         return False
-    return b"\x00" not in data
+    return _CONTROL.search(data) is None
