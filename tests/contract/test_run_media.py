@@ -61,6 +61,8 @@ def look(messages: list[ModelMessage] | Any) -> str:
 
 
 def answer(asked: Asked) -> Turn:
+    if asked.step == 0 and "both" in asked.message:
+        return Turn(tools=[ToolCall("draw", {}, id="p1"), ToolCall("delete_file", {"path": "/x"}, id="d1")])
     if asked.step == 0 and "delete" in asked.message:
         return Turn("Hm. ", tools=[ToolCall("delete_file", {"path": "/x"}, id="d1")])
     if asked.step == 0 and "draw" in asked.message:
@@ -333,6 +335,15 @@ async def test_a_paused_run_goes_on_with_its_media(client: httpx.AsyncClient, da
     assert response.json()["content"] == f"Hm. {seen('image/png', PNG)}"
     assert response.json()["input"] == paused["input"]
     await assert_nowhere_inline(database_url, PNG)
+
+
+async def test_what_was_made_before_a_pause_is_listed_once_after_it(client: httpx.AsyncClient):
+    paused = await run(client, "both")
+    assert [item["content"] for item in paused["images"]] == [b64(PNG)]
+    answers = json.dumps([{"tool_call_id": "d1", "confirmed": True}])
+    response = await client.post(f"{RUNS}/{paused['run_id']}/continue", data={"tools": answers, "stream": "false"})
+    assert response.json()["content"] == seen("image/png", PNG)
+    assert response.json()["images"] == paused["images"]
 
 
 async def test_a_run_cancelled_in_its_pause_keeps_its_media(client: httpx.AsyncClient, database_url: str):
