@@ -29,12 +29,6 @@ from pydantic_ai.messages import (
     ModelRequest,
     ModelResponse,
     ModelResponseStreamEvent,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
     ToolCallPart,
     UserPromptPart,
 )
@@ -50,12 +44,12 @@ from serai.components.journalled import (
     answered_calls,
     is_deferral,
     json_value,
-    load_response,
     problem_of,
     text_of_result,
 )
 from serai.components.media import prompt_of, shown_items
-from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of, wire_usage
+from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of
+from serai.components.model_turn import ModelTurn
 from serai.components.output_schema import content_type_of, output_type_of
 from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
@@ -137,11 +131,7 @@ class AgentRun:
         self._answer = AgentAnswer(run.record, self.input, host, self._earlier)
         self._events = AgentEvents(run, agent_id=host.id, agent_name=host.name)
         self._logged = LoggedEvents(run.logged, turns_before=self._earlier.carried.turn)
-        self._request_started_at = 0.0
-        self._request_first_token_s: float | None = None
-        self._response: ModelResponse | None = None
-        self._text: list[str] = []
-        self._thinking: list[str] = []
+        self._turn_now = ModelTurn(self._events, self._logged, model=self._model, streams=self.input.stream)
         self._is_live = not run.logged
         self._messages: list[ModelMessage] = []
         self._history: list[ModelMessage] = []
@@ -185,19 +175,14 @@ class AgentRun:
     def cancel(self) -> Outcome:
         """Return the outcome of a cancelled run: what was said so far, and a history whose calls are all closed."""
         self._state.settle()
-        if not self.input.stream and (self._text or self._thinking):
-            self._events.emit_text("".join(self._text), reasoning="".join(self._thinking))
+        self._turn_now.say_rest()
         content = self._said()
         last = self._events.members("RunCancelled", content=content, reason=f"Run {self.run.record.id} was cancelled")
         outcome = self._end(RunStatus.CANCELLED, content=content, content_type="str", last=last)
         outcome.output["cancellation_stage"] = "EXECUTING"
         messages = [*self._earlier.messages, *self._messages[len(self._history) :]]
-        if self._text or self._thinking:
-            parts: list[TextPart | ThinkingPart] = [
-                ThinkingPart("".join(self._thinking)),
-                TextPart("".join(self._text)),
-            ]
-            messages.append(ModelResponse([part for part in parts if part.content], model_name=self._host.model_name))
+        if (unfinished := self._turn_now.unfinished()) is not None:
+            messages.append(unfinished)
         if any(isinstance(message, ModelResponse) for message in messages):  # else there is nothing to go on from
             outcome.messages = self._dump(close_calls(messages))
         return outcome
@@ -206,7 +191,8 @@ class AgentRun:
         """Do a model request as a step: started, heard, completed and journalled together."""
 
         async def ask() -> dict[str, Any]:
-            self._open_request()
+            self._is_live = True
+            self._turn_now.open()
             try:
                 payload = await body()
             except BaseException as error:
@@ -215,12 +201,11 @@ class AgentRun:
                     raise
                 raise RuntimeError(f"the model's code raised {type(error).__name__}: {describe(error)}") from error
             step = {"response": payload, **await self.media.keep(payload)}
-            return {**step, **self._close_request(step)}
+            return {**step, **self._turn_now.close(step)}
 
         self._turn += 1
         step = await self.run.journal.run(MODEL_STEP, str(self._turn), given=answered_calls(messages), body=ask)
-        self._text.clear()
-        self._thinking.clear()
+        self._turn_now.forget()
         self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
         await self._take_media(step, step["response"])
         return step["response"]
@@ -268,22 +253,12 @@ class AgentRun:
         return await self.run.journal.run(operation, str(self._next_ordinal(operation)), given=None, body=body)
 
     def hear(self, event: ModelResponseStreamEvent) -> None:
-        """Take what the model says, as it says it: to followers at once, or in one piece when nobody streams."""
-        match event:
-            case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                self._say(text, "")
-            case PartStartEvent(part=ThinkingPart(content=text)):
-                self._say("", text)
-            case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))):
-                self._say("", text)
-            case PartStartEvent():
-                self._mark_first_token()
-            case _:
-                return
+        """Take what the model says, as it says it."""
+        self._turn_now.hear(event)
 
     def hear_all(self, response: ModelResponse) -> None:
-        """Keep the model's whole response until its request is closed."""
-        self._response = response
+        """Take the model's whole response."""
+        self._turn_now.response = response
 
     async def _load(self) -> None:
         asked = self.input.history_runs
@@ -375,52 +350,6 @@ class AgentRun:
             return True
 
         await journal.run(BEGUN_STEP, name, given=call.tool_name, body=begin)
-
-    def _open_request(self) -> None:
-        self._is_live = True
-        self._text.clear()
-        self._thinking.clear()
-        self._request_started_at = time.perf_counter()
-        self._request_first_token_s = None
-        self._response = None
-        cut_off, self._logged.open_request = self._logged.open_request, None
-        if cut_off is None:
-            self._events.emit("ModelRequestStarted", **self._model)
-        elif cut_off <= self._logged.last_seq:
-            # Some of this request's answer was delivered before the node died: followers drop it from there on.
-            self._events.emit("CustomEvent", name="step_restarted", from_index=cut_off)
-
-    def _close_request(self, step: dict[str, Any]) -> dict[str, Any]:
-        response = self._response or load_response(step)
-        usage = wire_usage(response.usage)
-        if not self.input.stream or not (self._text or self._thinking):
-            text, thinking = text_of([response]), thinking_of([response])
-            if text or thinking:
-                self._mark_first_token()
-                self._events.emit_text(text, reasoning=thinking)
-        self._events.emit(
-            "ModelRequestCompleted",
-            **self._model,
-            **{"reasoning_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, **usage},
-            time_to_first_token=self._request_first_token_s,
-        )
-        return {"usage": usage, "first_token_s": self._request_first_token_s}
-
-    def _say(self, text: str, thinking: str) -> None:
-        if not text and not thinking:
-            return
-        self._mark_first_token()
-        if text:
-            self._text.append(text)
-        else:
-            self._thinking.append(thinking)
-        if self.input.stream:
-            self._events.emit_text(text, reasoning=thinking)
-        faults.reach("in_model_call", str(len(self._text)))
-
-    def _mark_first_token(self) -> None:
-        if self._request_first_token_s is None:
-            self._request_first_token_s = round(time.perf_counter() - self._request_started_at, 6)
 
     async def _call_tool(self, name: str, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
         self._is_live = True
@@ -514,7 +443,7 @@ class AgentRun:
         before = text_of(self._earlier.messages)
         if not self._is_live:  # taken over, and not yet where it was
             return before + self._logged.text
-        return before + text_of(self._messages[len(self._history) :]) + "".join(self._text)
+        return before + text_of(self._messages[len(self._history) :]) + self._turn_now.text
 
     def _end(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
         changes, removals = self._state.since_load()
