@@ -155,6 +155,9 @@ async def _read(
 def _parse_fields(fields: Sequence[str] | None) -> dict[str, Path] | None:
     if fields is None:
         return None
+    if len(fields) > MOST_COLUMNS:
+        msg = f"more than {MOST_COLUMNS} columns: name fewer"
+        raise InvalidFieldError.of(("body", "fields"), msg, kind="too_many_columns")
     paths = {}
     for index, text in enumerate(fields):
         try:
