@@ -11,6 +11,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from serai.errors import RetryLaterError
+from serai.records.export import Export
+from serai.records.place import Place
+from serai.records.queries import MOST_EXPORTS, RecordQueries
+from serai.storage.connection import Database
 from tests.hosting import RecordsRuntime, http_client, make_os, serving, shared_database
 from tests.postgres import PostgresServer
 
@@ -116,3 +121,18 @@ async def test_a_long_list_reads_a_large_payload_once(api: httpx.AsyncClient):
     async with asyncio.timeout(10):
         body = {"deployment_name": "d", "filter": wanted, "page_size": 0, "include_total": True}
         assert (await api.post("/:search", json=body)).json()["total_size"] == 1
+
+
+async def test_exports_that_nobody_reads_leave_connections_to_others(api: httpx.AsyncClient, shared_url: str):
+    body = {"deployment_name": "d", "items": [{"data": {}}] * 2}
+    project = (await api.post("/:batch", json=body)).json()["items"][0]["project_id"]
+    queries = RecordQueries(Database(shared_url))
+    question = Export(place=Place(project_id=project, deployment_name="d", collection="default"))
+    exports = [await queries.export(question) for _ in range(MOST_EXPORTS)]
+    for pieces in exports:
+        await anext(pieces)
+    with pytest.raises(RetryLaterError):
+        await queries.export(question)
+    for pieces in exports:
+        await pieces.aclose()
+    assert len([piece async for piece in await queries.export(question)]) == 2
