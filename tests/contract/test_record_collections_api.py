@@ -176,6 +176,10 @@ async def test_pages_follow_each_other_without_gaps(api: httpx.AsyncClient):
         assert len(whole) == len(names) * (1 if scope else 2)
 
 
+async def test_a_page_may_be_asked_to_be_of_any_size(api: httpx.AsyncClient):
+    assert (await api.get("/:collections", params={"page_size": "9" * 30})).json()["items"] == []
+
+
 async def test_a_page_of_none_is_empty(api: httpx.AsyncClient):
     await store(api, {})
     assert (await api.get("/:collections?page_size=0")).json() == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Literal
 import asyncpg
 import msgspec
 
-from serai.errors import InvalidFieldError
+from serai.errors import InvalidFieldError, RetryLaterError
 from serai.records.arguments import Arguments
 from serai.records.fields import PayloadFields
 from serai.records.filters import Filter, compile_filter, parse_filter
@@ -62,15 +63,16 @@ _OWN = {"id": "id", "created_at": microseconds("created_at"), "updated_at": micr
 _string = msgspec.json.Decoder(str)
 
 
-async def export(database: Database, question: Export) -> AsyncGenerator[bytes, None]:
+async def export(database: Database, question: Export, room: asyncio.Semaphore) -> AsyncGenerator[bytes, None]:
     """Return the pieces of an export, all from one moment, when the first rows are there.
 
     A reader that takes nothing for a minute loses the rest.
 
     Raises:
         InvalidFieldError: the filter, the order or a field is not valid.
+        RetryLaterError: there is no room: each export has a connection of its own.
     """
-    pieces = _pieces(database.dsn, question)
+    pieces = _pieces(database.dsn, question, room)
     first = await anext(pieces, None)
 
     async def all_pieces() -> AsyncGenerator[bytes, None]:
@@ -85,11 +87,13 @@ async def export(database: Database, question: Export) -> AsyncGenerator[bytes, 
     return all_pieces()
 
 
-async def _pieces(dsn: str, question: Export) -> AsyncGenerator[bytes, None]:
+async def _pieces(dsn: str, question: Export, room: asyncio.Semaphore) -> AsyncGenerator[bytes, None]:
     terms = parse_filter(question.filter)
     items = parse_order(question.order_by)
     paths = _parse_fields(question.fields)
-    async with _one_moment(dsn) as connection:
+    if room.locked():
+        raise RetryLaterError("Too many exports are under way; try again in a moment.", retry_after_s=5)
+    async with room, _one_moment(dsn) as connection:
         if paths is None and question.format == "csv":
             paths = await _find_members(connection, question.place, terms)
         arguments = Arguments()
@@ -155,6 +159,9 @@ async def _read(
 def _parse_fields(fields: Sequence[str] | None) -> dict[str, Path] | None:
     if fields is None:
         return None
+    if len(fields) > MOST_COLUMNS:
+        msg = f"more than {MOST_COLUMNS} columns: name fewer"
+        raise InvalidFieldError.of(("body", "fields"), msg, kind="too_many_columns")
     paths = {}
     for index, text in enumerate(fields):
         try:

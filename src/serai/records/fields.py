@@ -11,6 +11,8 @@ from serai.records.arguments import Arguments
 from serai.records.paths import Path
 from serai.records.scalars import Scalar
 
+_MOST_SOUGHT = 100  # operands that are sought one by one
+
 
 class Lanes(NamedTuple):
     """SQL expressions of one field: PostgreSQL compares within one type only, and jsonb's own order is another.
@@ -70,6 +72,8 @@ class PayloadFields:
 
     def includes(self, path: Path, operands: Sequence[Scalar]) -> str:
         """Return the condition that a field is the same as one of the scalars, or is an array that holds one."""
+        if len(operands) > _MOST_SOUGHT:
+            return self._is_in(path, operands)
 
         def holds(names: Sequence[str]) -> str:
             documents = [_document(names, value) for o in operands for value in (o.json, f"[{o.json}]")]
@@ -77,6 +81,13 @@ class PayloadFields:
 
         condition = self._either(path, holds)
         return f"({condition} or {self._is_null(path)})" if any(o.type == "null" for o in operands) else condition
+
+    def _is_in(self, path: Path, operands: Sequence[Scalar]) -> str:
+        """Return the same by looking up the value: it reads a payload once, not for each operand, but no index."""
+        known = f"any({self._arguments.add([operand.json for operand in operands], 'jsonb[]')})"
+        value = f"coalesce({self.value(path)}, 'null')"
+        elements = f"jsonb_array_elements(case jsonb_typeof({value}) when 'array' then {value} end)"
+        return f"({value} = {known} or exists (select from {elements} as element where element = {known}))"
 
     def _is_null(self, path: Path) -> str:
         return f"coalesce({self.value(path)}, 'null') = 'null'"

@@ -18,6 +18,7 @@ from serai.records.paths import TIMESTAMPS, Path, PathError, parse_path
 from serai.records.payload import Location
 from serai.records.scalars import Instant, Scalar, read_instant, read_scalar
 
+MOST_FIELDS = 1000
 LISTS = ("includes", "excludes")
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 OPERATORS = ("eq", "ne", *COMPARISONS, *LISTS)
@@ -77,7 +78,10 @@ def compile_filter(terms: Filter, fields: Fields, arguments: Arguments) -> str:
 
 
 def _parse_terms(raw: bytes) -> Iterator[Term | TimeTerm]:
-    for name, operators in _decode_object(raw, _LOC).items():
+    members = _decode_object(raw, _LOC)
+    if len(members) > MOST_FIELDS:
+        raise InvalidFieldError.of(_LOC, f"more than {MOST_FIELDS} fields: ask for fewer", kind="too_long")
+    for name, operators in members.items():
         path = _parse_path(name)
         for operator, operand in _decode_object(operators, (*_LOC, name)).items():
             loc = (*_LOC, name, operator)
@@ -94,6 +98,8 @@ def _parse_terms(raw: bytes) -> Iterator[Term | TimeTerm]:
 def _decode_object(raw: msgspec.Raw | bytes, loc: Location) -> Mapping[str, msgspec.Raw]:
     try:
         return _members.decode(raw)
+    except UnicodeDecodeError as error:
+        raise InvalidFieldError.of(loc, "a name is not UTF-8", kind="json_invalid") from error
     except msgspec.MsgspecError as error:
         raise InvalidFieldError.of(loc, "Input should be a valid object", kind="dict_type") from error
 

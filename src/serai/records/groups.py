@@ -31,6 +31,8 @@ from serai.records.sources import (
 )
 from serai.storage.connection import Database
 
+MOST_PATHS = 100
+
 # What the records are grouped by. Fenced off: PostgreSQL would take each payload for a group of its own, and sort them.
 READ = "(select {read}, {times} from {table} where {condition} offset 0) as read"
 
@@ -265,6 +267,10 @@ def _shape(terms: Filter, order: Sequence[OrderItem], paths: Sequence[Path]) -> 
 
 
 def _parse_paths(group_by: Sequence[str]) -> tuple[Path, ...]:
+    if len(group_by) > MOST_PATHS:
+        raise InvalidFieldError.of(
+            ("body", "group_by"), f"more than {MOST_PATHS} paths: group by fewer", kind="too_long"
+        )
     paths: list[Path] = []
     for index, text in enumerate(group_by):
         loc: Location = ("body", "group_by", index)

@@ -11,6 +11,7 @@ from serai.records.paths import TIMESTAMPS, Path, PathError, parse_path
 from serai.records.payload import Location
 
 LOC: Location = ("body", "order_by")
+MOST_ITEMS = 100
 _SEGMENT = r'(?:"(?:[^"]|"")*"|[^".,\s][^.,\s]*)'
 _ITEM = re.compile(rf"\s*({_SEGMENT}(?:\.{_SEGMENT})*)(?:\s+(asc|desc))?\s*(,|\Z)", re.IGNORECASE)
 
@@ -63,19 +64,19 @@ def parse_order(text: str | None) -> tuple[OrderItem, ...]:
         return ()
     items: dict[tuple[str, ...], OrderItem] = {}
     position = 0
-    more = True
-    while more:
+    for _ in range(MOST_ITEMS):
         match = _ITEM.match(text, position)
         if match is None:
             rest = text[position:].strip()[:50]
             msg = f"not an order at {rest!r}: write paths, each with asc, desc or nothing, separated by commas"
             raise _malformed(text, msg)
         position = match.end()
-        more = match[3] == ","
         item = OrderItem(match[1], _parse_path(match[1], text), (match[2] or "").lower() == "desc")
         name = (item.text, "") if item.text in TIMESTAMPS else item.path.segments
         items.setdefault(name, item)
-    return tuple(items.values())
+        if not match[3]:
+            return tuple(items.values())
+    raise _malformed(text, f"more than {MOST_ITEMS} paths: order by fewer")
 
 
 def sort_keys(order: tuple[OrderItem, ...], fields: Fields) -> tuple[SortKey, ...]:

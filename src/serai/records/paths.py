@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _BARE = re.compile(r'[^".,\s]+')
 
 TIMESTAMPS = ("created_at", "updated_at")
+MOST_SEGMENTS = 1000
 
 
 class PathError(ValueError):
@@ -34,7 +35,8 @@ def parse_path(text: str) -> Path:
         text: bare or quoted segments joined by dots; an unquoted `data.` in front is optional.
 
     Raises:
-        PathError: a segment is empty, a quote is not closed, or something stands behind a closing quote.
+        PathError: a segment is empty, a quote is not closed, something stands behind a closing quote, or there are too
+            many segments.
     """
     if "\x00" in text:
         raise PathError("no member's name holds U+0000")
@@ -62,31 +64,34 @@ def _quote(segment: str, *, must: bool = False) -> str:
 
 def _split(text: str) -> list[str]:
     segments: list[str] = []
-    rest = text
+    position = 0
     while True:
-        segment, rest = _take_quoted(rest) if rest.startswith('"') else _take_bare(rest)
+        segment, position = (_take_quoted if text.startswith('"', position) else _take_bare)(text, position)
         segments.append(segment)
-        if not rest:
+        if len(segments) > MOST_SEGMENTS:
+            raise PathError(f"a path of more than {MOST_SEGMENTS} names leads deeper than any payload")
+        if position == len(text):
             return segments
-        if not rest.startswith("."):
+        if text[position] != ".":
             raise PathError(f"a dot must follow the closing quote in {text!r}")
-        rest = rest[1:]
+        position += 1
 
 
-def _take_bare(text: str) -> tuple[str, str]:
-    segment, dot, rest = text.partition(".")
-    if not segment:
+def _take_bare(text: str, start: int) -> tuple[str, int]:
+    end = text.find(".", start)
+    end = len(text) if end == -1 else end
+    if end == start:
         raise PathError("a path segment is empty")
-    return segment, dot + rest
+    return text[start:end], end
 
 
-def _take_quoted(text: str) -> tuple[str, str]:
-    end = 1
+def _take_quoted(text: str, start: int) -> tuple[str, int]:
+    end = start + 1
     while (end := text.find('"', end)) != -1:
         if text[end : end + 2] != '""':
-            segment = text[1:end].replace('""', '"')
+            segment = text[start + 1 : end].replace('""', '"')
             if not segment:
                 raise PathError("a path segment is empty")
-            return segment, text[end + 1 :]
+            return segment, end + 1
         end += 2
     raise PathError(f"a quote is not closed in {text!r}")

@@ -15,7 +15,8 @@ REFUSED = (asyncpg.DataError, asyncpg.StatementTooComplexError, asyncpg.ProgramL
 """What PostgreSQL says of a value that it cannot hold: U+0000, lone surrogates, absurd numbers, endless nesting."""
 
 _LONGEST_INTEGER = 4300  # digits; Python's own limit, beyond which its clients cannot read an answer
-_SUSPECT = re.compile(rb"[0-9][eE][+-]?[0-9]|[0-9]{309}")
+_MOST_SPELLED_OUT = 16 * 1024 * 1024  # bytes that exponents may add: 300 to each of a payload's many numbers
+_SUSPECT = re.compile(rb"[0-9][eE][+-]?[0-9]|(?<![0-9])[0-9]{309}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 _STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 
@@ -41,7 +42,7 @@ def value_text(raw: bytes, *, loc: Location) -> str:
     jsonb writes 1e23 as an integer, which is not the float it was: such numbers are spelled out with a fraction.
 
     Raises:
-        InvalidFieldError: it is not UTF-8, or has a number that no float can hold.
+        InvalidFieldError: it is not UTF-8, has a number that no float can hold, or would be too long.
     """
     try:
         text = raw.decode()
@@ -51,7 +52,18 @@ def value_text(raw: bytes, *, loc: Location) -> str:
         _check_escapes(text, loc)
     if _SUSPECT.search(raw) is None:
         return text
-    return _STRING_OR_NUMBER.sub(lambda match: _spell_out(match[0], loc), text)
+    room = len(text) + _MOST_SPELLED_OUT
+
+    def spell_out(match: re.Match[str]) -> str:
+        nonlocal room
+        token = _spell_out(match[0], loc)
+        room -= len(token)
+        if room < 0:
+            msg = f"its exponents written out take more than {_MOST_SPELLED_OUT} bytes: store such numbers as strings"
+            raise InvalidFieldError.of(loc, msg, kind="too_large")
+        return token
+
+    return _STRING_OR_NUMBER.sub(spell_out, text)
 
 
 def _check_escapes(text: str, loc: Location) -> None:

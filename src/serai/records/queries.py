@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import answer_once, request_key
 
 DELETE_TIMEOUT_S = 600
+MOST_EXPORTS = 16  # at a time
 _DROP_SLOTS = drop_slots("gone")
 
 # Remove the records that match.
@@ -36,6 +38,7 @@ class RecordQueries:
     def __init__(self, database: Database, planner: Planner | None = None) -> None:
         self._database = database
         self._planner = planner or PlainPlanner()
+        self._exports = asyncio.Semaphore(MOST_EXPORTS)
 
     async def search(self, question: Search) -> bytes:
         """Return one page of records.
@@ -60,9 +63,10 @@ class RecordQueries:
 
         Raises:
             InvalidFieldError: the filter, the order or a field is not valid.
+            RetryLaterError: too many exports are under way.
         """
         with _refusals():
-            return await export(self._database, question)
+            return await export(self._database, question, self._exports)
 
     async def delete(
         self,

@@ -28,7 +28,7 @@ from serai.server.routes.record_shapes import (
 )
 from serai.server.scope import check_name, project_of
 
-_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,100}", re.ASCII)
 
 
 async def get_collections(request: Request) -> Response:
