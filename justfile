@@ -38,3 +38,7 @@ docs:
 # the demo, or an OS of your own
 serve *arguments:
     uv run serai serve {{arguments}}
+
+# kill and freeze nodes at random for some minutes, and look at every trace they left
+chaos seconds="300":
+    uv run python -m tests.acceptance.chaos --seconds {{seconds}}
