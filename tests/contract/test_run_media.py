@@ -374,8 +374,11 @@ async def test_what_a_tool_returns_is_shown_to_the_model_and_listed(
         assert (wired["role"], wired["images"][0]["content"]) == (shown_in, b64(PNG))
     assert [(item["content"], item["mime_type"]) for item in made["images"]] == [(b64(PNG), "image/png")]
     events = (await client.get(f"{RUNS}/{made['run_id']}/events")).text
-    (completed,) = [json.loads(line[6:]) for line in events.splitlines() if '"event":"ToolCallCompleted"' in line]
-    assert [item["sha256"] for item in completed["images"]] == [digest(PNG)]
+    with_images = [json.loads(line[6:]) for line in events.splitlines() if '"images":' in line]
+    assert [event["event"] for event in with_images] == ["ToolCallCompleted", "RunCompleted"]
+    assert [event["images"] for event in with_images] == [made["images"]] * 2
+    resumed = await client.post(f"{RUNS}/{made['run_id']}/resume")
+    assert resumed.text.count(b64(PNG)) == 2
     await assert_nowhere_inline(database_url, PNG)
     assert (await run(client, "again", session_id=made["session_id"]))["content"] == made["content"]
 

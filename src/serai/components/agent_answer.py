@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic_ai.usage import RunUsage
 
-from serai.components.media import MediaItem, shown_items
+from serai.components.media import MediaItem, made_members, shown_items
 from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
@@ -119,12 +119,12 @@ class AgentAnswer:
             "metadata": self._given.metadata or None,
             "input": self._given.shown(),
             "created_at": int(record.created_at.timestamp()),
-            **self.made(),
+            **shown_items(self._media),
         }
 
     def made(self) -> dict[str, Any]:
-        """Return the media that the model and its tools made, as the run object lists them."""
-        return shown_items(self._media)
+        """Return the media that the model and its tools made, as an event lists them."""
+        return made_members(self._media)
 
     def carry(self, *, turn: int, run_usage: RunUsage) -> Carried:
         """Return what the next segment takes up."""

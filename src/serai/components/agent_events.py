@@ -59,7 +59,8 @@ class AgentEvents:
     def members(self, event: str, /, **members: Any) -> dict[str, Any]:
         """Return an event's members, for the one that ends the run; nulls are left out."""
         given = {key: value for key, value in members.items() if value is not None}
-        head = {"created_at": int(time.time()), "event": event}
+        refers = {"blobs": given.pop("blobs")} if "blobs" in given else {}
+        head = {**refers, "created_at": int(time.time()), "event": event}
         return {**head, **self._common, **given, "event_index": self._run.next_seq}
 
     def emit(self, event: str, /, **members: Any) -> None:

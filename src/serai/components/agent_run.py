@@ -47,7 +47,7 @@ from serai.components.journalled import (
     problem_of,
     text_of_result,
 )
-from serai.components.media import prompt_of, shown_items
+from serai.components.media import made_members, prompt_of
 from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of
 from serai.components.model_turn import ModelTurn
 from serai.components.output_schema import content_type_of, output_type_of
@@ -380,7 +380,7 @@ class AgentRun:
         tool["result"] = problem if problem is not None else text_of_result(result)
         if tool["confirmed"]:
             tool["requires_confirmation"] = False
-        self._events.emit_tool_completed(tool, error=problem, **shown_items(media_of(media)))
+        self._events.emit_tool_completed(tool, error=problem, **made_members(media_of(media)))
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
 
     def _complete(self, result: AgentRunResult[Any]) -> Outcome:

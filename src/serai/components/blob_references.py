@@ -13,7 +13,8 @@ import msgspec
 FILE_KINDS: Final = frozenset({"binary", "image-url", "audio-url", "video-url", "document-url"})
 """What pydantic-ai calls media in what it dumps."""
 
-_FIRST_MEMBER: Final = b'{"blobs":'
+FIRST_MEMBER: Final = b'{"blobs":'
+"""What a document that refers to blobs begins with."""
 
 
 class StoredBytes(bytes):
@@ -31,9 +32,9 @@ class StoredBytes(bytes):
 
 def blobs_of(document: bytes | None) -> list[str]:
     """Return the hashes of the blobs that a stored document refers to; O(1) for one without."""
-    if document is None or not document.startswith(_FIRST_MEMBER):
+    if document is None or not document.startswith(FIRST_MEMBER):
         return []
-    hashes: list[str] = msgspec.json.decode(document[len(_FIRST_MEMBER) : document.index(b"]") + 1])
+    hashes: list[str] = msgspec.json.decode(document[len(FIRST_MEMBER) : document.index(b"]") + 1])
     return hashes
 
 

@@ -18,6 +18,7 @@ from pydantic_ai.messages import (
 )
 
 from serai.components.blob_references import StoredBytes
+from serai.domain.json_text import dump_json, load_json
 
 MediaKind = Literal["image", "audio", "video", "file"]
 
@@ -34,19 +35,13 @@ KINDS_OF_URLS: Final[Mapping[str, MediaKind]] = {
 
 PUBLISHED_FILE_TYPES: Final = frozenset(
     {
-        *(
-            f"text/{name}"
-            for name in ("javascript", "x-python", "plain", "html", "css", "markdown", "csv", "xml", "rtf")
-        ),
-        *(f"application/{name}" for name in ("pdf", "json", "x-javascript", "x-python", "msword", "zip")),
-        *(f"application/vnd.ms-{name}" for name in ("powerpoint", "excel", "outlook")),
+        *("text/javascript", "text/x-python", "text/plain", "text/html", "text/css", "text/markdown", "text/csv"),
+        *("text/xml", "text/rtf", "application/pdf", "application/json"),
+        *("application/x-javascript", "application/x-python"),
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "message/rfc822",
     }
 )
-"""The types a file may have for published clients, which raise at any other."""
+"""The types a file may have for all published clients, which raise at any other."""
 
 _URLS: Final[Mapping[MediaKind, type[FileUrl]]] = {
     "image": ImageUrl,
@@ -108,8 +103,22 @@ def shown_items(media: Iterable[MediaItem], *, audio: str = "audio") -> dict[str
     return lists
 
 
+def made_members(media: Sequence[MediaItem]) -> dict[str, Any]:
+    """Return media as an event lists them, and first the blobs that it refers to."""
+    hashes = [item.sha256 for item in media if item.sha256 is not None]
+    return {**({"blobs": hashes} if hashes else {}), **shown_items(media)}
+
+
+def with_bytes(document: bytes, blobs: Mapping[str, bytes]) -> bytes:
+    """Return a stored run object or event that refers to blobs as published clients read it."""
+    members = load_json(document)
+    del members["blobs"]
+    show_bytes(members, blobs)
+    return dump_json(members)
+
+
 def show_bytes(run: Mapping[str, Any], blobs: Mapping[str, bytes]) -> None:
-    """Lay the bytes of a run object's media beside their references, as published clients read them."""
+    """Lay the bytes of a run object's media beside their references."""
     for holder in (run, run.get("input") or {}):
         for item in (item for name in (*NAMES.values(), "audios") for item in holder.get(name) or ()):
             if (data := blobs.get(item.get("sha256", ""))) is not None:

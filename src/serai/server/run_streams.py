@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
+from serai.components.blob_references import FIRST_MEMBER, blobs_of
+from serai.components.media import with_bytes
 from serai.domain.json_text import dump_json
 from serai.domain.run_state import LAST_EVENTS
 from serai.domain.runs import Event, RunRecord
 from serai.engine.engine import Engine
 from serai.engine.event_log import Follower
 from serai.server.sse import frame
+from serai.storage.blobs import BlobStore
 
 _CONTENT_EVENTS: Final = frozenset({"RunContent", "CustomEvent"})
 
 
-async def follow(follower: Follower, *, is_content_only: bool = False) -> AsyncIterator[bytes]:
+async def follow(follower: Follower, *, blobs: BlobStore, is_content_only: bool = False) -> AsyncIterator[bytes]:
     """Yield a run's frames until it rests; the follower is closed at the end.
 
     Args:
         follower: where from.
+        blobs: where the bytes of its media lie.
         is_content_only: only what the model says, and how the run ends.
     """
     shown = _CONTENT_EVENTS | LAST_EVENTS[follower.record.kind] if is_content_only else None
     try:
         async for events in follower.batches():
-            yield b"".join(_frame(event) for event in events if shown is None or event.name in shown)
+            wanted = events if shown is None else [event for event in events if event.name in shown]
+            yield await _frames(wanted, follower.record, blobs)
     finally:
         follower.close()
 
@@ -44,7 +50,7 @@ async def resume(engine: Engine, record: RunRecord, *, after: int) -> AsyncItera
     if record.status.is_at_rest:
         text = f"The run rests; {len(missed)} events follow."
         yield control_frame("replay", record.id, status=status, total_events=len(missed), message=text)
-        yield b"".join(map(_frame, missed))
+        yield await _frames(missed, record, engine.blobs)
         return
     if missed:
         yield control_frame(
@@ -55,10 +61,10 @@ async def resume(engine: Engine, record: RunRecord, *, after: int) -> AsyncItera
             current_event_count=count,
             message=f"{len(missed)} missed events follow.",
         )
-        yield b"".join(map(_frame, missed))
+        yield await _frames(missed, record, engine.blobs)
     text = "Events follow as they come."
     yield control_frame("subscribed", record.id, status=status, current_event_count=count, message=text)
-    async for frames in follow(engine.follow(record, after=count - 1)):
+    async for frames in follow(engine.follow(record, after=count - 1), blobs=engine.blobs):
         yield frames
 
 
@@ -68,5 +74,13 @@ def control_frame(name: str, run_id: str, **members: object) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
-def _frame(event: Event) -> bytes:
-    return frame(event.name, event.data, event.seq)
+async def _frames(events: Iterable[Event], record: RunRecord, blobs: BlobStore) -> bytes:
+    """Return events as they go over the wire; those with media get the bytes that they refer to."""
+    frames = []
+    for event in events:
+        data = event.data
+        if data.startswith(FIRST_MEMBER):
+            found = await blobs.get_all(record.project_id, blobs_of(data))
+            data = await asyncio.to_thread(with_bytes, data, found)
+        frames.append(frame(event.name, data, event.seq))
+    return b"".join(frames)

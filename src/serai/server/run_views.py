@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serai.components.blob_references import StoredBytes, blobs_of
-from serai.components.media import show_bytes
+from serai.components.media import with_bytes
 from serai.components.messages import load_messages, wire_messages
 from serai.components.run_input import load_run_input
 from serai.domain.json_text import dump_json, load_json
@@ -47,10 +47,7 @@ def run_object(record: RunRecord, answer: Answer, *, name: str, blobs: Mapping[s
     messages = [] if answer.messages is None else wire_messages(load_messages([answer.messages], stored))
     output = answer.output
     if blobs_of(output):
-        members = load_json(output)
-        del members["blobs"]
-        show_bytes(members, stored)
-        output = dump_json(members)
+        output = with_bytes(output, stored)
     return output[:-1] + b',"messages":' + dump_json(messages) + b"}"
 
 

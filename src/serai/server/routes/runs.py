@@ -133,7 +133,7 @@ async def follow_run(request: Request) -> Response:
     runtime = runtime_of(request)
     after = _after(request)
     record = await _find_run(request)
-    return _events(runtime, follow(runtime.engine.follow(record, after=after)))
+    return _events(runtime, follow(runtime.engine.follow(record, after=after), blobs=runtime.engine.blobs))
 
 
 async def resume_run(request: Request) -> Response:
@@ -157,7 +157,7 @@ async def _answer(
     response: Response
     if form.is_stream:
         follower = runtime.engine.follow(record, after=after, is_new=is_new)
-        response = _events(runtime, follow(follower, is_content_only=form.is_content_only))
+        response = _events(runtime, follow(follower, blobs=runtime.engine.blobs, is_content_only=form.is_content_only))
     elif form.is_background:
         pending = {"run_id": record.id, "session_id": record.session_id, "status": "PENDING"}
         response = _json(dump_json(pending), status=202)
