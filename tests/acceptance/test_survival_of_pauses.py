@@ -64,7 +64,7 @@ async def test_a_paused_run_goes_on_at_another_node_when_its_own_is_dead(cluster
     assert run["status"] == "PAUSED"
     doomed.kill()
     done = await proceed(survivor, "run-1", {"tool_call_id": "delete-1", "confirmed": True})
-    assert (done["status"], done["content"]) == ("COMPLETED", "Let me see. Done.")
+    assert (done["status"], done["content"]) == ("COMPLETED", "Done.")
     assert Counter(cluster.ledger) == Counter({"model 0": 1, "tool delete /x": 1, "model 1": 1})
     check_numbers(await collect(survivor.base_url, "run-1"))
 
@@ -78,7 +78,7 @@ async def test_a_continued_run_survives_the_death_of_its_node(cluster: Cluster, 
     with suppress(httpx.TransportError):
         await proceed(doomed, run["run_id"], {"tool_call_id": "delete-1", "confirmed": True}, background="true")
     done = await rest(survivor, "run-1")
-    assert (done["status"], done["content"]) == ("COMPLETED", "Let me see. Done.")
+    assert (done["status"], done["content"]) == ("COMPLETED", "Done.")
     assert doomed.wait() == -signal.SIGKILL
     assert Counter(cluster.ledger)["tool delete /x"] == 1
     assert Counter(cluster.ledger)["model 0"] == 1

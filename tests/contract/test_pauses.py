@@ -159,7 +159,7 @@ async def test_a_call_that_needs_confirmation_waits_and_is_made_once_confirmed(c
     assert DELETED == []
     done = await completed(client, run, {**tool, "confirmed": True})
     assert DELETED == ["/x"]
-    assert done["content"] == "Let me see. Done."
+    assert done["content"] == "Done."
     (tool,) = done["tools"]
     assert (tool["requires_confirmation"], tool["confirmed"], tool["result"]) == (False, True, "deleted /x")
     assert "requirements" not in done

@@ -385,15 +385,15 @@ class AgentRun:
 
     def _complete(self, result: AgentRunResult[Any]) -> Outcome:
         self._state.settle()
-        messages = [*self._earlier.messages, *self._taken_up, *result.new_messages()]
+        said = [*self._taken_up, *result.new_messages()]
         if isinstance(result.output, str):
-            content, content_type = text_of(messages) or result.output, "str"
+            content, content_type = text_of(said) or result.output, "str"
         else:
             content, content_type = json_value(result.output), content_type_of(self.input, result.output)
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
-        thinking = thinking_of(messages) or None
+        thinking = thinking_of(said) or None
         last = self._events.members(
             "RunCompleted",
             content=content,
@@ -405,7 +405,7 @@ class AgentRun:
             **self._answer.made(),
         )
         outcome = self._end(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
-        outcome.messages = self._dump(messages)
+        outcome.messages = self._dump([*self._earlier.messages, *said])
         if thinking is not None:
             outcome.output["reasoning_content"] = thinking
         return outcome
@@ -420,14 +420,14 @@ class AgentRun:
             tools.append(tool)
             reasons.append((requests.metadata.get(call.tool_call_id) or {}).get("reason"))
         requirements = [requirement(tool, run=self.run.record, at=datetime.now(UTC)) for tool in tools]
-        messages = [*self._earlier.messages, *self._taken_up, *result.new_messages()]
+        said = [*self._taken_up, *result.new_messages()]
         sentence = describe_pause(tools, reasons)
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
         last = self._events.members("RunPaused", content=sentence, tools=tools, requirements=requirements)
-        outcome = self._end(RunStatus.PAUSED, content=text_of(messages) or sentence, content_type="str", last=last)
+        outcome = self._end(RunStatus.PAUSED, content=text_of(said) or sentence, content_type="str", last=last)
         outcome.output["requirements"] = requirements
-        outcome.messages = self._dump(messages)
+        outcome.messages = self._dump([*self._earlier.messages, *said])
         outcome.carried = dump_json(self._answer.carry(turn=self._turn, run_usage=result.usage))
         return outcome
 
@@ -439,11 +439,10 @@ class AgentRun:
         return replace(options, pause="confirmation" if is_approval else "external")
 
     def _said(self) -> str:
-        """Return what the model said in the whole run, the piece of an unfinished answer included."""
-        before = text_of(self._earlier.messages)
+        """Return what the model said in this segment, the piece of an unfinished answer included."""
         if not self._is_live:  # taken over, and not yet where it was
-            return before + self._logged.text
-        return before + text_of(self._messages[len(self._history) :]) + self._turn_now.text
+            return self._logged.text
+        return text_of(self._messages[len(self._history) :]) + self._turn_now.text
 
     def _end(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
         changes, removals = self._state.since_load()
