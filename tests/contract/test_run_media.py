@@ -332,7 +332,7 @@ async def test_a_paused_run_goes_on_with_its_media(client: httpx.AsyncClient, da
     assert paused["input"]["images"][0]["content"] == b64(PNG)
     answers = json.dumps([{"tool_call_id": "d1", "confirmed": True}])
     response = await client.post(f"{RUNS}/{paused['run_id']}/continue", data={"tools": answers, "stream": "false"})
-    assert response.json()["content"] == f"Hm. {seen('image/png', PNG)}"
+    assert response.json()["content"] == seen("image/png", PNG)
     assert response.json()["input"] == paused["input"]
     await assert_nowhere_inline(database_url, PNG)
 

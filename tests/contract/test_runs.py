@@ -12,7 +12,7 @@ import httpx
 import pydantic_ai
 import pytest
 from pydantic import BaseModel, SecretStr
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import Agent, ModelRetry, RunContext
 
 from serai.components.agent import AgentComponent
 from serai.components.deps import RunDeps
@@ -85,6 +85,18 @@ def _structured() -> Agent[None, City]:
     return Agent(ScriptedModel(answer), name="structured", output_type=City)
 
 
+def _validated() -> Agent[None, str]:
+    agent = Agent(ScriptedModel(lambda asked: "long enough" if asked.position else "short"), name="validated")
+
+    @agent.output_validator
+    def check(output: str) -> str:
+        if len(output) < 8:
+            raise ModelRetry("longer, please")
+        return output
+
+    return agent
+
+
 def _counter() -> AgentComponent:
     agent = Agent(ScriptedModel(lambda asked: f"position {asked.position}"), name="counter")
     return AgentComponent(agent, history_runs=2)
@@ -94,7 +106,7 @@ def _counter() -> AgentComponent:
 async def running(database_url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     os = AgentOS(
         name="Test",
-        agents=[_helper(), _structured(), _counter()],
+        agents=[_helper(), _structured(), _counter(), _validated()],
         settings=Settings(database_url=SecretStr(database_url), **settings),
     )
     async with serving(os.app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
@@ -417,3 +429,8 @@ async def test_following_an_ended_run_from_its_end_ends_at_once(client: httpx.As
     rest = await client.get(f"{RUNS}/mine/events", headers={"Last-Event-ID": str(last)})
     assert (rest.status_code, "event: " in rest.text) == (200, False)
     assert "event: " not in (await client.get(f"{RUNS}/mine/events", params={"after": "5000"})).text
+
+
+async def test_an_agents_own_validator_is_heard(client: httpx.AsyncClient):
+    answer = await client.post("/agents/validated/runs", data={"message": "hi", "stream": "false"})
+    assert (answer.json()["status"], answer.json()["content"]) == ("COMPLETED", "shortlong enough")

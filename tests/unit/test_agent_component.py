@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import Agent, DeferredToolRequests, RunContext
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import FunctionToolset
 
+import serai
 from serai.components.agent import AgentComponent
 from serai.components.deps import RunDeps, current_tool_call
 from serai.errors import ConfigurationError
@@ -139,3 +140,23 @@ def test_an_agent_with_tools_that_take_serais_dependencies_is_hosted():
         return ctx.deps.user_id
 
     assert [tool["name"] for tool in AgentComponent(agent).tools] == ["who"]
+
+
+def test_an_agent_with_a_validator_and_a_tool_that_pauses_must_expect_pauses():
+    @serai.tool(requires_confirmation=True)
+    def delete(path: str) -> str:
+        """Delete a file."""
+        return path
+
+    def check(output: Any) -> Any:
+        return output
+
+    blind = Agent(ScriptedModel(["x"]), name="a", tools=[delete])
+    blind.output_validator(check)
+    with pytest.raises(ConfigurationError, match="'delete' may pause"):
+        AgentComponent(blind)
+    seeing: Agent[None, Any] = Agent(
+        ScriptedModel(["x"]), name="a", tools=[delete], output_type=[str, DeferredToolRequests]
+    )
+    seeing.output_validator(check)
+    AgentComponent(seeing)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pydantic_ai
+from pydantic_ai import DeferredToolRequests
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
@@ -97,6 +98,7 @@ class AgentComponent:
             durability=self._durability,
             deps=deps,
             history_runs=history_runs,
+            output_type=self._output_type(),
             tools={name: options_of(tool.tool_def) for name, tool in self._function_tools.items()},
             usage_limits=usage_limits,
             timeout_s=timeout_s,
@@ -136,6 +138,21 @@ class AgentComponent:
     def cancel_at_rest(self, run: RestingRun) -> Outcome:
         """Return the outcome of a run that is cancelled while it waits."""
         return cancel_at_rest(run, self._host)
+
+    def _output_type(self) -> Any:
+        """Return the agent's output type with pauses added; None when validators forbid to change it."""
+        if not getattr(self.agent, "_output_validators", None):  # pydantic-ai tells it in no public way
+            return [self.agent.output_type, DeferredToolRequests]
+        own = self.agent.output_type
+        if DeferredToolRequests in (own if isinstance(own, list | tuple) else [own]):
+            return None
+        options = {name: options_of(tool.tool_def) for name, tool in self._function_tools.items()}
+        if waiting := [name for name, known in options.items() if known.pause or not known.is_repeatable]:
+            raise ConfigurationError(
+                f"Agent {self.name!r} has an output validator, and its tool {waiting[0]!r} may pause the run. Let the "
+                "validator see pauses: Agent(…, output_type=[str, DeferredToolRequests])."
+            )
+        return None
 
     def _load_model(self) -> Model:
         if self.agent.model is None:

@@ -88,6 +88,7 @@ class HostedAgent:
         durability: makes its model requests and tool calls steps.
         deps: makes its dependencies from Serai's, or None.
         history_runs: how many earlier runs of the session it sees.
+        output_type: what its runs answer, pauses among it; None: the agent's own type, as it stands.
         tools: what is known of its tools by name.
         usage_limits, timeout_s: bounds of one run; the time is that of one segment.
     """
@@ -100,6 +101,7 @@ class HostedAgent:
     durability: AbstractCapability[Any]
     deps: Callable[[RunDeps], Any] | None
     history_runs: int
+    output_type: Any
     tools: Mapping[str, ToolOptions]
     usage_limits: UsageLimits | None
     timeout_s: float | None
@@ -287,7 +289,7 @@ class AgentRun:
                         None if self._taken_up or not self._earlier.is_first else prompt,
                         message_history=[*self._history, *self._taken_up] or None,
                         deferred_tool_results=None if self._taken_up else self._earlier.results(),
-                        output_type=[output_type_of(self.input, host.agent.output_type), DeferredToolRequests],
+                        output_type=output_type_of(self.input, host.output_type),
                         deps=host.deps(self.deps) if host.deps is not None else self.deps,
                         model=MODEL_ID,
                         capabilities=[host.durability],

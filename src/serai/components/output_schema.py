@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import pydantic
-from pydantic_ai import StructuredDict
+from pydantic_ai import DeferredToolRequests, StructuredDict
 from pydantic_ai.exceptions import UserError
 
 from serai.components.run_input import RunInput
@@ -31,8 +31,8 @@ def check_output_schema(schema: Any) -> None:
 
 
 def output_type_of(given: RunInput, own: Any) -> Any:
-    """Return the type of a run's answer: what the caller asked for, else the agent's own."""
-    return own if given.output_schema is None else _structured(dump_json(given.output_schema))
+    """Return the type of a run's answer: what the caller asked for, or a pause, else the agent's own."""
+    return own if given.output_schema is None else [_structured(dump_json(given.output_schema)), DeferredToolRequests]
 
 
 def content_type_of(given: RunInput, output: Any) -> str:
