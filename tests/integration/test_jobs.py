@@ -492,6 +492,7 @@ async def test_a_dead_nodes_job_wakes_its_successor(database: Database, monkeypa
             "select count(*) = 1 from pg_stat_activity where application_name = 'serai-wakeups' "
             "and datname = current_database()",
         )
+        await asyncio.sleep(0.5)  # its first look for jobs comes with the connection, and must not find this one
         store = JobStore(database)
         await enqueue(store)
         await claim(store, node_id="never-seen")
