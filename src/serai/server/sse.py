@@ -33,6 +33,8 @@ def frame(event: str, data: bytes, seq: int) -> bytes:
 
 def escape_line_separators(data: bytes) -> bytes:
     """Return JSON with U+0085, U+2028 and U+2029 as escapes; they can only stand inside its strings."""
+    if data.isascii():
+        return data
     if _LINE_SEPARATORS_START in data:
         data = data.replace(_LS, b"\\u2028").replace(_PS, b"\\u2029")
     if _NEL in data:
