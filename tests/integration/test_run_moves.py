@@ -38,7 +38,7 @@ def answered(stored: bytes) -> tuple[bytes, bool]:
     return stored + b"!", True
 
 
-def end(_record: RunRecord, _answer: Answer, next_seq: int) -> tuple[bytes, bytes | None, Event]:
+def end(_record: RunRecord, _answer: Answer, _logged: list[Event], next_seq: int) -> tuple[bytes, bytes | None, Event]:
     return b'{"cancelled":true}', None, Event(seq=next_seq, name="RunCancelled", data=b"{}")
 
 
@@ -63,7 +63,8 @@ async def proceed(
     waits: bool = True,
 ) -> RunRecord | None:
     async with database.transaction() as connection:
-        return await moves.proceed(connection, record, answer=answer, node_id=node_id, waits=waits)
+        moved = await moves.proceed(connection, record, answer=answer, node_id=node_id, waits=waits)
+        return None if moved is None else moved.record
 
 
 async def test_a_continued_run_is_claimed_at_once_by_a_node_with_a_place(

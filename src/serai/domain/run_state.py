@@ -40,14 +40,15 @@ MOVES: Final[dict[RunStatus, frozenset[RunStatus]]] = {
 }
 
 _LAST: Final = ("Completed", "Error", "Cancelled", "Paused")
+EVENT_PREFIXES: Final = {"agent": "Run", "team": "TeamRun", "workflow": "Workflow"}
+"""How the names of the events begin that tell where a run of each kind stands."""
+
 LAST_EVENTS: Final[dict[str, frozenset[str]]] = {
-    "agent": frozenset(f"Run{end}" for end in _LAST),
-    "team": frozenset(f"TeamRun{end}" for end in _LAST),
-    "workflow": frozenset(f"Workflow{end}" for end in _LAST),
+    kind: frozenset(prefix + end for end in _LAST) for kind, prefix in EVENT_PREFIXES.items()
 }
 """The events after which a run of each kind sends nothing more until it is continued."""
 
-PAUSE_EVENTS: Final = frozenset({"RunPaused", "TeamRunPaused", "WorkflowPaused"})
+PAUSE_EVENTS: Final = frozenset(prefix + "Paused" for prefix in EVENT_PREFIXES.values())
 
 
 def may_move(old: RunStatus, new: RunStatus) -> bool:

@@ -96,7 +96,7 @@ class ActiveRun:
         self._children.end(child.record.key, outcome, answer_members(outcome))
 
     def close_children(self, status: RunStatus) -> list[ChildRun]:
-        """Return the children that were still at work when this run ended."""
+        """Return the children that have not ended when this run comes to rest."""
         return self._children.close(status)
 
     async def load_context(self, *, history_runs: int) -> SessionContext:
@@ -106,10 +106,18 @@ class ActiveRun:
 
 @dataclass(frozen=True, slots=True)
 class RestingRun:
-    """A run that nobody works on: it waits for its turn, or for a person."""
+    """A run that nobody works on: it waits for its turn, or for a person.
+
+    Attributes:
+        record: the run.
+        answer: what it rests with.
+        logged: the committed events of a segment that a node had begun and let go.
+        next_seq: the sequence number that its next event gets.
+    """
 
     record: RunRecord
     answer: Answer
+    logged: list[Event]
     next_seq: int
 
     def emit(self, name: str, data: bytes) -> None:

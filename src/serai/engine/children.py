@@ -91,9 +91,10 @@ class Children:
         )
 
     def close(self, status: RunStatus) -> list[ChildRun]:
-        """Return the children that were still at work when their root ended, as they are to be stored."""
+        """Return the children that have not ended when their root comes to rest, as they are to be stored."""
+        left = self._stored if status.is_terminal else self._open
         ended = RunStatus.CANCELLED if status is RunStatus.CANCELLED else RunStatus.ERROR
-        return [replace(child, status=ended) for child in self._open.values()]
+        return [replace(child, status=ended) for child in left.values() if not child.status.is_terminal]
 
     def _put(self, child: ChildRun) -> None:
         self._stored[child.key] = child

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
@@ -18,6 +19,7 @@ from serai.domain.runs import Event, NewRun, RunRecord
 from serai.engine import faults
 from serai.engine.active_run import Component, RestingRun, answer_members
 from serai.engine.event_log import EventLog, Follower
+from serai.engine.last_resort import bare_outcome
 from serai.engine.node import Node
 from serai.engine.wakeup import Wakeups
 from serai.engine.worker import Worker
@@ -27,8 +29,10 @@ from serai.storage.blobs import BlobStore
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.run_log import RunLog
-from serai.storage.run_moves import Cancelled, RunMoves
+from serai.storage.run_moves import Cancelled, Continuation, RunMoves
 from serai.storage.runs import Answer, RunStore, Submitted
+
+_log = structlog.get_logger("serai.engine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ class Engine:
             components=self._components,
             max_runs=options.max_runs,
             max_takeovers=options.max_takeovers,
+            cancel_late=self._cancel_late,
         )
         self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -171,8 +176,12 @@ class Engine:
             try:
                 submitted = await self._submits.submit(new)
             except asyncpg.UniqueViolationError:
-                return await self._find_repeated(new), False
+                if (first := await self._find_repeated(new)) is not None:
+                    return first, False
+                raise ConflictError(f"A run with id '{new.id}' exists already; choose another run_id.") from None
             if submitted is None:
+                if (first := await self._find_repeated(new)) is not None:
+                    return first, False
                 if await self._store.may_use_session(new.project_id, new.session_id, new.user_id):
                     raise _busy(new.session_id)
                 raise NotFoundError("Session not found")
@@ -180,8 +189,7 @@ class Engine:
             if submitted.is_claimed:
                 record = submitted.record
             elif not is_reserved:
-                if is_limited:
-                    self.worker.wake()
+                self.worker.wake()
                 self._wakeups.tell_queue()
             return submitted.record, True
         finally:
@@ -269,7 +277,7 @@ class Engine:
             raise ConflictError(f"Run '{record.id}' runs inside another one; continue that.")
         component = self._components[record.kind, record.component_id]
         is_reserved = not self.worker.is_limited(record.kind, record.component_id) and self.worker.reserve()
-        begun: RunRecord | None = None
+        moved: Continuation | None = None
 
         def take(stored: bytes) -> tuple[bytes, bool]:
             output = load_json(stored)
@@ -277,25 +285,26 @@ class Engine:
             return dump_json(output), is_complete
 
         async def act(connection: Connection) -> dict[str, Any]:
-            nonlocal begun
+            nonlocal moved
             node_id = self.node.id if is_reserved else None
-            begun = await self._moves.proceed(connection, record, answer=take, node_id=node_id, waits=waits)
-            if begun is None:
+            moved = await self._moves.proceed(connection, record, answer=take, node_id=node_id, waits=waits)
+            if moved is None:
                 raise _busy(record.session_id)
-            if begun.segment == record.segment and begun.status is not RunStatus.PAUSED:
-                raise ConflictError(f"Run '{record.id}' is not paused, it is {begun.status.value}.")
-            return {"after": begun.segment_seq - 1, "is_begun": begun.status is not RunStatus.PAUSED}
+            if not moved.is_moved and moved.record.status is not RunStatus.PAUSED:
+                raise ConflictError(f"Run '{record.id}' is not paused, it is {moved.record.status.value}.")
+            return {"after": moved.record.segment_seq - 1, "is_begun": moved.is_moved}
 
         claimed: RunRecord | None = None
         try:
             answer = await answer_once(self._database, key, act)
-            current = begun or await self.find(record.project_id, record.id)
-            if begun is not None and begun.status is RunStatus.RUNNING:
-                claimed = begun
-            elif begun is not None and begun.status is RunStatus.PENDING:
-                self.worker.wake()
-                self._wakeups.tell_queue()
-            return Continued(current, answer["after"], answer["is_begun"], begun is not None)
+            current = await self.find(record.project_id, record.id) if moved is None else moved.record
+            if moved is not None and moved.is_moved:
+                if current.status is RunStatus.RUNNING:
+                    claimed = current
+                else:
+                    self.worker.wake()
+                    self._wakeups.tell_queue()
+            return Continued(current, answer["after"], answer["is_begun"], moved is not None)
         finally:
             if is_reserved:
                 self.worker.settle(claimed)
@@ -311,14 +320,25 @@ class Engine:
         record = await self._store.find(project_id, run_id)
         if record is None:
             await self._moves.remember_cancel(project_id, run_id)
+            record = await self._store.find(project_id, run_id)  # it may have come just before
+        if record is None:
             return
         named = (kind, component_id, session_id or record.session_id)
         if (record.kind, record.component_id, record.session_id) != named or record.parent_key is not None:
             return
-        component = self._components[kind, component_id]
+        await self._cancel(record)
 
-        def end(current: RunRecord, stored: Answer, next_seq: int) -> tuple[bytes, bytes | None, Event]:
-            outcome = component.cancel_at_rest(RestingRun(current, stored, next_seq))
+    async def _cancel(self, record: RunRecord) -> None:
+        component = self._components[record.kind, record.component_id]
+
+        def end(
+            current: RunRecord, stored: Answer, logged: list[Event], next_seq: int
+        ) -> tuple[bytes, bytes | None, Event]:
+            try:
+                outcome = component.cancel_at_rest(RestingRun(current, stored, logged, next_seq))
+            except Exception:  # noqa: BLE001 - the component's boundary: the run ends in any case
+                _log.exception("component_cannot_end_run", run_id=current.id)
+                outcome = bare_outcome(current, is_cancelled=True, text="The run was cancelled.", next_seq=next_seq)
             name, members = outcome.last_event
             event = Event(seq=next_seq, name=name, data=dump_json(members))
             return dump_json(answer_members(outcome)), outcome.messages, event
@@ -345,14 +365,21 @@ class Engine:
         """Tell other nodes that a background job may be claimable."""
         self._wakeups.tell_jobs()
 
-    async def _find_repeated(self, new: NewRun) -> RunRecord:
-        if new.idempotency_key is not None:
-            first = await self._store.find_repeated(new.project_id, new.idempotency_key)
-            if first is not None and first.fingerprint == new.fingerprint:
-                return first
-            if first is not None:
-                raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
-        raise ConflictError(f"A run with id '{new.id}' exists already; choose another run_id.")
+    async def _cancel_late(self) -> None:
+        """Cancel runs that paused just when somebody cancelled them."""
+        if not self._components:
+            return
+        for record in await self._moves.list_late_cancels(self._components):
+            await self._cancel(record)
+
+    async def _find_repeated(self, new: NewRun) -> RunRecord | None:
+        """Return the run that came first with the same idempotency key, if there is a key and one came."""
+        if new.idempotency_key is None:
+            return None
+        first = await self._store.find_repeated(new.project_id, new.idempotency_key)
+        if first is not None and first.fingerprint != new.fingerprint:
+            raise ConflictError("Idempotency-Key was used with another request; choose a new key.")
+        return first
 
     def _on_released(self) -> None:
         """Called in the node's thread: other nodes' runs and jobs are claimable."""

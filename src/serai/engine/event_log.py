@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from serai.domain.json_text import load_json
 from serai.domain.run_state import LAST_EVENTS, PAUSE_EVENTS
 from serai.domain.runs import ChildRun, Event, RunRecord, Step
 from serai.engine.wakeup import shard_bit
@@ -33,6 +35,8 @@ _log = structlog.get_logger("serai.engine")
 class RunWriter:
     """What one run of this process writes: events in order, and finished steps.
 
+    Once it is closed nothing more is written: what a task left behind has to say is lost.
+
     Args:
         record: the run as claimed; its epoch is the proof that goes with every write.
         next_seq: the sequence number of its next event.
@@ -44,28 +48,36 @@ class RunWriter:
         self.next_seq = next_seq
         self.is_fenced = False
         self.is_cancelled = False
+        self.is_closed = False
         self.failure: Exception | None = None
         self.pending = Append(record)
         self.open_steps = 0
-        self.confirmed_at = time.monotonic()
+        # A run that nobody held before needs no proof; of others the first step makes sure that they are ours.
+        self.confirmed_at = time.monotonic() if record.epoch == 1 else -math.inf
         self._log = log
         self._on_fenced = on_fenced
         self._commits: list[asyncio.Future[None]] = []
 
     def emit(self, name: str, data: bytes) -> None:
         """Append an event, JSON in UTF-8; it goes out with the next flush."""
+        if self.is_closed:
+            return
         self.pending.events.append(Event(seq=self.next_seq, name=name, data=data))
         self.next_seq += 1
         self._log.touch(self)
 
     def add_step(self, step: Step) -> None:
         """Append a finished step; the events emitted before it commit with it or earlier."""
+        if self.is_closed:
+            return
         self.pending.steps.append(step)
         self.open_steps += 1
         self._log.touch(self)
 
     def add_child(self, child: ChildRun) -> None:
         """Append what has become of a child run; durable like a step."""
+        if self.is_closed:
+            return
         self.pending.children.append(child)
         self.open_steps += 1
         self._log.touch(self)
@@ -80,7 +92,7 @@ class RunWriter:
         """
         if self.is_fenced:
             raise self.fenced()
-        if self.is_cancelled:
+        if self.is_cancelled or self.is_closed:
             raise asyncio.CancelledError
         if self.failure is not None:
             raise self.failure
@@ -131,7 +143,7 @@ class Follower:
         self._log = log
         self._seen = after
         self._is_behind = not is_new
-        self._is_over = record.status.is_at_rest
+        self._is_over = record.status.is_terminal  # one that paused may have gone on since
         self._pushed: list[Event] = []
         self._wake = asyncio.Event()
         self._ends = LAST_EVENTS[record.kind]
@@ -182,9 +194,9 @@ class Follower:
 
     async def _is_end(self, event: Event) -> bool:
         """Return whether nothing follows an event; after a pause that lies back the run may have gone on."""
-        if event.name in PAUSE_EVENTS and self.answer is None:
-            return await self._log.is_over(self.record.key)
-        return event.name in self._ends
+        if event.name not in self._ends or load_json(event.data).get("run_id") != self.record.id:  # a child's
+            return False
+        return event.name not in PAUSE_EVENTS or self.answer is not None or await self._log.is_over(self.record.key)
 
     def close(self) -> None:
         """Stop following; the run goes on."""
@@ -244,6 +256,7 @@ class EventLog:
 
         Its unwritten steps are needless: the answer holds what they led to.
         """
+        writer.is_closed = True
         self._clean(writer)
         if (writing := self._writing.get(writer.record.key)) is not None:
             await asyncio.shield(writing)
@@ -255,6 +268,7 @@ class EventLog:
     def drop_writer(self, writer: RunWriter, *, has_ended: bool) -> None:
         """Forget a run; if it goes on elsewhere its followers read the log from here on."""
         key = writer.record.key
+        writer.is_closed = True
         self._clean(writer)
         if self._writers.get(key) is writer:
             del self._writers[key]

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from serai.errors import DatabaseUnavailableError
+from serai.errors import DatabaseUnavailableError, SeraiError
 from serai.storage.connection import Connection, connect, is_connection_failure
 
 CHANNEL: Final = "serai_wakeup"
@@ -98,17 +98,21 @@ class Wakeups:
                 connection = await connect(
                     self._dsn, application_name="serai-wakeups", settings={"synchronous_commit": "off"}
                 )
-            except DatabaseUnavailableError:
+            except SeraiError as error:
+                if not isinstance(error, DatabaseUnavailableError):
+                    _log.warning("wakeups_wait", reason=error.message)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 1.0)
                 continue
             pause_s = 0.05
             try:
                 await self._serve(connection)
-            except Exception as error:
-                if not is_connection_failure(error):
-                    raise
-                _log.info("wakeups_reconnect", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - without it this node would hear of nothing any more
+                if is_connection_failure(error):
+                    _log.info("wakeups_reconnect", reason=str(error))
+                else:
+                    _log.exception("wakeups_failed")
+                    await asyncio.sleep(1.0)
             finally:
                 connection.terminate()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from serai.engine import faults
 from serai.engine.active_run import ActiveRun, Component, Execution, answer_members
 from serai.engine.children import Children
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
-from serai.engine.interruption import is_stop_request
+from serai.engine.interruption import describe, is_stop_request
+from serai.engine.last_resort import bare_outcome
 from serai.engine.wakeup import Wakeups
 from serai.errors import DatabaseUnavailableError, FencedError, SeraiError
 from serai.storage.batching import Batcher
@@ -25,7 +27,7 @@ from serai.storage.connection import retry_while_unavailable
 from serai.storage.run_log import RunLog
 from serai.storage.runs import Answer, Finished, FinishedRun, RunStore, SessionContext
 
-POLLS_PER_RECONCILE: Final = 5
+RECONCILE_S: Final = 5.0
 CANCEL_GRACE_S: Final = 0.4
 _log = structlog.get_logger("serai.engine")
 
@@ -49,10 +51,10 @@ class _HeldRun:
 
     task: asyncio.Task[None]
     writer: RunWriter
-    run: ActiveRun
 
     def __init__(self, record: RunRecord) -> None:
         self.record = record
+        self.run: ActiveRun | None = None
         self.execution: Execution | None = None
         self.is_cancelled = record.is_cancel_asked
         self.is_ending = False
@@ -69,6 +71,7 @@ class Worker:
         components: what this node can run, by kind and id.
         max_runs: the most runs held at a time.
         max_takeovers: a run taken over more often ends as ERROR.
+        cancel_late: ends runs that paused just when somebody cancelled them.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -83,6 +86,7 @@ class Worker:
         components: Mapping[tuple[str, str], Component],
         max_runs: int,
         max_takeovers: int,
+        cancel_late: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._run_log = run_log
@@ -99,11 +103,15 @@ class Worker:
         self._unlimited = components.keys() - self._limits.keys()
         self._max_runs = max_runs
         self._max_takeovers = max_takeovers
+        self._cancel_late = cancel_late
         self._held: dict[UUID, _HeldRun] = {}
         self._stuck: set[asyncio.Task[None]] = set()
         self._reserved = 0
+        self._has_backlog = False
+        self._is_limited_turn = False
         self._due = asyncio.Event()
         self._strangers: set[UUID] = set()
+        self._reconciled_at = time.monotonic()
         self._is_stopping = False
         self._is_abandoning = False
         self._claimer: asyncio.Task[None] | None = None
@@ -123,8 +131,9 @@ class Worker:
         self._due.set()
 
     def reserve(self) -> bool:
-        """Set a place aside for a run about to be submitted; False when there is none."""
-        if self._is_stopping or len(self._held) + self._reserved >= self._max_runs:
+        """Set a place aside for a run about to be submitted; False when there is none, or older runs may wait."""
+        if self._is_stopping or self._has_backlog or not self._free_places():
+            self._has_backlog = True
             return False
         self._reserved += 1
         return True
@@ -148,7 +157,10 @@ class Worker:
                 await self._claimer
         if self._held:
             _log.info("draining", runs=len(self._held), timeout_s=timeout_s)
-            await asyncio.wait([held.task for held in self._held.values()], timeout=timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._held:  # a task left behind has another one in its place
+                    await asyncio.wait([held.task for held in self._held.values()])
 
     async def abandon(self) -> None:
         """Stop working on the runs still held; others go on with them once the node has let them go."""
@@ -164,28 +176,30 @@ class Worker:
     def cancel(self, key: UUID) -> None:
         """End a run that somebody cancelled, if this node works on it; a task that does not stop is left behind."""
         held = self._held.get(key)
-        if held is None or held.is_cancelled or held.is_ending:
+        if held is None or held.is_cancelled:
             return
         held.is_cancelled = True
+        if held.is_ending:  # if it pauses it is cancelled after that
+            return
         if held.execution is not None:  # else it looks before it begins
             held.writer.is_cancelled = True
             held.task.cancel()
             asyncio.get_running_loop().call_later(CANCEL_GRACE_S, self._leave_behind, held)
 
     async def _claim_loop(self) -> None:
-        polls = 0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._due.wait()
             self._due.clear()
-            polls += 1
             try:
                 if self._held:
                     for key in await self._store.list_cancels(self._node_id):
                         self.cancel(key)
                 await self._claim()
-                if polls % POLLS_PER_RECONCILE == 0:
+                await self._cancel_late()
+                if time.monotonic() - self._reconciled_at >= RECONCILE_S:
+                    self._reconciled_at = time.monotonic()
                     await self._reconcile()
             except DatabaseUnavailableError as error:
                 _log.warning("claims_wait", reason=error.message)
@@ -194,21 +208,47 @@ class Worker:
             except Exception:  # noqa: BLE001 - the worker's boundary: a node that stopped claiming would look alive
                 _log.exception("claim_failed")
 
+    def _free_places(self) -> int:
+        return max(0, self._max_runs - len(self._held) - self._reserved)
+
     async def _claim(self) -> None:
-        limit = self._max_runs - len(self._held) - self._reserved
-        if limit > 0 and self._unlimited:
-            for record in await self._store.claim(self._unlimited, node_id=self._node_id, limit=limit):
-                self._begin(record)
-        limit = self._max_runs - len(self._held) - self._reserved
-        if limit > 0 and self._limits:
-            for record in await self._store.claim_limited(self._limits, node_id=self._node_id, limit=limit):
-                self._begin(record)
+        """Take what waits; components with a limit of their own and the others go first in turn."""
+        self._is_limited_turn = not self._is_limited_turn
+        claims = [self._claim_limited, self._claim_unlimited]
+        for claim in claims if self._is_limited_turn else reversed(claims):
+            await claim()
+
+    async def _claim_unlimited(self) -> None:
+        limit = (self._free_places() + 1) // 2  # the other half is for runs that are submitted meanwhile
+        if not limit or not self._unlimited:
+            return
+        self._has_backlog = False
+        records = await self._take(limit, self._store.claim(self._unlimited, node_id=self._node_id, limit=limit))
+        self._has_backlog = self._has_backlog or len(records) == limit
+        if self._has_backlog:
+            self._due.set()
+
+    async def _claim_limited(self) -> None:
+        limit = self._free_places()
+        if limit and self._limits:
+            await self._take(limit, self._store.claim_limited(self._limits, node_id=self._node_id, limit=limit))
+
+    async def _take(self, limit: int, claim: Awaitable[list[RunRecord]]) -> list[RunRecord]:
+        """Begin what a claim takes, in places set aside for it."""
+        self._reserved += limit
+        try:
+            records = await claim
+        finally:
+            self._reserved -= limit
+        for record in records:
+            self._begin(record)
+        return records
 
     async def _reconcile(self) -> None:
         """Let go of runs that the table gives to this node and nobody here works on.
 
         A submit or claim whose answer was lost leaves such a run. One that is merely on its way is not there at two
-        looks in a row; if it is after all, the fence keeps it from harm.
+        looks, seconds apart; if it is after all, the fence keeps it from harm.
         """
         unknown = await self._store.list_running_keys(self._node_id) - self._held.keys()
         lost = unknown & self._strangers
@@ -236,7 +276,7 @@ class Worker:
             if self.is_limited(record.kind, record.component_id):
                 self._wakeups.tell_queue()
                 was_full = True
-        if was_full:
+        if was_full or held.is_cancelled:
             self._due.set()
 
     def _leave_behind(self, held: _HeldRun) -> None:
@@ -244,10 +284,15 @@ class Worker:
         if held.is_ending or held.task.done() or self._is_abandoning:
             return
         _log.warning("run_does_not_stop", run_id=held.record.id)
+        assert held.execution is not None
+        try:
+            outcome = held.execution.cancel()
+        except Exception:  # noqa: BLE001 - the component's boundary: the run ends in any case
+            _log.exception("component_cannot_end_run", run_id=held.record.id)
+            outcome = _bare_outcome(held, "The run was cancelled.")
         self._stuck.add(held.task)
         held.is_ending = True
-        assert held.execution is not None
-        self._employ(held, self._write_end(held, held.execution.cancel()))
+        self._employ(held, self._write_end(held, outcome))
 
     async def _work(self, held: _HeldRun) -> None:
         record = held.record
@@ -256,8 +301,7 @@ class Worker:
         assert task is not None
         held.writer = self._events.open_writer(record, next_seq=record.segment_seq, on_fenced=task.cancel)
         try:
-            held.run = await retry_while_unavailable(lambda: self._open(record, held.writer))
-            outcome = await self._execute(held)
+            outcome = await self._make_outcome(held)
         except BaseException as error:  # noqa: BLE001 - the worker's boundary: `_reconcile` lets go of the run
             if not held.is_ending:  # else this task was left behind
                 self._let_go(held, error)
@@ -275,7 +319,7 @@ class Worker:
 
     async def _write_end(self, held: _HeldRun, outcome: Outcome) -> None:
         try:
-            await self._finish(held.run, held.writer, outcome)
+            await self._finish(held, outcome)
         except BaseException as error:  # noqa: BLE001 - the worker's boundary, as above
             self._let_go(held, error)
         else:
@@ -321,9 +365,22 @@ class Worker:
         )
         return context
 
-    async def _execute(self, held: _HeldRun) -> Outcome:
+    async def _make_outcome(self, held: _HeldRun) -> Outcome:
+        """Run the component; one that cannot even say how its run ends must not have it begun again for ever."""
+        try:
+            held.run = await retry_while_unavailable(lambda: self._open(held.record, held.writer))
+            return await self._execute(held, held.run)
+        except BaseException as error:
+            if isinstance(error, FencedError) or is_stop_request(error) or held.is_ending:
+                raise
+            if held.run is None and held.record.takeovers <= self._max_takeovers:
+                raise  # the database, perhaps; a later claim may do better
+            _log.exception("component_cannot_end_run")
+            return _bare_outcome(held, describe(error))
+
+    async def _execute(self, held: _HeldRun, run: ActiveRun) -> Outcome:
         record = held.record
-        execution = self._components[record.kind, record.component_id].begin(held.run)
+        execution = self._components[record.kind, record.component_id].begin(run)
         if held.is_cancelled:
             return execution.cancel()
         if record.takeovers > self._max_takeovers:
@@ -347,15 +404,21 @@ class Worker:
             _log.exception("component_failed")
             return execution.fail(error)
 
-    async def _finish(self, run: ActiveRun, writer: RunWriter, outcome: Outcome) -> None:
-        run.emit(outcome.last_event[0], dump_json(outcome.last_event[1]))
+    async def _finish(self, held: _HeldRun, outcome: Outcome) -> None:
+        record, writer = held.record, held.writer
+        try:
+            last, output = dump_json(outcome.last_event[1]), dump_json(answer_members(outcome))
+        except Exception as error:  # noqa: BLE001 - what no JSON can hold: the run ends without it
+            _log.exception("answer_cannot_be_stored")
+            outcome = _bare_outcome(held, f"The answer cannot be stored as JSON: {describe(error)}")
+            last, output = dump_json(outcome.last_event[1]), dump_json(answer_members(outcome))
+        writer.emit(outcome.last_event[0], last)
         faults.reach("before_finish_commit")
-        children = run.close_children(outcome.status)
+        children = held.run.close_children(outcome.status) if held.run is not None else []
         unwritten = await self._events.close_writer(writer)
         events = unwritten.events
-        output = dump_json(answer_members(outcome))
         item = FinishedRun(
-            record=run.record,
+            record=record,
             status=outcome.status,
             output=output,
             messages=outcome.messages,
@@ -370,15 +433,19 @@ class Worker:
         )
         finished: Finished = await retry_while_unavailable(lambda: self._finishes.submit(item))
         if not finished.is_done:
-            raise FencedError(f"run {run.record.id} belongs to another node now")
+            raise FencedError(f"run {record.id} belongs to another node now")
         faults.reach("after_finish_commit")
-        self._events.publish(run.record.key, events, answer=Answer(outcome.status, output, outcome.messages))
+        self._events.publish(record.key, events, answer=Answer(outcome.status, output, outcome.messages))
         if finished.next_key is not None:
             self._due.set()
             self._wakeups.tell_queue()
 
     async def _write_finishes(self, items: list[FinishedRun]) -> list[Finished]:
         return await self._store.finish(items, node_id=self._node_id)
+
+
+def _bare_outcome(held: _HeldRun, text: str) -> Outcome:
+    return bare_outcome(held.record, is_cancelled=held.is_cancelled, text=text, next_seq=held.writer.next_seq)
 
 
 def _withdraw_stop_requests() -> None:

@@ -96,7 +96,8 @@ class RunLog:
             return await self._append(self._database, items, node_id)
         async with self._database.transaction() as connection:
             owned = await self._append(connection, items, node_id)
-            await put_children(connection, [(item.record, child) for item in items for child in item.children], node_id)
+            kept = [item for item in items if item.record.root_key in owned]
+            await put_children(connection, [(item.record, child) for item in kept for child in item.children], node_id)
             return owned
 
     async def _append(self, database: Database | Connection, items: Sequence[Append], node_id: str) -> set[UUID]:

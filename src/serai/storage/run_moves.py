@@ -5,7 +5,7 @@ Order of locks as everywhere: session, then run, then the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,6 +46,12 @@ with done as (
 insert into run_events (run_key, seq, epoch, project_id, user_id, name, event)
 select $1, $4, epoch, project_id, user_id, $5, $6 from done"""
 
+_CANCEL_CHILDREN = """
+update runs set status = 'CANCELLED', ended_at = now()
+where root_key = $1 and parent_key is not null and status in ('RUNNING', 'PAUSED')"""
+
+_SAID = "select seq, name, event as data from run_events where run_key = $1 and seq >= $2 order by seq"
+
 _PROMOTE_NEXT = """
 with next as (
     select key from runs
@@ -56,6 +62,11 @@ with next as (
 )
 update sessions set active_run_key = (select key from next), updated_at = now()
 where project_id = $1 and id = $2 returning active_run_key"""
+
+_LATE_CANCELS = f"""
+select {RECORD_COLUMNS} from runs
+where status = 'PAUSED' and cancel_asked_at is not null and parent_key is null
+  and (kind, component_id) in (select * from unnest($1::text[], $2::text[]))"""  # noqa: S608 - our own text
 
 _REMEMBER_CANCEL = """
 insert into run_cancellations (project_id, run_id) values ($1, $2)
@@ -74,8 +85,20 @@ class Cancelled:
     next_key: UUID | None
 
 
-CancelledRun = Callable[[RunRecord, Answer, int], tuple[bytes, bytes | None, Event]]
-"""Makes output, messages and last event of a run that ends unworked on, given its next sequence number."""
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What became of a call to continue a run: the run as it stands, and whether this very call made it go on."""
+
+    record: RunRecord
+    is_moved: bool
+
+
+CancelledRun = Callable[[RunRecord, Answer, list[Event], int], tuple[bytes, bytes | None, Event]]
+"""Makes output, messages and last event of a run that ends unworked on.
+
+It is given the run, what it rests with, the events of a segment that was begun and let go, and its next sequence
+number.
+"""
 
 
 class RunMoves:
@@ -92,7 +115,7 @@ class RunMoves:
         answer: Callable[[bytes], tuple[bytes, bool]],
         node_id: str | None,
         waits: bool,
-    ) -> RunRecord | None:
+    ) -> Continuation | None:
         """Continue a run, in the caller's transaction.
 
         Args:
@@ -104,19 +127,19 @@ class RunMoves:
             waits: whether it waits for its turn when its session is busy.
 
         Returns:
-            The run as it goes on, or, with `answer` left open or the run not paused, as it stands; None when its
-            session is busy and it does not wait.
+            What became of it: not moved are a run that was not paused, and one with `answer` left open. None when
+            its session is busy and it does not wait.
         """
         active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
         row = await connection.fetchrow(_LOCK_RUN, record.key)
         assert row is not None
         current = read_record(row)
         if current.status is not RunStatus.PAUSED:
-            return current
+            return Continuation(current, is_moved=False)
         output, is_complete = answer(row["output"])
         if not is_complete:
             await connection.execute(_KEEP_ANSWERS, record.key, output)
-            return current
+            return Continuation(current, is_moved=False)
         if active_key is not None and not waits:
             return None
         is_ready = active_key is None
@@ -124,7 +147,7 @@ class RunMoves:
             await connection.execute(_TAKE_TURN, record.project_id, record.session_id, record.key)
         continued = await connection.fetchrow(_CONTINUE, record.key, output, is_ready, node_id)
         assert continued is not None
-        return read_record(continued)
+        return Continuation(read_record(continued), is_moved=True)
 
     async def cancel(self, record: RunRecord, *, end: CancelledRun) -> Cancelled | RunRecord:
         """Cancel a run: end it when nobody works on it, else leave word for the node that does.
@@ -143,12 +166,22 @@ class RunMoves:
                 return current
             stored = Answer(current.status, row["output"], row["messages"], row["carried"])
             seq = await connection.fetchval(_NEXT_SEQ, current.key)
-            output, messages, event = end(current, stored, seq)
+            logged: list[Event] = []
+            if current.status is RunStatus.PENDING:  # perhaps a node had begun with this segment and let it go
+                rows = await connection.fetch(_SAID, current.key, current.segment_seq)
+                logged = [Event(**dict(row)) for row in rows]
+            output, messages, event = end(current, stored, logged, seq)
             await connection.execute(_CANCEL, current.key, output, messages, event.seq, event.name, event.data)
+            await connection.execute(_CANCEL_CHILDREN, current.key)
             next_key = None
             if active_key == current.key:
                 next_key = await connection.fetchval(_PROMOTE_NEXT, current.project_id, current.session_id)
         return Cancelled(current, Answer(RunStatus.CANCELLED, output, messages), event, next_key)
+
+    async def list_late_cancels(self, components: Iterable[tuple[str, str]]) -> list[RunRecord]:
+        """Return runs of some (kind, id) pairs that paused while somebody cancelled them."""
+        kinds, ids = zip(*components, strict=True)
+        return [read_record(row) for row in await self._database.fetch(_LATE_CANCELS, kinds, ids)]
 
     async def remember_cancel(self, project_id: str, run_id: str) -> None:
         """Keep for a day that a run which nobody knows yet is to be cancelled when it comes."""

@@ -60,10 +60,12 @@ returning key, status, position, epoch, cancel_asked_at is not null as is_cancel
 # Takes the oldest runs whose turn has come, of the components this node has.
 _CLAIM = f"""
 with next as (
-    select key from runs
-    where status = 'PENDING' and ready
-      and (kind, component_id) in (select * from unnest($1::text[], $2::text[]))
-    order by created_at limit $3 for update skip locked
+    select waiting.key
+    from unnest($1::text[], $2::text[]) as item(kind, id) cross join lateral (
+        select key, created_at from runs
+        where status = 'PENDING' and ready and kind = item.kind and component_id = item.id
+        order by created_at limit $3 for update skip locked) as waiting
+    order by waiting.created_at limit $3
 )
 update runs set status = 'RUNNING', node_id = $4, epoch = epoch + 1, started_at = coalesce(started_at, now())
 from next where runs.key = next.key
@@ -93,8 +95,10 @@ from next where runs.key = next.key
 returning {RECORD_COLUMNS}"""  # noqa: S608 - our own text
 
 _WAITS_FOR_PLACE = """
-select exists(select from runs where status = 'PENDING' and ready
-              and (kind, component_id) in (select * from unnest($1::text[], $2::text[])))"""
+select exists(
+    select from unnest($1::text[], $2::text[]) as item(kind, id) cross join lateral (
+        select from runs where status = 'PENDING' and ready and kind = item.kind and component_id = item.id
+        limit 1) as waiting)"""
 
 # Locks the sessions of the runs that are about to end; the statement after it sees every run submitted before.
 _LOCK_SESSIONS = """

@@ -19,5 +19,12 @@ create table run_cancellations (
     primary key (project_id, run_id)
 );
 
+-- Each component's runs are claimed by themselves: what waits for others, or for a place, is not looked at.
+drop index runs_claimable;
+create index runs_claimable on runs (kind, component_id, created_at) where status = 'PENDING' and ready;
+
+-- A run that paused just when it was cancelled is cancelled after all.
+create index runs_late_cancels on runs (key) where status = 'PAUSED' and cancel_asked_at is not null;
+
 -- Runs inside a run are found by their root, when it is taken over or continued.
 create index runs_children on runs (root_key) where parent_key is not null;
