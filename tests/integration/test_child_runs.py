@@ -12,10 +12,11 @@ import pytest
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import Outcome, RunRecord
+from serai.domain.runs import Event, Outcome, RunRecord
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.storage.connection import Database
+from serai.storage.run_moves import RunMoves
 from tests.run_values import open_database, until
 
 
@@ -36,6 +37,7 @@ class Pair:
         self.done: Counter[str] = Counter()
         self.hold: dict[str, asyncio.Event] = {}
         self.pauses = False
+        self.member_kind = "agent"
 
     def begin(self, run: ActiveRun) -> PairRun:
         return PairRun(self, run)
@@ -60,7 +62,9 @@ class PairRun:
         return outcome(self.run.record, RunStatus.COMPLETED, " ".join(str(part) for part in parts))
 
     async def member(self, name: str) -> str | None:
-        child = await self.run.begin_child(name, kind="agent", component_id=name, given=b'{"message":"hi"}')
+        child = await self.run.begin_child(
+            name, kind=self.pair.member_kind, component_id=name, given=b'{"message":"hi"}'
+        )
         if child.ended is not None:
             assert child.ended.output is not None
             return str(load_json(child.ended.output)["content"])
@@ -188,3 +192,42 @@ async def test_a_child_is_no_run_that_callers_move(database: Database):
         assert (await statuses(database))["right"] == "RUNNING"
         pair.hold["right"].set()
         assert (await node.wait(record)).status is RunStatus.COMPLETED
+
+
+async def test_children_of_a_run_that_is_cancelled_while_it_rests_are_cancelled(database: Database):
+    pair = Pair()
+    pair.pauses = True
+    async with engine(database, pair) as node:
+        record = await submit(node)
+        assert (await node.wait(record)).status is RunStatus.PAUSED
+        await node.cancel("p", record.id, kind="team", component_id="pair")
+    assert await statuses(database) == {"left": "COMPLETED", "right": "CANCELLED"}
+
+
+async def test_children_of_a_run_that_was_handed_over_and_cancelled_are_cancelled(database: Database):
+    pair = Pair()
+    pair.hold["right"] = asyncio.Event()
+    async with engine(database, pair) as node:
+        record = await submit(node)
+        await until(database, "select count(*) = 1 from runs where component_id = 'left' and status = 'COMPLETED'")
+    assert (await statuses(database))["right"] == "RUNNING"
+
+    def end(*_: object) -> tuple[bytes, None, Event]:
+        return b"{}", None, Event(seq=9, name="TeamRunCancelled", data=b"{}")
+
+    await RunMoves(database).cancel(record, end=end)
+    assert await statuses(database) == {"left": "COMPLETED", "right": "CANCELLED"}
+
+
+async def test_a_child_of_the_roots_own_kind_does_not_end_the_roots_stream(database: Database):
+    pair = Pair()
+    pair.member_kind = "team"
+    pair.hold["right"] = asyncio.Event()
+    async with engine(database, pair) as node:
+        record = await submit(node)
+        await until(database, "select count(*) = 1 from runs where component_id = 'left' and status = 'COMPLETED'")
+        waiting = asyncio.create_task(node.wait(record))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        pair.hold["right"].set()
+        assert (await asyncio.wait_for(waiting, 5)).status is RunStatus.COMPLETED

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord, Step
 from serai.engine.event_log import EventLog, Follower
 from serai.engine.wakeup import shard_bit
@@ -312,3 +313,39 @@ async def committed(database: Database) -> int:
     """Statements that wrote something: transaction ids used so far."""
     count: int = await database.fetchval("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
     return count
+
+
+async def test_a_task_left_behind_says_nothing_after_its_run_has_ended(database: Database, record: RunRecord):
+    async with event_log(database) as log:
+        writer = log.open_writer(record, next_seq=0, on_fenced=lambda: None)
+        follower = log.follow(record)
+        writer.emit("RunCancelled", b"{}")
+        events = (await log.close_writer(writer)).events
+        writer.emit("ToolCallCompleted", b"{}")
+        writer.add_step(step(1))
+        with pytest.raises(asyncio.CancelledError):
+            await writer.commit()
+        await asyncio.sleep(0.05)
+        (finished,) = await RunStore(database).finish([finish_of(record, events=events)], node_id="node")
+        assert finished.is_done
+        log.publish(record.key, events, answer=Answer(RunStatus.CANCELLED, b"{}", None))
+        log.drop_writer(writer, has_ended=True)
+        assert await asyncio.wait_for(collect(follower), 5) == [0]
+    assert await database.fetchval("select array_agg(name order by seq) from run_events") == ["RunCancelled"]
+    assert await database.fetchval("select count(*) from run_steps") == 0
+
+
+async def test_who_follows_a_run_that_paused_stays_when_it_was_continued_meanwhile(database: Database):
+    store = RunStore(database)
+    record = await begin(store)
+    paused = Event(seq=0, name="RunPaused", data=b"{}")
+    await store.finish([finish_of(record, status=RunStatus.PAUSED, events=[paused], next_seq=1)], node_id="node")
+    stale = await store.find("p", record.id)
+    assert stale is not None
+    await database.execute("update runs set status = 'PENDING' where key = $1", record.key)
+    async with event_log(database) as log:
+        following = asyncio.create_task(collect(log.follow(stale)))
+        await asyncio.sleep(1.5)  # longer than a look at whether it is over
+        assert not following.done()
+        await database.execute("update runs set status = 'CANCELLED' where key = $1", record.key)
+        assert await asyncio.wait_for(following, 5) == [0]

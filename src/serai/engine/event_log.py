@@ -194,9 +194,13 @@ class Follower:
 
     async def _is_end(self, event: Event) -> bool:
         """Return whether nothing follows an event; after a pause that lies back the run may have gone on."""
-        if event.name not in self._ends or load_json(event.data).get("run_id") != self.record.id:  # a child's
+        if event.name not in self._ends:
             return False
-        return event.name not in PAUSE_EVENTS or self.answer is not None or await self._log.is_over(self.record.key)
+        if self.answer is not None:  # it came with this event
+            return True
+        if load_json(event.data).get("run_id", self.record.id) != self.record.id:  # a child's
+            return False
+        return event.name not in PAUSE_EVENTS or await self._log.is_over(self.record.key)
 
     def close(self) -> None:
         """Stop following; the run goes on."""

@@ -98,7 +98,7 @@ _WAITS_FOR_PLACE = """
 select exists(
     select from unnest($1::text[], $2::text[]) as item(kind, id) cross join lateral (
         select from runs where status = 'PENDING' and ready and kind = item.kind and component_id = item.id
-        limit 1) as waiting)"""
+        order by created_at limit 1) as waiting)"""
 
 # Locks the sessions of the runs that are about to end; the statement after it sees every run submitted before.
 _LOCK_SESSIONS = """
