@@ -120,6 +120,7 @@ class Engine:
             max_runs=options.max_runs,
             max_takeovers=options.max_takeovers,
             cancel_late=self._cancel_late,
+            holds_lease=lambda: self.node.holds_lease,
         )
         self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
         self._loop: asyncio.AbstractEventLoop | None = None

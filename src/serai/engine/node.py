@@ -6,6 +6,7 @@ The thread keeps the lease while the event loop is blocked; a tool that blocks i
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import socket
@@ -44,6 +45,7 @@ class Node:
         self._lock_key = int.from_bytes(bytes.fromhex(self.id), signed=True)
         self._peer_count = 0
         self._watched_at: float | None = None
+        self._renewed_at = -math.inf
         self._patient_until = 0.0
         self._beats = 0
         self._suspects: dict[str, float] = {}
@@ -58,6 +60,11 @@ class Node:
     def is_alone(self) -> bool:
         """Whether no other node was there at the last look."""
         return self._peer_count == 0
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether others take this node for alive: not so for a moment after it was frozen."""
+        return time.monotonic() - self._renewed_at < self._lease_s
 
     async def start(self) -> None:
         """Register; return when the lock is held and the row is there."""
@@ -110,7 +117,7 @@ class Node:
         self._suspects.clear()
         await nodes.hold_lock(connection, self._lock_key)
         await nodes.register_node(connection, self.id, name=self.name, lock_key=self._lock_key, lease_s=self._lease_s)
-        renewed_at = time.monotonic()
+        self._renewed_at = time.monotonic()
         await self._watch(connection)
         self._registered.set()
         while not self._stopping.is_set():
@@ -120,9 +127,9 @@ class Node:
                 wake.clear()
             except TimeoutError:
                 pass
-            if time.monotonic() - renewed_at > self._lease_s / 4:
+            if time.monotonic() - self._renewed_at > self._lease_s / 4:
                 await nodes.renew_lease(connection, self.id, lease_s=self._lease_s)
-                renewed_at = time.monotonic()
+                self._renewed_at = time.monotonic()
             await self._watch(connection)
         if await nodes.release_runs_of(connection, [self.id], is_takeover=False):
             self._on_released()

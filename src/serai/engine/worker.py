@@ -72,6 +72,7 @@ class Worker:
         max_runs: the most runs held at a time.
         max_takeovers: a run taken over more often ends as ERROR.
         cancel_late: ends runs that paused just when somebody cancelled them.
+        holds_lease: whether this node may take runs: others do not hold it for frozen.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -87,6 +88,7 @@ class Worker:
         max_runs: int,
         max_takeovers: int,
         cancel_late: Callable[[], Awaitable[None]],
+        holds_lease: Callable[[], bool],
     ) -> None:
         self._store = store
         self._run_log = run_log
@@ -104,6 +106,7 @@ class Worker:
         self._max_runs = max_runs
         self._max_takeovers = max_takeovers
         self._cancel_late = cancel_late
+        self._holds_lease = holds_lease
         self._held: dict[UUID, _HeldRun] = {}
         self._stuck: set[asyncio.Task[None]] = set()
         self._reserved = 0
@@ -209,7 +212,7 @@ class Worker:
                 _log.exception("claim_failed")
 
     def _free_places(self) -> int:
-        return max(0, self._max_runs - len(self._held) - self._reserved)
+        return max(0, self._max_runs - len(self._held) - self._reserved) if self._holds_lease() else 0
 
     async def _claim(self) -> None:
         """Take what waits; components with a limit of their own and the others go first in turn."""
