@@ -69,6 +69,20 @@ def _helper() -> Agent[RunDeps, str]:
                 "chain",
                 [Turn(tools=[delete]), Turn(tools=[ToolCall("run_command", {"command": "ls"}, id="e1")]), "End."],
             ),
+            Rule(
+                "same id",
+                [
+                    Turn(tools=[delete]),
+                    Turn(tools=[ToolCall("add", {"a": 1, "b": 2}, id="c1")]),
+                    Turn(tools=[ToolCall("delete_file", {"path": "/z"}, id="c1")]),
+                    "End.",
+                ],
+            ),
+            Rule("ask nothing", [Turn(tools=[ToolCall("ask_user", {"questions": []}, id="q1")]), "Never mind."]),
+            Rule(
+                "ask twice",
+                [Turn(tools=[ToolCall("ask_user", {"questions": [QUESTION, QUESTION]}, id="q2")]), "Never mind."],
+            ),
             Rule("ask", [Turn(tools=[ToolCall("ask_user", {"questions": [QUESTION]}, id="q1")]), "Asked."]),
             Rule("", ["Hello."]),
         ]
@@ -372,3 +386,23 @@ async def test_the_next_run_of_the_session_sees_what_a_continued_one_did(client:
     await completed(client, run, {"tool_call_id": "c1", "confirmed": True})
     runs = (await client.get(RUNS, params={"session_id": "s"})).json()
     assert [run["status"] for run in runs] == ["COMPLETED", "COMPLETED"]
+
+
+async def test_a_later_call_may_have_the_id_of_a_rejected_one(client: httpx.AsyncClient):
+    run = await start(client, "same id")
+    again = (await proceed(client, run, {"tool_call_id": "c1", "confirmed": False})).json()
+    assert again["status"] == "PAUSED"
+    done = await completed(client, run, {"tool_call_id": "c1", "confirmed": True})
+    assert [(tool["tool_name"], tool["confirmed"]) for tool in done["tools"]] == [
+        ("delete_file", False),
+        ("add", None),
+        ("delete_file", True),
+    ]
+    assert [tool["result"] for tool in done["tools"]][1:] == ["3", "deleted /z"]
+    assert DELETED == ["/z"]
+
+
+@pytest.mark.parametrize("message", ["ask nothing", "ask twice"])
+async def test_a_model_that_asks_nothing_or_the_same_twice_is_told(client: httpx.AsyncClient, message: str):
+    run = await start(client, message)
+    assert (run["status"], run["content"]) == ("COMPLETED", "Never mind.")

@@ -439,6 +439,14 @@ async def test_an_answer_follows_the_schema(client: httpx.AsyncClient, keeps: st
     assert stored == made
 
 
+async def test_an_answer_that_does_not_follow_the_schema_is_no_answer(client: httpx.AsyncClient):
+    schema = {**CITY, "properties": {**CITY["properties"], "people": {"type": "integer", "minimum": 1000}}}
+    form = {"message": "look", "stream": "false", "output_schema": json.dumps(schema)}
+    made = (await client.post(RUNS, data=form)).json()
+    assert made["status"] == "ERROR"
+    assert "retries" in made["content"]
+
+
 async def test_a_stream_ends_with_the_object(client: httpx.AsyncClient):
     response = await client.post(RUNS, data={"message": "x", "output_schema": json.dumps({**CITY, "title": ""})})
     events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
@@ -446,8 +454,18 @@ async def test_a_stream_ends_with_the_object(client: httpx.AsyncClient):
     assert [event["content"] for event in events if event["event"] == "RunContent"] == [{"name": "Rome", "people": 3}]
 
 
-async def test_an_unusable_schema_is_422(client: httpx.AsyncClient):
-    response = await client.post(RUNS, data={"message": "x", "output_schema": '{"type":"string"}'})
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string"},
+        {"type": "object", "properties": {"a": {"type": "zzz"}}},
+        {"type": "object", "properties": {"a": 5}},
+        {"type": "object", "required": "a"},
+        {"type": "object", "properties": {"a": {"$ref": "https://example.com/schema.json"}}},
+    ],
+)
+async def test_an_unusable_schema_is_422(client: httpx.AsyncClient, schema: dict[str, Any]):
+    response = await client.post(RUNS, data={"message": "x", "output_schema": json.dumps(schema)})
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"] == ["body", "output_schema"]
 

@@ -31,6 +31,7 @@ class Odd(BaseException):
 RAISED: dict[str, BaseException] = {
     "exit": SystemExit(7),
     "interrupt": KeyboardInterrupt(),
+    "generator": GeneratorExit(),
     "base": Odd("odd"),
     "group": BaseExceptionGroup("several", [Odd("one"), ValueError("two")]),
     "mute": MuteError(),

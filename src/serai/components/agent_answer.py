@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic_ai.usage import RunUsage
 
 from serai.components.media import MediaItem, made_members, shown_items
+from serai.components.pauses import is_to_be_done
 from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
@@ -57,7 +58,9 @@ class AgentAnswer:
         self._tools = list(earlier.tools)
         self._media = list(earlier.carried.media)
         self._pending = {
-            wanted["tool_execution"]["tool_call_id"]: wanted["tool_execution"] for wanted in earlier.requirements
+            tool["tool_call_id"]: tool
+            for tool in (wanted["tool_execution"] for wanted in earlier.requirements)
+            if is_to_be_done(tool)  # a later turn may use the ids of the others again
         }
         self._usage = Counter(earlier.carried.usage)
         self._first_token_s = earlier.carried.first_token_s

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
 
 from serai.components.tool import ToolOptions, external_tool, with_options
 
@@ -23,7 +25,21 @@ class Question(BaseModel):
     multi_select: bool = Field(default=False, description="Whether several may be chosen.")
 
 
-def _ask_user(questions: list[Question]) -> str:
+def _are_distinct(questions: list[Question]) -> list[Question]:
+    """Refuse questions that an answer could not tell from each other.
+
+    Raises:
+        ValueError: two have the same text.
+    """
+    if len({question.question for question in questions}) < len(questions):
+        raise ValueError("two of the questions have the same text; ask each one once")
+    return questions
+
+
+Questions = Annotated[list[Question], Field(min_length=1), AfterValidator(_are_distinct)]
+
+
+def _ask_user(questions: Questions) -> str:
     """Ask the user and wait for the answers. Use it when the choice is the user's to make."""
     raise NotImplementedError(f"a person answers {questions!r}")
 

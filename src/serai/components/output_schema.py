@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import pydantic
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
 from pydantic_ai import DeferredToolRequests, StructuredDict
 from pydantic_ai.exceptions import UserError
+from pydantic_core import CoreSchema, core_schema
+from referencing import Registry
 
 from serai.components.run_input import RunInput
 from serai.domain.json_text import dump_json, load_json
@@ -25,7 +29,12 @@ def check_output_schema(schema: Any) -> None:
     if not isinstance(schema.get("properties", {}), dict):
         raise ValueError("its properties must be a JSON object")
     try:
+        Draft202012Validator.check_schema(schema)
+        if foreign := next((ref for ref in _references(schema) if not ref.startswith("#")), None):
+            raise ValueError(f"its $ref {foreign!r} leads out of it")
         _structured(dump_json(schema))
+    except SchemaError as error:
+        raise ValueError(f"{error.json_path}: {error.message}") from error
     except (UserError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(str(error) or "it cannot be read") from error
 
@@ -44,6 +53,31 @@ def content_type_of(given: RunInput, output: Any) -> str:
 
 @lru_cache(maxsize=256)
 def _structured(schema: bytes) -> Any:
-    output_type = StructuredDict(load_json(schema))
-    pydantic.TypeAdapter(output_type).json_schema()
-    return output_type
+    wanted = load_json(schema)
+    validator = Draft202012Validator(wanted, registry=Registry())
+
+    def check(answer: dict[str, Any]) -> dict[str, Any]:
+        if (problem := best_match(validator.iter_errors(answer))) is not None:  # told to the model, which may try again
+            raise ValueError(f"{problem.json_path}: {problem.message}")
+        return answer
+
+    class StructuredAnswer(StructuredDict(wanted)):  # type: ignore[misc]
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
+            inner = super().__get_pydantic_core_schema__(source, handler)
+            return core_schema.no_info_after_validator_function(check, inner)
+
+    pydantic.TypeAdapter(StructuredAnswer).json_schema()
+    return StructuredAnswer
+
+
+def _references(schema: Any) -> Iterator[str]:
+    found = [schema]
+    while found:
+        item = found.pop()
+        if isinstance(item, dict):
+            if isinstance(item.get("$ref"), str):
+                yield item["$ref"]
+            found += item.values()
+        elif isinstance(item, list):
+            found += item

@@ -64,6 +64,11 @@ def is_waiting(tool: Mapping[str, Any]) -> bool:
     return bool(tool.get("requires_confirmation")) and tool.get("confirmed") is None
 
 
+def is_to_be_done(tool: Mapping[str, Any]) -> bool:
+    """Return whether an answered tool execution is carried out: not one that was rejected, or that others did."""
+    return not tool.get("external_execution_required") and tool.get("confirmed") is not False
+
+
 def describe_pause(tools: Sequence[Mapping[str, Any]], reasons: Sequence[str | None]) -> str:
     """Return a sentence that says what a paused run waits for, and why where the tool said that."""
     waiting = [
