@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from tests.acceptance.cluster import RUNS, Cluster, ask, follow, read_run, stream, submit
+from serai.client import AgentOSClient
+from serai.run.agent import RunCompletedEvent, StepRestartedEvent, StreamedText
+from tests.acceptance.cluster import RUNS, Cluster, Node, ask, follow, read_run, stream, submit
 
 TOOL = "tool_call"
 MODEL = "model_request"
@@ -125,6 +130,59 @@ async def test_a_model_call_cut_off_by_a_kill_starts_again_and_says_so(cluster: 
     before = [event for event in events if event["event"] == "RunContent" and event["seq"] < restart["seq"]]
     assert before, "the kill was meant to come after some of the answer had been delivered"
     assert "".join(kept) == events[-1]["content"] == "".join(f"w{index} " for index in range(40))
+
+
+@asynccontextmanager
+async def balancer(*nodes: Node) -> AsyncIterator[str]:
+    """Pass connections on to the first node that takes them."""
+    passing: set[asyncio.Task[None]] = set()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            try:
+                while data := await reader.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for node in nodes:
+            with contextlib.suppress(OSError):
+                there, back = await asyncio.open_connection("127.0.0.1", node.port)
+                for way in (pass_on(reader, back), pass_on(there, writer)):
+                    task = asyncio.create_task(way)
+                    passing.add(task)
+                    task.add_done_callback(passing.discard)
+                return
+        writer.close()
+
+    server = await asyncio.start_server(connect, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in list(passing):
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+
+
+async def test_our_client_hears_the_whole_answer_when_its_node_is_killed_in_the_middle(cluster: Cluster):
+    doomed = cluster.start_node(fault="in_model_call/20:kill")
+    survivor = cluster.start_node()
+    text, events, voided = StreamedText(), [], []
+    async with balancer(doomed, survivor) as url, AgentOSClient(base_url=url) as client:
+        async with asyncio.timeout(40):
+            async for event in client.run_agent_stream("worker", "stream 40 0.02", run_id="run-1"):
+                events.append(event)
+                if text.add(event):
+                    voided.append(event)
+    assert doomed.wait() == -signal.SIGKILL
+    assert [event.event_index for event in events] == list(range(len(events)))
+    assert [type(event) for event in voided] == [StepRestartedEvent]
+    assert isinstance(events[-1], RunCompletedEvent)
+    assert str(text) == events[-1].content == "".join(f"w{index} " for index in range(40))
 
 
 async def test_a_killed_nodes_run_goes_on_within_three_seconds(cluster: Cluster):

@@ -38,7 +38,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 PDF = b"%PDF-1.7 " + bytes(range(200))
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + bytes(range(100))
 MP4 = b"\x00\x00\x00\x18ftypisom" + bytes(range(100))
-CITY = {
+CITY: dict[str, Any] = {
     "type": "object",
     "title": "City",
     "properties": {"name": {"type": "string"}, "people": {"$ref": "#/$defs/Count"}},
