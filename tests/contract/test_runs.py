@@ -407,7 +407,7 @@ async def test_an_ignored_fields_odd_name_does_not_spoil_the_answer(client: http
     assert response.headers["X-Serai-Ignored-Fields"] == "a    b"
 
 
-@pytest.mark.parametrize("after", ["x", "-2", "1.5", "99999999999"])
+@pytest.mark.parametrize("after", ["x", "-2", "1.5", "99999999999", "9" * 5000])
 async def test_a_wrong_place_to_resume_is_422(client: httpx.AsyncClient, after: str):
     await run(client, "hi", run_id="mine")
     response = await client.get(f"{RUNS}/mine/events", headers={"Last-Event-ID": after})

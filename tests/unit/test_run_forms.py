@@ -327,6 +327,8 @@ def test_malformed_media_name_their_field(name: str, text: str):
 @pytest.mark.parametrize(
     ("item", "place"),
     [
+        ({"content": "eA==", "mime_type": "image/\0"}, "mime_type"),
+        ({"url": "data:image/\0png;base64,eA=="}, "url"),
         ({"filepath": "/etc/passwd"}, "filepath"),
         ({"url": "file:///etc/passwd"}, "url"),
         ({"url": "s3://bucket/key"}, "url"),

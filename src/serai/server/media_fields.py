@@ -140,7 +140,9 @@ def _said_type(item: dict[str, Any], loc: tuple[str, int]) -> str | None:
         if value is not None and (not isinstance(value, str) or len(value) > MOST_TYPE_LENGTH):
             raise _wrong((*loc, name), "Input should be a short string", value)
     if item.get("mime_type"):
-        return clean_type(item["mime_type"])
+        if not (media_type := clean_type(item["mime_type"])):
+            raise _wrong((*loc, "mime_type"), "Input should be a media type, such as image/png", item["mime_type"])
+        return media_type
     return type_of_format(item["format"]) if item.get("format") else None
 
 
@@ -171,7 +173,11 @@ def _read_data_url(url: str, loc: tuple[str, int]) -> tuple[bytes, str | None]:
         data = base64.b64decode(raw, validate=True) if head.endswith(";base64") else raw
     except (binascii.Error, ValueError) as error:
         raise _wrong((*loc, "url"), "Input should be a data URL with valid base64", url[:100]) from error
-    return data, clean_type(head.removesuffix(";base64")) or None
+    said = head.removesuffix(";base64").partition(";")[0]
+    media_type = clean_type(said) or None
+    if said and media_type is None:
+        raise _wrong((*loc, "url"), "Input should be a data URL with a media type, such as image/png", url[:100])
+    return data, media_type
 
 
 def _check_url(url: str, loc: tuple[str, int]) -> None:

@@ -124,9 +124,9 @@ def type_of_bytes(data: bytes, kind: MediaKind) -> str:
 
 
 def clean_type(media_type: str) -> str:
-    """Return a media type in lower case without parameters, under its usual name."""
+    """Return a media type in lower case without parameters, under its usual name; empty when it is none."""
     bare = media_type.partition(";")[0].strip().lower()
-    return _SYNONYMS.get(bare, bare)
+    return _SYNONYMS.get(bare, bare) if bare.isascii() and bare.isprintable() else ""
 
 
 def is_text(data: bytes) -> bool:

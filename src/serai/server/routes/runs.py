@@ -237,7 +237,8 @@ def _after(request: Request) -> int:
 def _sequence_number(text: str | None, loc: tuple[str, str]) -> int:
     if text is None or text == "":
         return -1
-    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or not -1 <= int(text) < 2**31:
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 10 or not -1 <= int(text) < 2**31:
         raise InvalidFieldError.of(
             loc, "Input should be an event's sequence number", kind="int_parsing", given=text[:100]
         )
