@@ -402,7 +402,7 @@ class AgentRun:
             content_type=content_type,
             reasoning_content=thinking,
             metrics=self._answer.metrics(),
-            session_state=self.deps.session_state,
+            session_state=self._state.settled,
             metadata=self.input.metadata or None,
             **self._answer.made(),
         )
@@ -452,7 +452,7 @@ class AgentRun:
             status=status,
             output={
                 **self._answer.members(content=content, content_type=content_type),
-                "session_state": self.deps.session_state,
+                "session_state": self._state.settled,
             },
             last_event=(last["event"], last),
             state_changes=changes,
