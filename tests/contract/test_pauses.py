@@ -327,6 +327,14 @@ async def test_tools_that_are_no_list_of_objects_are_refused(client: httpx.Async
     assert "Invalid JSON in tools field" in answer.json()["detail"]
 
 
+        *(
+            (
+                "ask",
+                [{"tool_call_id": "q1", "user_feedback_schema": [{"question": odd, "selected_options": ["red"]}]}],
+                "No such question; asked is: 'Which?'",
+            )
+            for odd in (["x"], {"a": 1}, 3, None)
+        ),
 async def test_only_a_paused_run_of_this_agent_can_be_continued(client: httpx.AsyncClient):
     run = await start(client, "hello")
     answer = await proceed(client, run, {"tool_call_id": "c1", "confirmed": True})

@@ -59,7 +59,7 @@ from serai.components.session_state import TrackedState
 from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name
 from serai.components.taken_up import take_up
 from serai.components.tool import ToolOptions, options_of
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
 from serai.engine import faults
@@ -197,6 +197,7 @@ class AgentRun:
             self._turn_now.open()
             try:
                 payload = await body()
+                _check_depth(payload, "the model's answer")
             except BaseException as error:
                 self._model_failed = True
                 if isinstance(error, Exception) or is_stop_request(error):
@@ -367,6 +368,7 @@ class AgentRun:
             result = await body()
             state, removed = self._state.take_changes()
         except _CONTROL_FLOW:
+            _check_depth(result, "the tool's result")
             raise
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
@@ -394,6 +396,7 @@ class AgentRun:
             content, content_type = json_value(result.output), content_type_of(self.input, result.output)
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         if not self._logged.has_content_completed:
+            _check_depth(content, "the agent's output")
             self._events.emit("RunContentCompleted")
         thinking = thinking_of(said) or None
         last = self._events.members(
@@ -473,3 +476,9 @@ class AgentRun:
     def _next_ordinal(self, operation: str) -> int:
         self._ordinals[operation] += 1
         return self._ordinals[operation]
+
+
+def _check_depth(value: Any, what: str) -> None:
+    """Refuse a value that could be stored and never read again."""
+    if is_too_deep(value):
+        raise ValueError(f"{what} is nested more than {MOST_LEVELS} levels")
