@@ -240,6 +240,8 @@ class AgentRun:
         name = current_tool_call.get()
         assert name is not None
         call, args = _announced.get()
+        # Values as the model and people gave them: what a tool's types make of them may differ in each process.
+        given = [call.tool_name, {**dict.fromkeys(args), **call.args_as_dict()}]
         step = await self.run.journal.run(
             TOOL_STEP, name, given=[call.tool_name, args], body=lambda: self._call_tool(name, call, args, body)
         )
