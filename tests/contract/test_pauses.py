@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from pydantic_ai import Agent, RunContext
-from pydantic_ai.exceptions import ApprovalRequired
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import ExternalToolset
 
@@ -60,6 +60,7 @@ def _helper() -> Agent[RunDeps, str]:
                 [Turn("Well. ", tools=[delete, ToolCall("delete_file", {"path": "/y"}, id="c2")]), "Ok."],
             ),
             Rule("delete and add", [Turn(tools=[ToolCall("add", {"a": 1, "b": 2}, id="c0"), delete]), "Both."]),
+            Rule("charge and delete", [Turn(tools=[ToolCall("charge", {"amount": 5}, id="a1"), delete]), "Both."]),
             Rule("delete", [Turn("Let me see. ", tools=[delete]), "Done."]),
             Rule("mail", [Turn(tools=[ToolCall("send_mail", {"subject": "Hello"}, id="m1")]), "Sent."]),
             Rule("command", [Turn(tools=[ToolCall("run_command", {"command": "ls"}, id="e1")]), "Listed."]),
@@ -88,6 +89,11 @@ def _helper() -> Agent[RunDeps, str]:
     def add(a: int, b: int) -> int:
         """Add two numbers."""
         return a + b
+
+    @agent.tool_plain(requires_approval=True)
+    def charge(amount: float) -> str:
+        """Charge a card, which the caller does."""
+        raise CallDeferred
 
     @agent.tool
     def pay(ctx: RunContext[RunDeps], amount: float) -> str:
@@ -262,6 +268,20 @@ async def test_a_run_may_pause_again(client: httpx.AsyncClient):
     assert [event["event_index"] for event in events] == list(range(len(events)))
     starts = [e["event"] for e in events if e["event"] in ("RunStarted", "RunPaused", "RunContinued", "RunCompleted")]
     assert starts == ["RunStarted", "RunPaused", "RunContinued", "RunPaused", "RunContinued", "RunCompleted"]
+
+
+async def test_a_call_may_pause_again_while_a_later_one_of_its_turn_is_made(client: httpx.AsyncClient):
+    run = await start(client, "charge and delete")
+    both = [{"tool_call_id": "a1", "confirmed": True}, {"tool_call_id": "c1", "confirmed": True}]
+    again = (await proceed(client, run, *both)).json()
+    assert (again["status"], DELETED) == ("PAUSED", ["/x"])
+    assert [tool["tool_call_id"] for tool in again["tools"]] == ["a1", "c1"]
+    assert [wanted["tool_execution"]["tool_call_id"] for wanted in again["requirements"]] == ["a1"]
+    done = await completed(client, again, {"tool_call_id": "a1", "result": "charged"})
+    assert [(tool["tool_call_id"], tool["result"]) for tool in done["tools"]] == [
+        ("a1", "charged"),
+        ("c1", "deleted /x"),
+    ]
 
 
 async def test_the_stream_of_a_pause_and_of_its_continuation(client: httpx.AsyncClient):

@@ -243,7 +243,7 @@ class AgentRun:
         # Values as the model and people gave them: what a tool's types make of them may differ in each process.
         given = [call.tool_name, {**dict.fromkeys(args), **call.args_as_dict()}]
         step = await self.run.journal.run(
-            TOOL_STEP, name, given=[call.tool_name, args], body=lambda: self._call_tool(name, call, args, body)
+            TOOL_STEP, name, given=given, body=lambda: self._call_tool(name, call, args, body)
         )
         self._state.apply(step["state"], step["removed"])
         if step["tool"] is not None:
@@ -368,9 +368,9 @@ class AgentRun:
         removed: list[str] = []
         try:
             result = await body()
+            _check_depth(result, "the tool's result")
             state, removed = self._state.take_changes()
         except _CONTROL_FLOW:
-            _check_depth(result, "the tool's result")
             raise
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
@@ -396,9 +396,9 @@ class AgentRun:
             content, content_type = text_of(said) or result.output, "str"
         else:
             content, content_type = json_value(result.output), content_type_of(self.input, result.output)
+            _check_depth(content, "the agent's output")
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         if not self._logged.has_content_completed:
-            _check_depth(content, "the agent's output")
             self._events.emit("RunContentCompleted")
         thinking = thinking_of(said) or None
         last = self._events.members(
@@ -440,9 +440,10 @@ class AgentRun:
 
     def _options_of_call(self, call: ToolCallPart, requests: DeferredToolRequests) -> ToolOptions:
         options = self._host.tools.get(call.tool_name, ToolOptions())
-        if options.pause is not None:
-            return options
         is_approval = requests.kind(call.tool_call_id) == "approval"
+        if options.pause in (("confirmation", "user_input") if is_approval else ("external", "user_feedback")):
+            return options
+        # The tool itself asked, in the middle of its call; it may have waited for something else before.
         return replace(options, pause="confirmation" if is_approval else "external")
 
     def _said(self) -> str:
