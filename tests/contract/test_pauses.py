@@ -327,6 +327,14 @@ async def test_the_stream_of_a_pause_and_of_its_continuation(client: httpx.Async
         ),
         ("mail", [{"tool_call_id": "m1", "user_input_schema": "x"}], "list of objects"),
         ("ask", [{"tool_call_id": "q1", "answered": True}], "selected_options"),
+        *(
+            (
+                "ask",
+                [{"tool_call_id": "q1", "user_feedback_schema": [{"question": odd, "selected_options": ["red"]}]}],
+                "No such question; asked is: 'Which?'",
+            )
+            for odd in (["x"], {"a": 1}, 3, None)
+        ),
     ],
 )
 async def test_a_wrong_or_missing_answer_is_refused_and_changes_nothing(
@@ -347,14 +355,6 @@ async def test_tools_that_are_no_list_of_objects_are_refused(client: httpx.Async
     assert "Invalid JSON in tools field" in answer.json()["detail"]
 
 
-        *(
-            (
-                "ask",
-                [{"tool_call_id": "q1", "user_feedback_schema": [{"question": odd, "selected_options": ["red"]}]}],
-                "No such question; asked is: 'Which?'",
-            )
-            for odd in (["x"], {"a": 1}, 3, None)
-        ),
 async def test_only_a_paused_run_of_this_agent_can_be_continued(client: httpx.AsyncClient):
     run = await start(client, "hello")
     answer = await proceed(client, run, {"tool_call_id": "c1", "confirmed": True})
@@ -391,6 +391,29 @@ async def test_a_continuation_sent_again_is_the_same_one(client: httpx.AsyncClie
     )
     assert other.status_code == 409
     assert DELETED == ["/x"]
+
+
+async def test_a_partial_answer_sent_again_after_the_run_has_gone_on_shows_what_it_did(client: httpx.AsyncClient):
+    run = await start(client, "delete twice")
+    data = {"tools": json.dumps([{"tool_call_id": "c1", "confirmed": True}])}
+    partial: dict[str, Any] = {"url": f"{RUNS}/{run['run_id']}/continue", "headers": {"Idempotency-Key": "k"}}
+    assert events_of((await client.post(**partial, data=data)).text)[-1]["event"] == "RunPaused"
+    await completed(client, run, {"tool_call_id": "c2", "confirmed": True})
+    names = [event["event"] for event in events_of((await client.post(**partial, data=data)).text)]
+    assert (names[0], names[-1]) == ("RunContinued", "RunCompleted")
+    assert (await client.post(**partial, data={**data, "stream": "false"})).json()["status"] == "COMPLETED"
+    assert sorted(DELETED) == ["/x", "/y"]
+
+
+async def test_a_partial_answer_sent_again_after_the_run_was_cancelled_says_so(client: httpx.AsyncClient):
+    run = await start(client, "delete twice")
+    data = {"tools": json.dumps([{"tool_call_id": "c1", "confirmed": True}])}
+    partial: dict[str, Any] = {"url": f"{RUNS}/{run['run_id']}/continue", "headers": {"Idempotency-Key": "k"}}
+    assert (await client.post(**partial, data=data)).status_code == 200
+    await client.post(f"{RUNS}/{run['run_id']}/cancel")
+    assert events_of((await client.post(**partial, data=data)).text)[-1]["event"] == "RunCancelled"
+    assert (await client.post(**partial, data={**data, "stream": "false"})).json()["status"] == "CANCELLED"
+    assert DELETED == []
 
 
 async def test_the_next_run_of_the_session_sees_what_a_continued_one_did(client: httpx.AsyncClient):
