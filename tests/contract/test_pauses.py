@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from pydantic_ai import Agent, RunContext
-from pydantic_ai.exceptions import ApprovalRequired
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import ExternalToolset
 
@@ -60,6 +60,7 @@ def _helper() -> Agent[RunDeps, str]:
                 [Turn("Well. ", tools=[delete, ToolCall("delete_file", {"path": "/y"}, id="c2")]), "Ok."],
             ),
             Rule("delete and add", [Turn(tools=[ToolCall("add", {"a": 1, "b": 2}, id="c0"), delete]), "Both."]),
+            Rule("charge and delete", [Turn(tools=[ToolCall("charge", {"amount": 5}, id="a1"), delete]), "Both."]),
             Rule("delete", [Turn("Let me see. ", tools=[delete]), "Done."]),
             Rule("mail", [Turn(tools=[ToolCall("send_mail", {"subject": "Hello"}, id="m1")]), "Sent."]),
             Rule("command", [Turn(tools=[ToolCall("run_command", {"command": "ls"}, id="e1")]), "Listed."]),
@@ -102,6 +103,11 @@ def _helper() -> Agent[RunDeps, str]:
     def add(a: int, b: int) -> int:
         """Add two numbers."""
         return a + b
+
+    @agent.tool_plain(requires_approval=True)
+    def charge(amount: float) -> str:
+        """Charge a card, which the caller does."""
+        raise CallDeferred
 
     @agent.tool
     def pay(ctx: RunContext[RunDeps], amount: float) -> str:
@@ -278,6 +284,20 @@ async def test_a_run_may_pause_again(client: httpx.AsyncClient):
     assert starts == ["RunStarted", "RunPaused", "RunContinued", "RunPaused", "RunContinued", "RunCompleted"]
 
 
+async def test_a_call_may_pause_again_while_a_later_one_of_its_turn_is_made(client: httpx.AsyncClient):
+    run = await start(client, "charge and delete")
+    both = [{"tool_call_id": "a1", "confirmed": True}, {"tool_call_id": "c1", "confirmed": True}]
+    again = (await proceed(client, run, *both)).json()
+    assert (again["status"], DELETED) == ("PAUSED", ["/x"])
+    assert [tool["tool_call_id"] for tool in again["tools"]] == ["a1", "c1"]
+    assert [wanted["tool_execution"]["tool_call_id"] for wanted in again["requirements"]] == ["a1"]
+    done = await completed(client, again, {"tool_call_id": "a1", "result": "charged"})
+    assert [(tool["tool_call_id"], tool["result"]) for tool in done["tools"]] == [
+        ("a1", "charged"),
+        ("c1", "deleted /x"),
+    ]
+
+
 async def test_the_stream_of_a_pause_and_of_its_continuation(client: httpx.AsyncClient):
     stream = await client.post(RUNS, data={"message": "delete"})
     events = events_of(stream.text)
@@ -321,6 +341,14 @@ async def test_the_stream_of_a_pause_and_of_its_continuation(client: httpx.Async
         ),
         ("mail", [{"tool_call_id": "m1", "user_input_schema": "x"}], "list of objects"),
         ("ask", [{"tool_call_id": "q1", "answered": True}], "selected_options"),
+        *(
+            (
+                "ask",
+                [{"tool_call_id": "q1", "user_feedback_schema": [{"question": odd, "selected_options": ["red"]}]}],
+                "No such question; asked is: 'Which?'",
+            )
+            for odd in (["x"], {"a": 1}, 3, None)
+        ),
     ],
 )
 async def test_a_wrong_or_missing_answer_is_refused_and_changes_nothing(
@@ -377,6 +405,29 @@ async def test_a_continuation_sent_again_is_the_same_one(client: httpx.AsyncClie
     )
     assert other.status_code == 409
     assert DELETED == ["/x"]
+
+
+async def test_a_partial_answer_sent_again_after_the_run_has_gone_on_shows_what_it_did(client: httpx.AsyncClient):
+    run = await start(client, "delete twice")
+    data = {"tools": json.dumps([{"tool_call_id": "c1", "confirmed": True}])}
+    partial: dict[str, Any] = {"url": f"{RUNS}/{run['run_id']}/continue", "headers": {"Idempotency-Key": "k"}}
+    assert events_of((await client.post(**partial, data=data)).text)[-1]["event"] == "RunPaused"
+    await completed(client, run, {"tool_call_id": "c2", "confirmed": True})
+    names = [event["event"] for event in events_of((await client.post(**partial, data=data)).text)]
+    assert (names[0], names[-1]) == ("RunContinued", "RunCompleted")
+    assert (await client.post(**partial, data={**data, "stream": "false"})).json()["status"] == "COMPLETED"
+    assert sorted(DELETED) == ["/x", "/y"]
+
+
+async def test_a_partial_answer_sent_again_after_the_run_was_cancelled_says_so(client: httpx.AsyncClient):
+    run = await start(client, "delete twice")
+    data = {"tools": json.dumps([{"tool_call_id": "c1", "confirmed": True}])}
+    partial: dict[str, Any] = {"url": f"{RUNS}/{run['run_id']}/continue", "headers": {"Idempotency-Key": "k"}}
+    assert (await client.post(**partial, data=data)).status_code == 200
+    await client.post(f"{RUNS}/{run['run_id']}/cancel")
+    assert events_of((await client.post(**partial, data=data)).text)[-1]["event"] == "RunCancelled"
+    assert (await client.post(**partial, data={**data, "stream": "false"})).json()["status"] == "CANCELLED"
+    assert DELETED == []
 
 
 async def test_the_next_run_of_the_session_sees_what_a_continued_one_did(client: httpx.AsyncClient):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import time
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serai.domain.json_text import dump_json, load_json
+from serai.components.run_input import RunInput, load_run_input
+from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep, load_json
 
 ANY_TEXT = st.text(st.characters())  # lone surrogates and U+0000 among them
 ANY_VALUE = st.recursive(
@@ -117,3 +120,35 @@ def test_what_json_cannot_say_at_all_becomes_its_text():
 def test_what_is_no_json_is_refused():
     with pytest.raises(ValueError, match="Expecting"):
         load_json(b"{")
+
+
+@settings(deadline=None)
+@given(ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_VALUE, max_size=3))
+def test_a_stored_input_is_read_whatever_text_is_in_it(message: str, metadata: dict[str, Any]):
+    stored = dump_json(RunInput(message=message, metadata=metadata))
+    assert load_run_input(stored) == RunInput(message=joined(message), metadata=sayable(metadata))
+
+
+def test_a_stored_input_of_another_form_is_refused():
+    with pytest.raises(msgspec.ValidationError):
+        load_run_input(b'{"message":3}')
+    with pytest.raises(ValueError, match="line 1"):
+        load_run_input(b'{"message"')
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_levels_are_counted_whatever_lies_beside_them(opening: str):
+    closing = "]" if opening == "[" else "}"
+    for levels in (0, 1, MOST_LEVELS - 1, MOST_LEVELS, MOST_LEVELS + 1, 900):
+        value = json.loads(opening * levels + "1" + closing * levels)
+        assert is_too_deep(value) is (levels > MOST_LEVELS)
+        assert is_too_deep([{}, [1, "[[["], value, {"b": []}]) is (levels + 1 > MOST_LEVELS)
+
+
+def test_levels_are_counted_in_less_time_than_the_value_was_read_in():
+    text = json.dumps([{"name": "abc", "value": n, "tags": ["a", "b"]} for n in range(60_000)])
+    started = time.process_time()
+    value = msgspec.json.decode(text)
+    read = time.process_time()
+    assert not is_too_deep(value)
+    assert time.process_time() - read < max(read - started, 0.1)

@@ -130,9 +130,9 @@ class AgentComponent:
         lay_in(requirements, answers, self._function_tools)
         answered = {wanted["tool_execution"]["tool_call_id"]: wanted["tool_execution"] for wanted in requirements}
         tools = output["tools"]
-        output["tools"] = tools[: -len(requirements)] + [
-            answered[tool["tool_call_id"]] for tool in tools[-len(requirements) :]
-        ]
+        # Of calls with the same id the last one is pending; it need not be the last of all, for a call may pause twice.
+        for place in range(len(tools) - 1, -1, -1):
+            tools[place] = answered.pop(tools[place]["tool_call_id"], tools[place])
         return not any(is_waiting(wanted["tool_execution"]) for wanted in requirements)
 
     def cancel_at_rest(self, run: RestingRun) -> Outcome:

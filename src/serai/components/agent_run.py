@@ -59,7 +59,7 @@ from serai.components.session_state import TrackedState
 from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name
 from serai.components.taken_up import take_up
 from serai.components.tool import ToolOptions, options_of
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
 from serai.engine import faults
@@ -197,6 +197,7 @@ class AgentRun:
             self._turn_now.open()
             try:
                 payload = await body()
+                _check_depth(payload, "the model's answer")
             except BaseException as error:
                 self._model_failed = True
                 if isinstance(error, Exception) or is_stop_request(error):
@@ -239,8 +240,10 @@ class AgentRun:
         name = current_tool_call.get()
         assert name is not None
         call, args = _announced.get()
+        # Values as the model and people gave them: what a tool's types make of them may differ in each process.
+        given = [call.tool_name, {**dict.fromkeys(args), **call.args_as_dict()}]
         step = await self.run.journal.run(
-            TOOL_STEP, name, given=[call.tool_name, args], body=lambda: self._call_tool(name, call, args, body)
+            TOOL_STEP, name, given=given, body=lambda: self._call_tool(name, call, args, body)
         )
         self._state.apply(step["state"], step["removed"])
         if step["tool"] is not None:
@@ -365,6 +368,7 @@ class AgentRun:
         removed: list[str] = []
         try:
             result = await body()
+            _check_depth(result, "the tool's result")
             state, removed = self._state.take_changes()
         except _CONTROL_FLOW:
             raise
@@ -392,6 +396,7 @@ class AgentRun:
             content, content_type = text_of(said) or result.output, "str"
         else:
             content, content_type = json_value(result.output), content_type_of(self.input, result.output)
+            _check_depth(content, "the agent's output")
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
@@ -402,7 +407,7 @@ class AgentRun:
             content_type=content_type,
             reasoning_content=thinking,
             metrics=self._answer.metrics(),
-            session_state=self.deps.session_state,
+            session_state=self._state.settled,
             metadata=self.input.metadata or None,
             **self._answer.made(),
         )
@@ -435,9 +440,10 @@ class AgentRun:
 
     def _options_of_call(self, call: ToolCallPart, requests: DeferredToolRequests) -> ToolOptions:
         options = self._host.tools.get(call.tool_name, ToolOptions())
-        if options.pause is not None:
-            return options
         is_approval = requests.kind(call.tool_call_id) == "approval"
+        if options.pause in (("confirmation", "user_input") if is_approval else ("external", "user_feedback")):
+            return options
+        # The tool itself asked, in the middle of its call; it may have waited for something else before.
         return replace(options, pause="confirmation" if is_approval else "external")
 
     def _said(self) -> str:
@@ -452,7 +458,7 @@ class AgentRun:
             status=status,
             output={
                 **self._answer.members(content=content, content_type=content_type),
-                "session_state": self.deps.session_state,
+                "session_state": self._state.settled,
             },
             last_event=(last["event"], last),
             state_changes=changes,
@@ -473,3 +479,9 @@ class AgentRun:
     def _next_ordinal(self, operation: str) -> int:
         self._ordinals[operation] += 1
         return self._ordinals[operation]
+
+
+def _check_depth(value: Any, what: str) -> None:
+    """Refuse a value that could be stored and never read again."""
+    if is_too_deep(value):
+        raise ValueError(f"{what} is nested more than {MOST_LEVELS} levels")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, cast
 
+import pydantic
 from pydantic_ai.messages import (
     FilePart,
     ModelMessage,
@@ -61,7 +62,10 @@ def load_messages(documents: Iterable[bytes], blobs: Mapping[str, StoredBytes] |
 
 def _load(document: bytes, blobs: Mapping[str, StoredBytes]) -> list[ModelMessage]:
     if not (hashes := blobs_of(document)):
-        return ModelMessagesTypeAdapter.validate_json(document)
+        try:
+            return ModelMessagesTypeAdapter.validate_json(document)
+        except pydantic.ValidationError:  # pydantic writes what is nested 255 levels, and reads 200
+            return ModelMessagesTypeAdapter.validate_python(load_json(document))
     messages = load_json(document)["messages"]
     resolve(messages, hashes, blobs)
     return ModelMessagesTypeAdapter.validate_python(messages)

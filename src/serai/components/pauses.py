@@ -222,12 +222,11 @@ def _take_feedback(tool: dict[str, Any], answer: Mapping[str, Any], index: int) 
         return False
     questions = {question["question"]: question for question in tool["user_feedback_schema"]}
     for answered in given:
-        question = questions.get(answered.get("question"))
+        text = answered.get("question")
+        question = questions.get(text) if isinstance(text, str) else None
         if question is None:
             known = ", ".join(repr(known) for known in questions)
-            raise _wrong(
-                index, "user_feedback_schema", f"No such question; asked is: {known}", answered.get("question")
-            )
+            raise _wrong(index, "user_feedback_schema", f"No such question; asked is: {known}", text)
         _select(question, answered.get("selected_options"), index)
     for text, question in questions.items():
         if not question["selected_options"]:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from serai.components.media import MediaItem, shown_items
+from serai.domain.json_text import loader_of
 
 
 class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -39,4 +40,4 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
         return {**shown, **shown_items(self.media, audio="audios")} if self.media else shown
 
 
-load_run_input = msgspec.json.Decoder(RunInput).decode
+load_run_input = loader_of(RunInput)

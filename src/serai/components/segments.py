@@ -15,7 +15,7 @@ from serai.components.blob_references import StoredBytes, blobs_of
 from serai.components.media import MediaItem
 from serai.components.messages import load_messages
 from serai.components.pauses import deferred_results
-from serai.domain.json_text import load_json
+from serai.domain.json_text import load_json, loader_of
 from serai.storage.runs import Answer
 
 _usage = TypeAdapter(RunUsage)
@@ -41,7 +41,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     media: list[MediaItem] = []
 
 
-_load_carried = msgspec.json.Decoder(Carried).decode
+_load_carried = loader_of(Carried)
 
 
 class Earlier:

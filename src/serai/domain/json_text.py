@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+MOST_LEVELS: Final = 100
+"""How deep values from outside may be nested: every reader and writer of JSON, ours or not, can do more."""
+
+Document = TypeVar("Document")
 _encoder = msgspec.json.Encoder()
 
 
@@ -32,6 +37,35 @@ def load_json(data: bytes | str) -> Any:
         ValueError: it is no JSON.
     """
     return json.loads(data)
+
+
+def loader_of(kind: type[Document]) -> Callable[[bytes], Document]:
+    """Return what reads JSON that `dump_json` wrote as this type, lone surrogates included.
+
+    What it returns raises msgspec.ValidationError for JSON of another type, and ValueError for none.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+
+    def load(data: bytes) -> Document:
+        try:
+            return decode(data)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:  # it refuses lone surrogates
+            return msgspec.convert(load_json(data), kind)
+
+    return load
+
+
+def is_too_deep(value: Any) -> bool:
+    """Return whether a JSON value is nested more than `MOST_LEVELS` levels; takes less time than reading it did."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MOST_LEVELS):
+        if not level:
+            return False
+        inner = (holder.values() if isinstance(holder, dict) else holder for holder in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def _fallback(value: Any) -> Any:

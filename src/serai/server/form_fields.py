@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 from binascii import a2b_qp
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from serai.domain.json_text import MOST_LEVELS, is_too_deep
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.scope import check_name
 
@@ -26,6 +29,9 @@ NULLS: Final = frozenset({"", "null", "none"})
 
 _PIECE_BYTES: Final = 256 * 1024
 _NO_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NO_CHARSETS: Final = frozenset({"punycode", "idna", "undefined"})
+"""Codecs of Python's that take minutes for a megabyte, or never succeed."""
+
 _TRUE: Final = frozenset({"true", "1", "on", "yes", "t", "y"})
 _FALSE: Final = frozenset({"false", "0", "off", "no", "f", "n"})
 
@@ -88,17 +94,43 @@ async def read_fields(request: Request, *, max_field_bytes: int) -> dict[str, st
 async def _read_multipart(request: Request, max_field_bytes: int) -> Form:
     pairs: list[tuple[str, str]] = []
     uploads: list[tuple[str, Upload]] = []
+    _check_charset(request.headers["content-type"])
     try:
         async with request.form(max_part_size=max_field_bytes) as form:
             for name, value in form.multi_items():
+                _check_text(name, name)
                 if isinstance(value, UploadFile):
+                    _check_text(value.filename or "", name)
                     upload = Upload(value.filename or "", value.content_type or "", await value.read())
                     uploads.append((name, upload))
                 else:
+                    _check_text(value, name)
                     pairs.append((name, value))
     except HTTPException as error:  # Starlette's, as long as it knows of an app
         raise RequestError(f"The multipart body cannot be read: {error.detail}") from error
     return _form(pairs, uploads)
+
+
+def _check_charset(content_type: str) -> None:
+    """Refuse a multipart form in a charset that cannot be read in good time."""
+    charset = parse_options_header(content_type)[1].get(b"charset", b"utf-8").decode("latin-1")
+    try:
+        is_refused = codecs.lookup(charset).name in _NO_CHARSETS
+    except (LookupError, ValueError):
+        is_refused = True
+    if is_refused:
+        raise RequestError(f"The multipart body cannot be read: no charset {charset[:100]!r} is known; send UTF-8.")
+
+
+def _check_text(text: str, name: str) -> None:
+    """Refuse text that some charsets of multipart forms can say and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="backslashreplace").decode()
+        raise InvalidFieldError.of(
+            ("body", shown), "Lone surrogates cannot be stored", kind="string_unicode"
+        ) from error
 
 
 def _form(pairs: list[tuple[str, str]], uploads: list[tuple[str, Upload]]) -> Form:
@@ -168,14 +200,33 @@ def read_name(given: dict[str, str], name: str) -> str | None:
 def read_json(given: dict[str, str], name: str) -> Any:
     """Take a JSON value out of the fields; None when it is absent, or says so."""
     text = given.pop(name, "")
-    if text.strip().lower() in NULLS:
-        return None
+    return None if text.strip().lower() in NULLS else parse_json_text(text, name, "JSON text")
+
+
+def parse_json_text(text: str, name: str, what: str, *, type: Any = Any) -> Any:  # noqa: A002 - as msgspec has it
+    """Return the value of a field's JSON text.
+
+    Args:
+        text: of the field, or of a part of it.
+        name: of the field.
+        what: what it should be, for the error.
+        type: what msgspec holds it against.
+
+    Raises:
+        InvalidFieldError: it is something else, or nested more than `MOST_LEVELS` levels.
+    """
+    too_deep = f"Input should be nested at most {MOST_LEVELS} levels"
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        value = msgspec.json.decode(text, type=type)
+    except RecursionError as error:
+        raise InvalidFieldError.of(("body", name), too_deep, kind="json_depth", given=text[:100]) from error
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise InvalidFieldError.of(
-            ("body", name), f"Input should be JSON text: {error}", kind="json_invalid", given=text[:100]
+            ("body", name), f"Input should be {what}: {error}", kind="json_invalid", given=text[:100]
         ) from error
+    if text.count("[") + text.count("{") > MOST_LEVELS and is_too_deep(value):
+        raise InvalidFieldError.of(("body", name), too_deep, kind="json_depth", given=text[:100])
+    return value
 
 
 def read_object(given: dict[str, str], name: str) -> dict[str, Any]:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-import msgspec
-
 from serai.components.media import MediaItem, MediaKind, kind_of
 from serai.errors import InvalidFieldError, RequestError
-from serai.server.form_fields import NULLS, Form, Upload
+from serai.server.form_fields import NULLS, Form, Upload, parse_json_text
 from serai.server.media_types import clean_type, is_text, type_of_bytes, type_of_format, type_of_upload
 from serai.storage.blobs import Blob
 
@@ -91,11 +89,7 @@ def _objects(form: Form, name: str) -> Iterator[dict[str, Any]]:
     for text in form.repeated.get(name) or [form.fields.get(name, "")]:
         if text.strip().lower() in NULLS:
             continue
-        try:
-            yield from msgspec.json.decode(text, type=list[dict[str, Any]])
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            message = f"Input should be a JSON list of objects: {error}"
-            raise InvalidFieldError.of(("body", name), message, kind="json_invalid", given=text[:100]) from error
+        yield from parse_json_text(text, name, "a JSON list of objects", type=list[dict[str, Any]])
 
 
 def _add(media: GivenMedia, kind: MediaKind, item: dict[str, Any], loc: tuple[str, int]) -> None:
@@ -196,11 +190,7 @@ def _read_metadata(text: str) -> list[dict[str, Any] | None]:
     if len(text.encode("utf-8", "surrogatepass")) > MOST_METADATA_BYTES:
         message = f"Input should have at most {MOST_METADATA_BYTES} bytes"
         raise InvalidFieldError.of(("body", METADATA_FIELD), message, kind="too_long")
-    try:
-        entries = msgspec.json.decode(text, type=list[Any])
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        message = f"Input should be a JSON list: {error}"
-        raise InvalidFieldError.of(("body", METADATA_FIELD), message, kind="json_invalid", given=text[:100]) from error
+    entries = parse_json_text(text, METADATA_FIELD, "a JSON list", type=list[Any])
     return [entry if isinstance(entry, dict) else None for entry in entries]
 
 

@@ -84,9 +84,14 @@ async def continue_run(request: Request) -> Response:
     bind_run_id(record.id)
     key = request_key(project_id, idempotency_key_of(request), "run.continue", f"{run_id}\n{form.asked}")
     continued = await runtime.engine.proceed(record, form.answers, key=key, waits=form.waits)
-    if not continued.is_begun:
-        return await _still_paused(runtime, form, continued.record)
-    return await _answer(runtime, form, continued.record, after=continued.after, is_new=continued.is_new)
+    if continued.is_begun:
+        return await _answer(runtime, form, continued.record, after=continued.after, is_new=continued.is_new)
+    answer = await runtime.engine.get_answer(continued.record)
+    if answer.status is RunStatus.PAUSED:
+        return await _still_paused(runtime, form, continued.record, answer)
+    # The rest of the answers has come meanwhile: what the run did with all of them.
+    record = await runtime.engine.find(project_id, run_id)
+    return await _answer(runtime, form, record, after=record.segment_seq - 1, is_new=False)
 
 
 async def cancel_run(request: Request) -> Response:
@@ -169,9 +174,8 @@ async def _answer(
     return response
 
 
-async def _still_paused(runtime: Runtime, form: ContinueForm, record: RunRecord) -> Response:
+async def _still_paused(runtime: Runtime, form: ContinueForm, record: RunRecord, answer: Answer) -> Response:
     """Return what a run still waits for; in a stream it is a frame that is no event of the run's log."""
-    answer = await runtime.engine.get_answer(record)
     assert answer.output is not None
     if not form.is_stream:
         return _json(await _run_object(runtime, record, answer))
