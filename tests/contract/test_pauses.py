@@ -457,3 +457,14 @@ async def test_a_later_call_may_have_the_id_of_a_rejected_one(client: httpx.Asyn
 async def test_a_model_that_asks_nothing_or_the_same_twice_is_told(client: httpx.AsyncClient, message: str):
     run = await start(client, message)
     assert (run["status"], run["content"]) == ("COMPLETED", "Never mind.")
+
+
+async def test_two_different_answers_to_one_call_in_one_request_are_refused(client: httpx.AsyncClient):
+    run = await start(client, "delete")
+    yes, no = {"tool_call_id": "c1", "confirmed": True}, {"tool_call_id": "c1", "confirmed": False}
+    refused = await proceed(client, run, yes, no)
+    assert refused.status_code == 400
+    assert "tools[1].confirmed" in refused.json()["detail"]
+    assert DELETED == []
+    await completed(client, run, yes, yes)
+    assert DELETED == ["/x"]

@@ -95,6 +95,7 @@ def lay_in(
     pending = {wanted["tool_execution"]["tool_call_id"]: wanted for wanted in requirements}
     by_id = {wanted["id"]: wanted for wanted in requirements}
     has_news = False
+    seen: dict[str, Mapping[str, Any]] = {}
     for index, answer in enumerate(answers):
         call_id, requirement_id = answer.get("tool_call_id"), answer.get("requirement_id")
         wanted = by_id.get(requirement_id) if isinstance(requirement_id, str) else None
@@ -106,6 +107,7 @@ def lay_in(
             waiting = ", ".join(repr(name) for name in pending)
             raise _wrong(index, "tool_call_id", f"No pending call has this id; these have: {waiting}", call_id)
         tool = wanted["tool_execution"]
+        _check_agreement(seen.setdefault(tool["tool_call_id"], answer), answer, index)
         if is_waiting(tool) and _answer(tool, answer, index, tools.get(tool["tool_name"])):
             has_news = True
             _mirror(wanted, tool)
@@ -139,6 +141,14 @@ def deferred_results(requirements: Iterable[Mapping[str, Any]]) -> DeferredToolR
 def _execution(requirement: Mapping[str, Any]) -> dict[str, Any]:
     tool: dict[str, Any] = requirement["tool_execution"]
     return tool
+
+
+def _check_agreement(first: Mapping[str, Any], answer: Mapping[str, Any], index: int) -> None:
+    """Refuse two answers to one call in the same request that say different things."""
+    for name in ("confirmed", "result", "user_input_schema", "user_feedback_schema"):
+        said = answer.get(name)
+        if said is not None and first.get(name) not in (None, said):
+            raise _wrong(index, name, "This call is answered twice in one request, and not the same", said)
 
 
 def _answer(tool: dict[str, Any], answer: Mapping[str, Any], index: int, function: Tool[Any] | None) -> bool:
