@@ -111,7 +111,7 @@ def test_half_characters_are_replaced_wherever_they_are_shown():
     view.show(RunErrorEvent(run_id="r1", content=HALF))
     view.close()
     out.flush()
-    shown = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    shown = out.buffer.getvalue().decode()
     assert '· a\ufffdb(a\ufffdb="a\ufffdb") → a\ufffdb' in shown
     assert "--confirm 'a\ufffdb'" in shown
     assert "error: a\ufffdb" in shown
