@@ -21,6 +21,7 @@ from serai.exceptions import RemoteServerUnavailableError
 from serai.media import Audio, File, Image, Video
 from serai.run.agent import RunSchema, RunStatus
 from serai.tools import ToolExecution
+from serai.wire.arguments import ArgumentError
 from serai.wire.failures import ServerStatusError
 from tests.unit.both_clients import QUICK, Recorder, connect, events_of, result_of, run_json
 
@@ -242,6 +243,50 @@ async def test_a_validation_error_names_the_field(kind):
     server = Recorder(httpx.Response(422, json={"detail": [issue]}))
     with pytest.raises(httpx.HTTPStatusError, match=r"body\.message: Field required"):
         await result_of(connect(kind, server).run_agent("x", ""))
+
+
+@BOTH
+async def test_an_answer_with_half_a_character_is_read_as_a_stream_reads_it(kind):
+    tool = {"tool_call_id": "c", "result": "x\ud800", "tool_args": {"\ud800": 1}}
+    run = {"run_id": "r-1", "status": "COMPLETED", "content": "a\ud800b", "tools": [tool]}
+    server = Recorder(httpx.Response(200, content=json.dumps(run)))
+    result = await result_of(connect(kind, server).run_agent("a", "x"))
+    assert (result.content, result.tools[0].result, result.tools[0].tool_args) == ("a\ud800b", "x\ud800", {"\ud800": 1})
+
+
+@BOTH
+async def test_what_cannot_be_sent_is_a_clear_error_and_not_sent(kind):
+    server = Recorder(run_json())
+    client = connect(kind, server)
+    with pytest.raises(ArgumentError, match="message is no valid Unicode text"):
+        await result_of(client.run_agent("a", "\ud800"))
+    with pytest.raises(ArgumentError, match="session_id is no valid Unicode text"):
+        await result_of(client.list_agent_runs("a", "\ud800"))
+    with pytest.raises(ArgumentError, match="agent_id is no valid Unicode text"):
+        await result_of(client.get_agent_run("\ud800", "r"))
+    with pytest.raises(ArgumentError, match="The header x-team must be printable ASCII"):
+        await result_of(client.run_agent("a", "x", headers={"x-team": "a\nb"}))
+    with pytest.raises(ArgumentError, match="'a b' is no name of a header"):
+        await result_of(client.get_config(headers={"a b": "x"}))
+    with pytest.raises(ArgumentError, match="no URL that can be sent"):
+        await result_of(client.list_agent_runs("a", "s" * 100_000))
+    with pytest.raises(ArgumentError, match="after must be the number of an event"):
+        await events_of(client.follow_agent_run("a", "r", after=-5))
+    with pytest.raises(ArgumentError, match="no JSON form"):
+        await result_of(client.run_agent("a", "x", metadata={"n": float("nan")}))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("kind", [AgentOSClient, SyncAgentOSClient])
+@pytest.mark.parametrize("key", ["é", "a\nb", " a", ""])
+def test_a_key_that_no_header_can_carry_is_refused_at_once_and_not_told(kind, key):
+    with pytest.raises(ArgumentError, match="key must") as caught:
+        kind("http://os.test", security_key=key)
+    assert not key or repr(key) not in caught.value.message
+    with pytest.raises(ArgumentError, match="The header X-A must"):
+        kind("http://os.test", headers={"X-A": "é"})
+    with pytest.raises(ArgumentError, match="The header authorization must"):
+        (AsyncLlamaCloud if kind is AgentOSClient else LlamaCloud)("http://os.test", token="é")
 
 
 @BOTH

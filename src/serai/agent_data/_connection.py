@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from serai.wire.arguments import check_headers
 from serai.wire.base_url import checked_base_url
 from serai.wire.exchange import Answer, Flow, Request, Sleep, attempts, exchange
 from serai.wire.records import BASE_PATH
@@ -45,6 +46,7 @@ class Connection:
         self.base_url = checked_base_url(base_url)
         self.policy = policy
         self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        check_headers(self._headers)
 
     def ask(self, ask: Ask) -> Flow[bytes]:
         """Return the flow that gives an answer's body.

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from serai.cli import db, records, run, runs, serve, worker
+from serai.cli.output import writing_output
 from serai.errors import SeraiError
 
 app = typer.Typer(
@@ -33,7 +34,8 @@ def main() -> None:
     When SERAI_LOG_LEVEL (or --log-level) is debug, the traceback is printed before it.
     """
     try:
-        app()
+        with writing_output():
+            app()
     except SeraiError as error:
         if os.environ.get("SERAI_LOG_LEVEL", "").lower() == "debug":
             traceback.print_exception(error)

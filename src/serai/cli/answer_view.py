@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from serai.cli.output import json_line
 from serai.cli.pause_view import call_text, describe_pause
 from serai.cli.remote import DEFAULT_URL, EXIT_FAILED, EXIT_PAUSED
 from serai.cli.tables import printable, shortened
@@ -74,7 +75,7 @@ class AnswerView:
         for tool in run.tools or ():
             if not tool.needs:
                 self._show_tool(tool)
-        status = str(getattr(run.status, "value", run.status) or "completed").lower()
+        status = _name_of(run.status) or "completed"
         if status == "paused" and run.content:
             self._say(run.content)
         self._end(run, status=status)
@@ -89,7 +90,7 @@ class AnswerView:
 
     def _show_tool(self, tool: Any, *, error: str | None = None) -> None:
         failed = error or tool.tool_call_error
-        outcome = f"failed: {_short(error or tool.result)}" if failed else _short(tool.result)
+        outcome = f"failed: {_short(error or tool.result)}" if failed else _outcome(tool)
         took_s = self._duration_s(tool)
         took = "" if took_s is None else f"  ({_duration_text(took_s)})"
         self._note(f"· {call_text(tool)} → {outcome}{took}", style="dim red" if failed else "dim")
@@ -101,20 +102,20 @@ class AnswerView:
         return None if started is None else time.monotonic() - started
 
     def _end(self, item: Any, *, status: str) -> None:
-        self.exit_code = _EXIT_CODES.get(status, EXIT_FAILED)
+        self.exit_code = exit_code_of(status)
         if status == "completed" and not self._said_anything:
             self._say(item.content)
         if status == "paused":
             self._note(f"paused:\n{describe_pause(item, url=self._url)}", style="yellow")
         elif status != "completed":
-            self._note(f"{status}: {printable(str(item.content or getattr(item, 'reason', None) or ''))}", style="red")
+            self._note(f"{status}: {item.content or getattr(item, 'reason', None) or ''}", style="red")
         metrics = getattr(item, "metrics", None)
         tokens = f"{metrics.input_tokens} tokens in, {metrics.output_tokens} out · " if metrics else ""
         self._note(f"{tokens}run {item.run_id}", style="dim")
 
     def _note(self, text: str, *, style: str) -> None:
         self._break_line()
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(printable(text), style=style))
 
     def _break_line(self) -> None:
         if self._mid_line:
@@ -137,14 +138,37 @@ class JsonView:
     def show(self, item: Any) -> None:
         """Print one event of a stream, or the result of a run that was not streamed."""
         self.run_id = item.run_id or self.run_id
-        print(item.model_dump_json(exclude_none=True), flush=True)
+        print(json_line(item, exclude_none=True), flush=True)
         kind = getattr(item, "event", None)
         if kind in _ENDS or kind is None:
-            status = kind.removeprefix("Run") if kind else str(getattr(item.status, "value", item.status))
-            self.exit_code = _EXIT_CODES.get(status.lower(), EXIT_FAILED)
+            status = kind.removeprefix("Run") if kind else item.status
+            self.exit_code = exit_code_of(status)
 
     def close(self) -> None:
         """Do nothing: each line is complete."""
+
+
+def exit_code_of(status: Any) -> int:
+    """Return the exit code of a command that watched a run to this status."""
+    return _EXIT_CODES.get(_name_of(status), EXIT_FAILED)
+
+
+def status_text(run: Any) -> str:
+    """Return a run's status as people read it."""
+    return _name_of(run.status)
+
+
+def _name_of(status: Any) -> str:
+    return str(getattr(status, "value", status) or "").lower()
+
+
+def _outcome(tool: Any) -> str:
+    """Return a call's result; of one that was answered by a person and waits to be made, that answer."""
+    if not tool.is_paused or tool.result is not None or tool.metrics is not None:
+        return _short(tool.result)
+    if tool.confirmed is None:
+        return "answered, not made yet"
+    return "approved, not made yet" if tool.confirmed else "refused"
 
 
 def _duration_text(seconds: float) -> str:

@@ -13,6 +13,7 @@ import typer
 
 from serai.cli.pause_view import call_text, open_fields
 from serai.cli.tables import printable
+from serai.wire.arguments import checked_text
 from serai.wire.tools import PauseType, ToolExecution, UserFeedbackQuestion, UserInputField
 
 _WANTS: dict[PauseType, str] = {
@@ -49,6 +50,8 @@ def apply_flags(pending: Sequence[ToolExecution], flags: AnswerFlags) -> list[To
     Raises:
         ValueError: a flag names no such call, field or option, or the call waits for something else.
     """
+    for text in (flags.note or "", *flags.result, *flags.input, *flags.select):
+        checked_text("An answer", text)
     answered: dict[int, ToolExecution] = {}
 
     def take(tool: ToolExecution) -> ToolExecution:
@@ -59,13 +62,13 @@ def apply_flags(pending: Sequence[ToolExecution], flags: AnswerFlags) -> list[To
     for given in flags.reject:
         confirm(take(_named(pending, given, "confirmation")), is_yes=False, note=flags.note)
     for given in flags.result:
-        tool, text = _split(pending, given, "=", "external_execution")
+        tool, text = _split(pending, given, "CALL=TEXT", "external_execution")
         take(tool).result = text
     for given in flags.result_file:
-        tool, place = _split(pending, given, "=", "external_execution")
+        tool, place = _split(pending, given, "CALL=PATH", "external_execution")
         take(tool).result = _read(place)
     for given in flags.input:
-        tool, assignment = _split(pending, given, ".", "user_input")
+        tool, assignment = _split(pending, given, "CALL.FIELD=VALUE", "user_input")
         fill_in(take(tool), assignment)
     for given in flags.select:
         select(*_choice(pending, given, take))
@@ -105,7 +108,9 @@ def fill_in(tool: ToolExecution, assignment: str) -> None:
     """Give a field its value, from ``name=text``; text is JSON unless the field takes text."""
     name, sign, text = assignment.partition("=")
     fields = {field.name: field for field in tool.user_input_schema or ()}
-    if not sign or name not in fields:
+    if not sign:
+        raise ValueError(f"--input {tool.tool_call_id}.{name} gives no value; write CALL.FIELD=VALUE")
+    if name not in fields:
         known = ", ".join(str(field) for field in fields)
         raise ValueError(f"{tool.tool_call_id} has no field {name!r}; it has: {known}")
     fields[name].value = _value(fields[name], text)
@@ -129,8 +134,8 @@ def _value(field: UserInputField, text: str) -> Any:
 
 def _read(place: str) -> str:
     try:
-        return sys.stdin.read() if place == "-" else Path(place).read_text()
-    except (OSError, UnicodeError) as error:
+        return checked_text(place, sys.stdin.read() if place == "-" else Path(place).read_text())
+    except (OSError, ValueError) as error:  # also a path with a zero byte
         raise ValueError(f"{place} cannot be read as text: {error}") from error
 
 
@@ -150,23 +155,27 @@ def _names(pending: Sequence[ToolExecution]) -> dict[str, ToolExecution]:
     return {**by_tool, **{tool.tool_call_id or "": tool for tool in pending}}
 
 
-def _split(
-    pending: Sequence[ToolExecution], given: str, separator: str, wanted: PauseType
-) -> tuple[ToolExecution, str]:
-    """Return the call that a flag begins with, and what comes after the separator."""
+def _split(pending: Sequence[ToolExecution], given: str, form: str, wanted: PauseType) -> tuple[ToolExecution, str]:
+    """Return the call that a flag of this form begins with, and what comes after the separator."""
+    separator = form.removeprefix("CALL")[0]
     for name in sorted(_names(pending), key=len, reverse=True):
         if given.startswith(f"{name}{separator}"):
             return _named(pending, name, wanted), given[len(name) + 1 :]
-    return _named(pending, given.partition(separator)[0], wanted), given.partition(separator)[2]
+    name, sign, rest = given.partition(separator)
+    tool = _named(pending, name, wanted)
+    if not sign:
+        raise ValueError(f"{given!r} gives no answer; write {form}")
+    return tool, rest
 
 
 def _choice(pending: Sequence[ToolExecution], given: str, take: Any) -> tuple[ToolExecution, UserFeedbackQuestion, str]:
     """Return the call, question and label that ``CALL=LABEL`` or ``CALL.NUMBER=LABEL`` names."""
-    separator = "=" if any(given.startswith(f"{name}=") for name in _names(pending)) else "."
-    tool, rest = _split(pending, given, separator, "user_feedback")
+    is_numbered = not any(given.startswith(f"{name}=") for name in _names(pending))
+    form = "CALL.NUMBER=LABEL" if is_numbered and "." in given else "CALL=LABEL"
+    tool, rest = _split(pending, given, form, "user_feedback")
     questions = tool.user_feedback_schema or []
     label = rest
-    if separator == ".":
+    if form == "CALL.NUMBER=LABEL":
         number, _, label = rest.partition("=")
         if not number.isdecimal() or not 0 < int(number) <= len(questions):
             raise ValueError(f"{given!r}: {tool.tool_call_id} has the questions 1 to {len(questions)}")

@@ -17,8 +17,10 @@ import typer
 from pydantic import BaseModel
 
 from serai.agent_data import AgentDataClient, AgentDataCollection, AgentDataIndex
+from serai.cli.output import json_line
 from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, fail, failures_told
 from serai.cli.tables import size_text, table_text
+from serai.wire.arguments import ArgumentError
 
 _LONGEST_CELL = 60
 _REPORT_EVERY_S = 0.2
@@ -164,6 +166,8 @@ def _connected(
         client = AgentDataClient(
             BaseModel, collection, deployment, token=server.key, base_url=server.url, project_id=server.project
         )
+    except ArgumentError as error:
+        fail(EXIT_MISUSED, f"--key: {error}.")
     except ValueError as error:
         fail(EXIT_MISUSED, f"--url: {error}")
     with failures_told(server.url), client:
@@ -256,7 +260,7 @@ def _minute(moment: datetime | None) -> str:
 
 def _print_json(items: Sequence[BaseModel]) -> None:
     for item in items:
-        print(item.model_dump_json())
+        print(json_line(item))
 
 
 def _tell(line: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from serai.cli.invocation import own_command
+from serai.cli.tables import printable
 
 if TYPE_CHECKING:
     from serai.client import SyncAgentOSClient
@@ -28,9 +29,12 @@ Key = Annotated[
 def connect(url: str, key: str | None) -> SyncAgentOSClient:
     """Return a client of a server; end the command when the URL is none."""
     from serai.client import SyncAgentOSClient  # noqa: PLC0415 - loaded when it is wanted
+    from serai.wire.arguments import ArgumentError  # noqa: PLC0415
 
     try:
         return SyncAgentOSClient(base_url=url, security_key=key)
+    except ArgumentError as error:
+        fail(EXIT_MISUSED, f"--key: {error}.")
     except ValueError as error:
         fail(EXIT_MISUSED, f"--url: {error}")
 
@@ -39,8 +43,10 @@ def connect(url: str, key: str | None) -> SyncAgentOSClient:
 def failures_told(url: str) -> Iterator[None]:
     """Turn what the clients raise in the block into one paragraph on standard error and an exit code."""
     import httpx  # noqa: PLC0415 - the client is loaded when it is wanted
+    from pydantic import ValidationError  # noqa: PLC0415
 
     from serai.errors import RemoteServerUnavailableError  # noqa: PLC0415
+    from serai.wire.arguments import ArgumentError  # noqa: PLC0415
     from serai.wire.failures import was_sent  # noqa: PLC0415
 
     try:
@@ -51,11 +57,15 @@ def failures_told(url: str) -> Iterator[None]:
         fail(EXIT_UNREACHABLE, f"No server answers at {url} ({error.message}). Start one with: {own_command()} serve")
     except httpx.HTTPStatusError as error:
         fail(EXIT_REFUSED, f"The server refused: {error.response.status_code}, {_detail(error.response)}")
+    except ArgumentError as error:
+        fail(EXIT_MISUSED, f"{error}.")
+    except (httpx.HTTPError, json.JSONDecodeError, ValidationError) as error:
+        fail(EXIT_FAILED, f"The answer of {url} is none of an AgentOS server ({' '.join(str(error).split())[:200]}).")
 
 
 def fail(code: int, text: str) -> NoReturn:
     """End the command with one paragraph on standard error."""
-    print(f"serai: {text}", file=sys.stderr)
+    print(f"serai: {printable(text)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

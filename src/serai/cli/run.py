@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serai.cli.remote import DEFAULT_URL, Key, Url, connect
+from serai.cli.remote import DEFAULT_URL, EXIT_MISUSED, Key, Url, connect, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,16 @@ def run(
     from serai.cli.watch import watch  # noqa: PLC0415 - loaded when it is wanted
 
     client = connect(url, key)
-    question = sys.stdin.read() if message == "-" else message
+    question = _read_question() if message == "-" else message
     answers = _ask(client, agent=agent, message=question, session=session, user=user, stream=stream)
     watch(answers, agent=agent, url=url, as_json=as_json)
+
+
+def _read_question() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        fail(EXIT_MISUSED, "What standard input holds is no text in UTF-8.")
 
 
 def _ask(

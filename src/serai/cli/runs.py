@@ -69,7 +69,9 @@ def follow(
     *,
     after: Annotated[
         int | None,
-        typer.Option(help="Number of the last event already seen.", show_default="from the start"),
+        typer.Option(
+            help="Number of the last event already seen.", min=0, max=2**31 - 1, show_default="from the start"
+        ),
     ] = None,
     url: Url = DEFAULT_URL,
     key: Key = None,

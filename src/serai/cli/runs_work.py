@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serai.cli.answer_view import AnswerView
+from serai.cli.output import json_line
 from serai.cli.pause_answers import AnswerFlags, apply_flags, ask_for
 from serai.cli.pause_view import describe_pause, pending_calls
 from serai.cli.remote import EXIT_MISUSED, EXIT_REFUSED, connect, fail, failures_told
@@ -47,7 +48,7 @@ def show_runs(runs: Sequence[RunSchema], *, as_json: bool) -> None:
     """Print runs as a table, or as JSON."""
     if as_json:
         for run in runs:
-            print(run.model_dump_json(exclude_none=True))
+            print(json_line(run, exclude_none=True))
         return
     if not runs:
         print("There are no such runs.", file=sys.stderr)
@@ -70,14 +71,14 @@ def show_run(server: Server, agent: str, run_id: str, session: str | None, *, as
     with failures_told(server.url), server.connect() as client:
         run = client.get_agent_run(agent, run_id, session)
     if as_json:
-        print(run.model_dump_json(exclude_none=True))
+        print(json_line(run, exclude_none=True))
         return
     began = (
         ""
         if run.created_at is None
         else f", created {datetime.fromtimestamp(run.created_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
     )
-    print(f"{_status(run)}{began}, session {run.session_id}")
+    print(printable(f"{_status(run)}{began}, session {run.session_id}"))
     if run.input is not None:
         print(f"> {printable(_text(run.input.input_content))}")
     if run.status in (RunStatus.PENDING, RunStatus.RUNNING):
@@ -94,7 +95,11 @@ def follow_run(server: Server, agent: str, run_id: str, after: int | None, *, as
         with server.connect() as client:
             yield from client.follow_agent_run(agent, run_id, after=after)
 
-    watch(events(), agent=agent, url=server.url, as_json=as_json)
+    def ask() -> RunOutput:
+        with server.connect() as client:
+            return client.get_agent_run(agent, run_id)
+
+    watch(events(), agent=agent, url=server.url, as_json=as_json, ask=ask)
 
 
 def cancel_run(server: Server, agent: str, run_id: str, session: str | None, *, as_json: bool) -> None:

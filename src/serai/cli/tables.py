@@ -8,8 +8,12 @@ _LONGEST_VALUE = 80
 
 
 def printable(text: str) -> str:
-    """Return a text without the control characters by which it could steer the terminal."""
-    return "".join(c if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else "\ufffd" for c in text)
+    """Return a text without control characters, by which it could steer the terminal, and without half characters."""
+    return text if text.isprintable() else "".join(c if _is_printable(c) else "\ufffd" for c in text)
+
+
+def _is_printable(c: str) -> bool:
+    return c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f" and not "\ud800" <= c <= "\udfff")
 
 
 def shortened(text: str, longest: int = _LONGEST_VALUE) -> str:

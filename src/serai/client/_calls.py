@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
+from serai.wire.arguments import ArgumentError, checked_text
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -68,9 +70,13 @@ class Call(Generic[Result]):
 
     @property
     def target(self) -> str:
-        """The path and query of the request."""
+        """The path and query of the request; raises `ArgumentError` for a value that has no place in them."""
         target = fill_path(self.operation.path, self.arguments.path)
-        query = [(name, value) for name, value in self.arguments.query.items() if value is not None]
+        query = [
+            (name, checked_text(name, value) if isinstance(value, str) else value)
+            for name, value in self.arguments.query.items()
+            if value is not None
+        ]
         return f"{target}?{urlencode(query, doseq=True)}" if query else target
 
 
@@ -104,9 +110,9 @@ def fill_path(template: str, values: Mapping[str, str]) -> str:
     """Return a path with its parameters percent-encoded.
 
     Raises:
-        ValueError: a value is empty or a dot segment, and would lead to another path.
+        ArgumentError: a value is empty or a dot segment, and would lead to another path; or it is no valid text.
     """
     for name, value in values.items():
         if value in {"", ".", ".."}:
-            raise ValueError(f"{name} must not be {value!r}: it is part of the URL's path")
-    return template.format_map({name: quote(value, safe="") for name, value in values.items()})
+            raise ArgumentError(f"{name} must not be {value!r}: it is part of the URL's path")
+    return template.format_map({name: quote(checked_text(name, value), safe="") for name, value in values.items()})

@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from serai.client._calls import Call, RunCall, RunReference
 from serai.client._form import encode_form, json_text
 from serai.errors import RemoteServerUnavailableError
+from serai.wire.arguments import check_headers
 from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
 from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
@@ -92,8 +95,13 @@ class Core:
         self._clock = clock
 
     def request(self, call: Call[Any]) -> Request:
-        """Return the request of a call; a write carries a new ``Idempotency-Key`` unless the caller gave one."""
+        """Return the request of a call; a write carries a new ``Idempotency-Key`` unless the caller gave one.
+
+        Raises:
+            ArgumentError: an argument cannot be sent.
+        """
         arguments = call.arguments
+        check_headers(arguments.headers or {})
         headers: dict[str, str] = {}
         content: bytes | None = None
         if arguments.form is not None:
@@ -321,7 +329,17 @@ def read_answer(call: Call[Result], answer: Any) -> Result:
     model = getattr(import_module(f"serai.wire.{module}"), name)
     if row.many:
         return [model.model_validate(item) for item in json.loads(answer.content)]  # type: ignore[return-value]
-    return model.model_validate_json(answer.content)  # type: ignore[no-any-return]
+    try:
+        return model.model_validate_json(answer.content)  # type: ignore[no-any-return]
+    except ValidationError:
+        try:
+            data = json.loads(answer.content)
+        except ValueError:
+            data = None
+        if data is None:
+            raise
+        # It is JSON nevertheless, with half a character in its text, which pydantic's parser does not take.
+        return model.model_validate(data)  # type: ignore[no-any-return]
 
 
 def _status(answer: Any) -> RunStatus:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from serai.wire.arguments import ArgumentError, checked_text
+
 if TYPE_CHECKING:
     from serai.wire.media import Media
 
@@ -22,16 +24,24 @@ def encode_form(fields: Mapping[str, object]) -> bytes:
             become JSON text; pydantic models are objects; any other list becomes a repeated field.
 
     Raises:
-        ValueError: a value holds NaN or an infinity, or text that is not valid Unicode.
+        ArgumentError: a value holds NaN or an infinity, or text that is not valid Unicode.
         TypeError: a value has no JSON form.
     """
-    pairs = [(name, text) for name, value in fields.items() for text in _texts(value)]
+    pairs = [(name, checked_text(name, text)) for name, value in fields.items() for text in _texts(value)]
     return urlencode(pairs).encode("ascii")
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON text; pydantic models and their classes (as JSON schema) included."""
-    return json.dumps(value, default=_json_default, allow_nan=False)
+    """Return a value as JSON text; pydantic models and their classes (as JSON schema) included.
+
+    Raises:
+        ArgumentError: it holds NaN, an infinity or itself.
+        TypeError: it has no JSON form.
+    """
+    try:
+        return json.dumps(value, default=_json_default, allow_nan=False)
+    except ValueError as error:
+        raise ArgumentError(f"A value has no JSON form: {error}") from error
 
 
 def media_text(media: Iterable[Media] | None) -> str | None:

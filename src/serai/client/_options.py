@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from serai.wire.arguments import check_headers, check_key
 from serai.wire.base_url import checked_base_url
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Options:
 
     def __post_init__(self) -> None:
         self.base_url = checked_base_url(self.base_url)
+        check_headers(self.headers or {})
+        if self.security_key is not None:
+            check_key(self.security_key)
 
     @cached_property
     def core(self) -> Core:

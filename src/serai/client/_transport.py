@@ -11,6 +11,7 @@ from typing import TypeVar
 import httpx
 
 from serai.errors import RemoteServerUnavailableError
+from serai.wire.arguments import ArgumentError
 from serai.wire.bodies import AsyncBody, Body
 from serai.wire.exchange import Flow, Request, drive, drive_async
 from serai.wire.failures import TRANSPORT_ERRORS, unavailable
@@ -64,9 +65,7 @@ class AsyncTransport:
         return self._own
 
     def _build(self, request: Request, timeout: httpx.Timeout) -> httpx.Request:
-        return self._client().build_request(
-            request.method, request.url, headers=dict(request.headers), content=request.content, timeout=timeout
-        )
+        return _build(self._client(), request, timeout)
 
     async def send(self, request: Request) -> httpx.Response:
         """Return the whole answer; raise `RemoteServerUnavailableError` when there is none."""
@@ -114,9 +113,7 @@ class Transport:
         self._client = http_client or httpx.Client(follow_redirects=True, **http_options(base_url))
 
     def _build(self, request: Request, timeout: httpx.Timeout) -> httpx.Request:
-        return self._client.build_request(
-            request.method, request.url, headers=dict(request.headers), content=request.content, timeout=timeout
-        )
+        return _build(self._client, request, timeout)
 
     def send(self, request: Request) -> httpx.Response:
         """Return the whole answer; raise `RemoteServerUnavailableError` when there is none."""
@@ -150,3 +147,12 @@ class Transport:
         """Close the connections of an own client, for good."""
         if self._is_own:
             self._client.close()
+
+
+def _build(client: httpx.Client | httpx.AsyncClient, request: Request, timeout: httpx.Timeout) -> httpx.Request:
+    try:
+        return client.build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.content, timeout=timeout
+        )
+    except httpx.InvalidURL as error:
+        raise ArgumentError(f"The arguments make no URL that can be sent: {error}") from error

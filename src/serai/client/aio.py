@@ -57,7 +57,7 @@ class AgentOSClient:
             http_client: sends the requests, with its own proxies and certificates; it is not closed by this client.
 
         Raises:
-            ValueError: ``base_url`` is none.
+            ValueError: ``base_url`` is none, or the key or a header is nothing that a header can carry.
         """
         self._options = Options(
             base_url, timeout, headers, security_key, connect_timeout, stream_idle_timeout, run_timeout, retry

@@ -21,6 +21,7 @@ from serai.client._calls import (
     fill_path,
 )
 from serai.client._form import json_text, media_text
+from serai.wire.arguments import ArgumentError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -356,6 +357,8 @@ def follow_agent_run(
         after: the ``event_index`` of the last event already seen; all events by default.
         headers: sent with this request only.
     """
+    if after is not None and not -1 <= after < 2**31:
+        raise ArgumentError(f"after must be the number of an event (-1 before the first), not {after}")
     path = {"agent_id": agent_id, "run_id": run_id}
     run = RunReference(
         kind=RunCall.FOLLOW,
