@@ -79,7 +79,9 @@ Beside the published protocol:
 - closing a connection never ends a run;
 - a silent stream gets a comment every `SERAI_HEARTBEAT_S` seconds;
 - `session_id` may be left out wherever the run's id is given;
-- JSON text that cannot be parsed is refused with a 422 that names its field; the reference server drops it silently;
+- JSON text that cannot be parsed, or is nested more than 100 levels, is refused with a 422 that names its field; the
+  reference server drops it silently;
+- two different answers to one call of a paused run in the same request are refused with 400;
 - a model request that was cut off by the death of its node starts again: a `CustomEvent` named `step_restarted` says
   with `from_index` which events to drop. Clients that do not know it have the whole answer in `RunCompleted`.
 

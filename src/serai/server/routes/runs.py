@@ -291,7 +291,11 @@ RUN_FORM: Final[dict[str, Any]] = {
             "anyOf": [{"type": "array", "items": {"type": "string", "format": "binary"}}, {"type": "string"}],
         },
         "files_metadata": {"type": "string", "description": "A JSON list of objects, one for each upload in order."},
-        "output_schema": {"type": "string", "description": "A JSON schema of an object; the answer follows it."},
+        "output_schema": {
+            "type": "string",
+            "description": "A JSON schema of an object (draft 2020-12, `$ref` within it); a model whose answer does "
+            "not follow it is told, and asked again.",
+        },
         "use_json_schema": {
             "type": "boolean",
             "default": False,
