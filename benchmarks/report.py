@@ -126,16 +126,21 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def update_page(render: Callable[[str], str], description: str | None) -> int:
+    """Write the page anew, or with ``--check`` fail when that would change it; returns the exit code."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
     options = parser.parse_args()
     page = PAGE.read_text()
-    new = render_page(page, read_results(), read_profile())
+    new = render(page)
     if options.check:
         return int(new != page)
     PAGE.write_text(new)
     return 0
+
+
+def main() -> int:
+    return update_page(lambda page: render_page(page, read_results(), read_profile()), __doc__)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from serai.domain.ids import new_key
 from serai.domain.run_state import RunStatus
@@ -43,6 +45,33 @@ def new_run(session_id: str = "s", /, **members: Any) -> NewRun:
         "node_id": None,
     }
     return NewRun(**(given | members))
+
+
+def record_of(**members: Any) -> RunRecord:
+    """Return a run as its node holds it, as no database knows it."""
+    given: dict[str, Any] = {
+        "key": UUID(int=1),
+        "id": "run-1",
+        "project_id": "p",
+        "user_id": None,
+        "session_id": "s",
+        "root_key": UUID(int=1),
+        "parent_key": None,
+        "kind": COMPONENT[0],
+        "component_id": COMPONENT[1],
+        "status": RunStatus.RUNNING,
+        "position": 1,
+        "epoch": 1,
+        "segment": 0,
+        "segment_seq": 0,
+        "takeovers": 0,
+        "is_cancel_asked": False,
+        "idempotency_key": None,
+        "fingerprint": None,
+        "input": b"{}",
+        "created_at": datetime(2026, 1, 2, tzinfo=UTC),
+    }
+    return RunRecord(**(given | members))
 
 
 def finish_of(record: RunRecord, **members: Any) -> FinishedRun:

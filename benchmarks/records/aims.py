@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from benchmarks.ratios import Ratio
 from benchmarks.records.operations import Operation
 from benchmarks.records.results import Result, Sample, middle
 from benchmarks.records.stores import SERAI
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
 
 Measure = Callable[[Sample], float | None]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Serai's figure over another's; both None when not measured.
-
-    Attributes:
-        aim: the most it should be; None where it only informs.
-    """
-
-    what: str
-    ours_ms: float | None
-    theirs_ms: float | None
-    aim: float | None
-
-    @property
-    def value(self) -> float | None:
-        """The ratio."""
-        return self.ours_ms / self.theirs_ms if self.ours_ms is not None and self.theirs_ms else None
-
-    @property
-    def verdict(self) -> str:
-        """Met, missed, or that it is not known."""
-        if self.value is None:
-            return "not measured"
-        if self.aim is None:
-            return ""
-        return "met" if self.value <= self.aim else "**missed**"
 
 
 def ratios(result: Result) -> list[Ratio]:
@@ -92,7 +64,7 @@ def _peers(result: Result) -> Iterator[Ratio]:
                 worst = max(known_pairs, key=lambda pair: pair.value or 0)
                 ahead = sum(pair.verdict == "met" for pair in known_pairs)
                 name = f"{what}, over {peer}: ahead in {ahead} of {len(known_pairs)} rows, the worst is {worst.what}"
-                yield Ratio(name, worst.ours_ms, worst.theirs_ms, worst.aim)
+                yield Ratio(name, worst.ours, worst.theirs, "ms", worst.aim)
 
 
 def _ratio(
@@ -105,7 +77,7 @@ def _ratio(
     aim: float | None,
 ) -> Ratio:
     figures = [middle(map(measure, result.of(*wanted))) for wanted in (ours, theirs)]
-    return Ratio(what, figures[0], figures[1], aim)
+    return Ratio(what, figures[0], figures[1], "ms", aim)
 
 
 def p50_ms(sample: Sample) -> float | None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from benchmarks.records.operations import MEANINGS, Operation
 from benchmarks.records.results import Result, middle, read_results
 from benchmarks.records.stores import NONE, SERAI
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
-from benchmarks.report import NOT_MEASURED, PAGE
+from benchmarks.report import NOT_MEASURED, update_page
 
 BEGIN = "<!-- records: written by python -m benchmarks.records.report -->"
 END = "<!-- records: end -->"
@@ -107,7 +106,7 @@ def _notes(result: Result) -> list[str]:
 def _aims(result: Result) -> str:
     lines = ["", "| ratio | Serai | other | ratio | aim | |", "|---|---|---|---|---|---|"]
     for ratio in ratios(result):
-        figures = [NOT_MEASURED if one is None else _time(one) for one in (ratio.ours_ms, ratio.theirs_ms)]
+        figures = [NOT_MEASURED if one is None else _time(one) for one in (ratio.ours, ratio.theirs)]
         value = f"{ratio.value:.2f}×" if ratio.value is not None else "–"
         aim = f"≤ {ratio.aim:g}×" if ratio.aim is not None else "–"
         lines.append(f"| {' | '.join([ratio.what, *figures, value, aim, ratio.verdict])} |")
@@ -126,15 +125,7 @@ def meanings() -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
-    options = parser.parse_args()
-    page = PAGE.read_text()
-    new = render_page(page, read_results())
-    if options.check:
-        return int(new != page)
-    PAGE.write_text(new)
-    return 0
+    return update_page(lambda page: render_page(page, read_results()), __doc__)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
+from benchmarks.ratios import Ratio
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step, position_name
 from benchmarks.runs.results import Result, Sample, middle
 from benchmarks.subjects import PEER_ON_POSTGRES, PEER_ON_QUEUE, PEER_ON_SQLITE, SERAI
@@ -17,36 +17,6 @@ _SUBMITTED_AT_ONCE = 16
 _NOISE = 1.05
 
 Measure = Callable[[Sample], float | None]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One figure over another; both None when not measured.
-
-    Attributes:
-        unit: of the figures.
-        aim: the most the ratio should be; None where it only informs.
-    """
-
-    what: str
-    ours: float | None
-    theirs: float | None
-    unit: str
-    aim: float | None
-
-    @property
-    def value(self) -> float | None:
-        """The ratio."""
-        return self.ours / self.theirs if self.ours is not None and self.theirs else None
-
-    @property
-    def verdict(self) -> str:
-        """Met, missed, or that it is not known."""
-        if self.value is None:
-            return "not measured"
-        if self.aim is None:
-            return ""
-        return "met" if self.value <= self.aim else "**missed**"
 
 
 def ratios(result: Result) -> list[Ratio]:

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.report import NOT_MEASURED, PAGE
+from benchmarks.report import NOT_MEASURED, update_page
 from benchmarks.runs.aims import PEERS, Measure, cpu_ms, database_ms, event_cpu_us, p50_ms, ratios, server_ms
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step
 from benchmarks.runs.results import Result, Sample, middle, read_result
@@ -183,15 +182,7 @@ def _per_s(sample: Sample) -> float | None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
-    options = parser.parse_args()
-    page = PAGE.read_text()
-    new = render_page(page, read_result())
-    if options.check:
-        return int(new != page)
-    PAGE.write_text(new)
-    return 0
+    return update_page(lambda page: render_page(page, read_result()), __doc__)
 
 
 if __name__ == "__main__":

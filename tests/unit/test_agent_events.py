@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.components.agent_events import AgentEvents, LoggedEvents, tool_call
-from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord, Step
 from serai.engine.active_run import ActiveRun
 from serai.engine.children import Children
@@ -23,6 +21,7 @@ from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
 from serai.storage.runs import SessionContext
 from serai.wire.events import UnknownEvent, parse_event
+from tests.run_values import record_of
 
 TOOL_MEMBERS = {
     *("tool_call_id", "tool_name", "tool_args", "tool_call_error", "result", "metrics", "child_run_id"),
@@ -30,29 +29,7 @@ TOOL_MEMBERS = {
     *("requires_user_input", "user_input_schema", "user_feedback_schema", "answered", "external_execution_required"),
     *("external_execution_silent", "approval_type", "approval_id", "parent_tool_call_id"),
 }
-KEY = UUID(int=1)
-RECORD = RunRecord(
-    key=KEY,
-    id="run \N{ROCKET}",
-    project_id="p",
-    user_id=None,
-    session_id='s "1"',
-    root_key=KEY,
-    parent_key=None,
-    kind="agent",
-    component_id="helper",
-    status=RunStatus.RUNNING,
-    position=1,
-    epoch=1,
-    segment=0,
-    segment_seq=0,
-    takeovers=0,
-    is_cancel_asked=False,
-    idempotency_key=None,
-    fingerprint=None,
-    input=b"{}",
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
-)
+RECORD = record_of(id="run \N{ROCKET}", session_id='s "1"')
 
 
 class Said:

@@ -52,7 +52,7 @@ def test_an_aim_is_met_or_missed_by_the_medians() -> None:
     for theirs, verdict in ((1.0, "met"), (0.9, "**missed**")):
         result = result_of(*ours, sample(BOUND, Operation.TOTAL, ms=theirs))
         [ratio] = [one for one in ratios(result) if one.what.startswith("total: waiting time over")]
-        assert ratio.ours_ms == 1.2
+        assert ratio.ours == 1.2
         assert ratio.verdict == verdict
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -14,33 +12,11 @@ from hypothesis import strategies as st
 
 from serai.components.blob_references import blobs_of, find_media, refer, resolve
 from serai.components.run_media import RunMedia, media_of
-from serai.domain.run_state import RunStatus
-from serai.domain.runs import RunRecord
 from serai.storage.blobs import BlobStore
 from serai.storage.connection import Database
+from tests.run_values import record_of
 
-RECORD = RunRecord(
-    key=UUID(int=1),
-    id="run-1",
-    project_id="p",
-    user_id=None,
-    session_id="s",
-    root_key=UUID(int=1),
-    parent_key=None,
-    kind="agent",
-    component_id="a",
-    status=RunStatus.RUNNING,
-    position=1,
-    epoch=1,
-    segment=0,
-    segment_seq=0,
-    takeovers=0,
-    is_cancel_asked=False,
-    idempotency_key=None,
-    fingerprint=None,
-    input=b"{}",
-    created_at=datetime(2026, 1, 2, tzinfo=UTC),
-)
+RECORD = record_of()
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["binary", "image-url", "tool-return", "x"]),
     lambda inner: (

@@ -1,0 +1,35 @@
+"""One figure over another, and whether that is as it should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One figure over another; both None when not measured.
+
+    Attributes:
+        unit: of the figures.
+        aim: the most the ratio should be; None where it only informs.
+    """
+
+    what: str
+    ours: float | None
+    theirs: float | None
+    unit: str
+    aim: float | None
+
+    @property
+    def value(self) -> float | None:
+        """The ratio."""
+        return self.ours / self.theirs if self.ours is not None and self.theirs else None
+
+    @property
+    def verdict(self) -> str:
+        """Met, missed, or that it is not known."""
+        if self.value is None:
+            return "not measured"
+        if self.aim is None:
+            return ""
+        return "met" if self.value <= self.aim else "**missed**"
