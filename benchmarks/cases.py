@@ -10,10 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import agent_loop
 from benchmarks.environments import clean_environment, locked_python
+from benchmarks.processes import run_apart
+from benchmarks.runs.operations import ASKS, Operation
 from benchmarks.sizes import Sizes
 from benchmarks.subjects import PEERS_LOCK, SERAI, SIDE_BY_SIDE, CpuTime, Subject, all_subjects
 
+LOOP_ALONE = "pydantic-ai alone, nothing stored"
 _ROOT = Path(__file__).parent.parent
 _LLAMA_LOCK = _ROOT / "tests" / "compat" / "clients" / "llama_cloud_services" / "requirements.txt"
 
@@ -127,9 +131,36 @@ def _run_program(case: str, subject: str, python: Path, text: str) -> Sample:
     return Sample(case, subject, "process", wall_s * 1000, cpu_ms, max_rss_mb=peak_mb)
 
 
+def measure_agent_loop(sizes: Sizes, *, peers: bool) -> list[Sample]:  # noqa: ARG001 - no peer has a part in it
+    """Run agents on the server, 16 at a time, and without any: the bound of what a run on pydantic-ai can cost."""
+    samples = []
+    with all_subjects([SERAI]) as [serai]:
+        serai.server.start()
+        _store_rows(serai, sizes)
+        for operation in ASKS:
+            for _ in range(sizes.samples):
+                samples.append(_serve_runs(serai, operation, sizes.rows))
+                alone = run_apart("benchmarks.agent_loop", agent_loop.Job(operation, sizes.rows))
+                samples.append(Sample(str(operation), LOOP_ALONE, "run", alone["wall_ms"], alone["cpu_ms"]))
+    return samples
+
+
+def _serve_runs(serai: Subject, operation: Operation, runs: int) -> Sample:
+    ask = ASKS[operation]
+    request = serai.run_request(ask.agent, message=ask.message, stream=ask.stream)
+    before = serai.cpu()
+    seen = serai.send([request], most=runs, concurrency=16, expect=ask.expect, count=ask.count)
+    used = serai.cpu().since(before)
+    server_ms, database_ms = (
+        None if spent_s is None else spent_s * 1000 / runs for spent_s in (used.server_s, used.database_s)
+    )
+    return Sample(str(operation), SERAI, "run", seen.wall_s * 1000 / runs, server_ms, database_ms)
+
+
 BENCHMARKS: dict[str, Callable[..., list[Sample]]] = {
     "cold_start": measure_cold_start,
     "client_import": measure_client_import,
+    "agent_loop": measure_agent_loop,
 }
 
 

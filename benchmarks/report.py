@@ -20,6 +20,7 @@ NOT_MEASURED = "not measured"
 _TITLES = {
     "cold_start": "Cold start",
     "client_import": "Import of the clients",
+    "agent_loop": "Runs, and their agent loop alone",
 }
 
 Measure = Callable[[Sample], float | None]

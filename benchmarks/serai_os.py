@@ -93,11 +93,9 @@ class _PacedStream(StreamedResponse):
         return self.created_at
 
 
-agent_os = AgentOS(
-    name="benchmarks",
-    agents=[
-        Agent(ScriptedModel(answer), name="instant"),
-        Agent(ScriptedModel(call_then_answer), name="tooled", tools=[add]),
-        Agent(PacedModel(), name="paced"),
-    ],
-)
+AGENTS = {
+    "instant": Agent(ScriptedModel(answer), name="instant"),
+    "tooled": Agent(ScriptedModel(call_then_answer), name="tooled", tools=[add]),
+    "paced": Agent(PacedModel(), name="paced"),
+}
+agent_os = AgentOS(name="benchmarks", agents=list(AGENTS.values()))
