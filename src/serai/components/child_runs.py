@@ -1,4 +1,4 @@
-"""The runs inside one run: a team's members, a workflow's agents. Begun, worked on, ended, and closed when left open."""
+"""The runs inside one run, a team's members or a workflow's agents: begun, worked on, ended, closed when left open."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ChildRuns:
         """Return the id that the child of this name has, or will have."""
         return str(uuid5(self._run.record.key, name))
 
-    async def do(  # noqa: PLR0913 - each is one thing a parent says of its child
+    async def do(
         self,
         name: str,
         component: Component,

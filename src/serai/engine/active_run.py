@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serai.domain.json_text import dump_json, load_json
@@ -64,7 +64,7 @@ class ActiveRun:
         """Append an event to the run's log, JSON in UTF-8; followers get it once it is committed."""
         self._writer.emit(name, data)
 
-    async def begin_child(  # noqa: PLR0913 - each is one thing a parent says of its child
+    async def begin_child(
         self,
         name: str,
         *,
@@ -107,7 +107,7 @@ class ActiveRun:
         child.ended = None if begun.rest is None else begun.answer
         child.rest = begun.rest
         child.journal = Journal(self._writer, begun.steps, child=(begun.record.key, begun.record.segment))
-        child._logged_by_run = self._logged_by_run  # noqa: SLF001 - one log for all of a root's runs
+        child._logged_by_run = self._logged_by_run
         child.logged = self._logged_by_run.get(begun.record.id, [])
         return child
 
@@ -135,14 +135,16 @@ class RestingRun:
     Attributes:
         record: the run.
         answer: what it rests with.
-        logged: the committed events of a segment that a node had begun and let go.
+        logged: the committed events of a segment that a node had begun and let go, its children's among them.
         next_seq: the sequence number that its next event gets.
+        about: as of an `ActiveRun`; no child rests by itself.
     """
 
     record: RunRecord
     answer: Answer
     logged: list[Event]
     next_seq: int
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def emit(self, name: str, data: bytes) -> None:
         """Refuse: a run that rests says nothing but its last event."""
