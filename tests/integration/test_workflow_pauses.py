@@ -10,14 +10,14 @@ import pydantic
 import pytest
 from pydantic_ai import Agent
 
-import serai
 from serai import Condition, Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Team, Workflow
 from serai.domain.run_state import RunStatus
 from serai.errors import RequestError
 from serai.storage.connection import Database
-from serai.testing import Asked, ScriptedModel, ToolCall, Turn
+from serai.testing import ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run
 from tests.run_values import open_database
+from tests.step_values import asker
 
 TOP = ["StepStarted", "StepOutput", "StepCompleted"]
 INNER = ["StepStarted", "StepCompleted"]
@@ -43,22 +43,6 @@ class Counted:
             return f"{name}({given.previous_step_content or given.input}{said or ''})"
 
         return Step(name, run=function, **options)
-
-
-def asker(name: str = "asker") -> Agent[Any, Any]:
-    """Return an agent that deletes a file if it may, and reports."""
-
-    def answer(asked: Asked) -> Turn | str:
-        if asked.tool_results:
-            return f"Report: {asked.tool_results[-1].content}"
-        return Turn(tools=[ToolCall("delete_file", {"path": "/tmp/x"}, id=f"call-{name}")])
-
-    return Agent(ScriptedModel(answer), name=name, tools=[serai.tool(requires_confirmation=True)(delete_file)])
-
-
-def delete_file(path: str) -> str:
-    """Delete a file."""
-    return f"deleted {path}"
 
 
 async def paused_and_continued(
