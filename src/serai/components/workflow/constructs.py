@@ -108,9 +108,7 @@ async def _do_condition(work: Work, node: Condition, place: Place, scope: Scope)
         is_true = node.if_
     work.events.emit("ConditionExecutionStarted", place, condition_result=is_true)
     nodes = node.nodes if is_true else node.else_nodes
-    first = 0 if is_true else len(node.nodes)
-    placed = [(child, place.inside(number, child.name)) for number, child in enumerate(nodes, first)]
-    results = await do_nodes(work, placed, scope)
+    results = await do_nodes(work, _inside(place, nodes), scope)
     work.events.emit(
         "ConditionExecutionCompleted",
         place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal
@@ -65,6 +66,8 @@ class Step(Confirmed):
             self.run = self.executor
         self._take_executor(what)
         self._check_numbers(what)
+        if callable(self.requires_output_review):
+            check_function(self.requires_output_review, f"{what}: requires_output_review")
         if self.on_error not in ("fail", "skip", "pause"):
             raise ConfigurationError(f"{what} has on_error={self.on_error!r}; it may be 'fail', 'skip' or 'pause'.")
         reviewed = ("retry",) if self.requires_output_review else ()
@@ -94,10 +97,12 @@ class Step(Confirmed):
             raise ConfigurationError(f"{what} has {has}: give it one of agent, team, run and workflow.")
         (kind,) = named
         if kind == "run":
-            if not callable(self.run):
-                raise ConfigurationError(f"{what}: run is {self.run!r}, which cannot be called.")
+            check_function(self.run, f"{what}: run")
             return
-        component = as_component(given[kind])
+        try:
+            component = as_component(given[kind])
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{what}: {error}") from error
         if component is None or component.kind != kind:
             raise ConfigurationError(f"{what}: {kind} is {given[kind]!r}, which is no {kind}.")
         self.component = component
@@ -174,6 +179,8 @@ class Condition(Confirmed):
         self.if_ = _one_of(what, if_=self.if_, evaluator=self.evaluator)
         if self.if_ is None and not self.requires_confirmation:
             raise ConfigurationError(f"{what} has no if_: give it a function, or requires_confirmation=True.")
+        if self.if_ is not None and not isinstance(self.if_, bool):
+            check_function(self.if_, f"{what}: if_")
         self.nodes = as_nodes(self.steps, what)
         self.else_nodes = as_nodes(self.else_steps, what) if self.else_steps else []
         if self.on_reject is None:
@@ -208,6 +215,8 @@ class Loop(Confirmed):
         check_name(self.name, self.type)
         what = f"Loop {self.name!r}"
         self.until = _one_of(what, until=self.until, end_condition=self.end_condition)
+        if self.until is not None:
+            check_function(self.until, f"{what}: until")
         if self.max_iterations < 1:
             raise ConfigurationError(f"{what} has max_iterations={self.max_iterations!r}; it must be 1 or more.")
         self.nodes = as_nodes(self.steps, what)
@@ -243,6 +252,8 @@ class Router:
         self.select = _one_of(what, select=self.select, selector=self.selector)
         if (self.select is None) is not self.requires_route_selection:
             raise ConfigurationError(f"{what} needs one who chooses: select=… or requires_route_selection=True.")
+        if self.select is not None:
+            check_function(self.select, f"{what}: select")
         self.nodes = as_nodes(self.choices, what)
 
 
@@ -260,7 +271,7 @@ def as_component(given: Any) -> Component | None:
     return None
 
 
-def as_nodes(steps: Iterable[Any], what: str) -> list[Node]:
+def as_nodes(steps: Any, what: str) -> list[Node]:
     """Return steps as they are run: functions, agents, teams and workflows become steps of their name.
 
     Raises:
@@ -285,6 +296,24 @@ def check_name(name: Any, kind: str) -> None:
     """
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError(f"A {kind} is called {name!r}; its name must be a text that is not empty.")
+
+
+def check_function(function: Any, what: str) -> None:
+    """Check that a function can be called with the one thing that it is given.
+
+    Raises:
+        ConfigurationError: it cannot be called so, or is a generator.
+    """
+    if not callable(function):
+        raise ConfigurationError(f"{what} is {function!r}, which cannot be called.")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(f"{what} is a generator; return the content instead of yielding it.")
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError as error:
+        raise ConfigurationError(f"{what} is called with one argument, and takes another number: {error}.") from error
+    except ValueError:  # of some built-in functions nobody knows what they take
+        return
 
 
 def _as_node(step: Any, what: str) -> Node:
