@@ -1,4 +1,4 @@
-"""One segment of an agent's run, from its claim to its outcome: what it hears, journals and says."""
+"""One segment of the run of an agent, or of a team's leader: what it hears, journals and says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pydantic
 import structlog
-from pydantic_ai import AgentRunResult, DeferredToolRequests, capture_run_messages
+from pydantic_ai import AgentRunResult, DeferredToolRequests, DeferredToolResults, capture_run_messages
 from pydantic_ai.agent.abstract import AbstractAgent
 from pydantic_ai.capabilities.abstract import AbstractCapability
 from pydantic_ai.exceptions import (
@@ -81,7 +81,7 @@ class RunTimeoutError(SeraiError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedAgent:
-    """An agent, and how the server runs it.
+    """An agent, or a team's leader, and how the server runs it.
 
     Attributes:
         id, name, model_name, model_provider: how the wire names them.
@@ -130,9 +130,9 @@ class AgentRun:
         self._host = host
         self._model = {"model": host.model_name, "model_provider": host.model_provider}
         self._earlier = Earlier(run.paused)
-        self._answer = AgentAnswer(run.record, self.input, host, self._earlier)
-        self._events = AgentEvents(run, agent_id=host.id, agent_name=host.name)
-        self._logged = LoggedEvents(run.logged, turns_before=self._earlier.carried.turn)
+        self._answer = self._new_answer()
+        self._events = AgentEvents(run, name=host.name)
+        self._logged = LoggedEvents(run.logged, kind=run.record.kind, turns_before=self._earlier.carried.turn)
         self._turn_now = ModelTurn(self._events, self._logged, model=self._model, streams=self.input.stream)
         self._is_live = not run.logged
         self._messages: list[ModelMessage] = []
@@ -147,24 +147,15 @@ class AgentRun:
     async def execute(self) -> Outcome:
         """Run the agent to its end or its next pause; what its model or tools raise becomes the outcome."""
         await self._load()
-        if not self._logged.has_started:
-            self._emit_start()
         token = current_execution.set(self)
         try:
-            try:
-                result = await self._run_agent()
-            except JournalMismatchError as error:
-                await self._take_up(error)
-                result = await self._run_agent()
+            return await self._work()
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
             return self.fail(error)
         finally:
             current_execution.reset(token)
-        if isinstance(result.output, DeferredToolRequests):
-            return self._pause(result, result.output)
-        return self._complete(result)
 
     def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
         """Return the outcome of a run that cannot go on: its content is the error's text, or what was said so far."""
@@ -265,6 +256,21 @@ class AgentRun:
         """Take the model's whole response."""
         self._turn_now.response = response
 
+    async def _work(self) -> Outcome:
+        if not self._logged.has_started:
+            self._emit_start()
+        try:
+            result = await self._run_agent()
+        except JournalMismatchError as error:
+            await self._take_up(error)
+            result = await self._run_agent()
+        if isinstance(result.output, DeferredToolRequests):
+            return self._pause(result, result.output)
+        return self._complete(result)
+
+    def _new_answer(self) -> AgentAnswer:
+        return AgentAnswer(self.run.record, self.input, self._host, self._earlier, about=self.run.about)
+
     async def _load(self) -> None:
         asked = self.input.history_runs
         context = await self.run.load_context(history_runs=self._host.history_runs if asked is None else asked)
@@ -291,7 +297,7 @@ class AgentRun:
                     return await host.agent.run(
                         None if self._taken_up or not self._earlier.is_first else prompt,
                         message_history=[*self._history, *self._taken_up] or None,
-                        deferred_tool_results=None if self._taken_up else self._earlier.results(),
+                        deferred_tool_results=None if self._taken_up else self._deferred_results(),
                         output_type=output_type_of(self.input, host.output_type),
                         deps=host.deps(self.deps) if host.deps is not None else self.deps,
                         model=MODEL_ID,
@@ -305,6 +311,14 @@ class AgentRun:
                 if limit.expired():
                     raise RunTimeoutError(f"The run took longer than its {host.timeout_s:g} s.") from error
                 raise
+
+    def _deferred_results(self) -> DeferredToolResults | None:
+        """Return what the calls that the run paused for were answered with."""
+        return self._earlier.results()
+
+    def _answered_calls(self) -> list[dict[str, Any]]:
+        """Return the tool executions that the run paused for, answered."""
+        return [wanted["tool_execution"] for wanted in self._earlier.own_requirements]
 
     async def _take_media(self, step: dict[str, Any], payload: Any) -> None:
         """Take the media that a step made: into the run object, and back into the step's payload."""
@@ -322,12 +336,11 @@ class AgentRun:
             JournalMismatchError: the journal holds no message to go on from.
         """
         before = self._earlier
-        pending = [wanted["tool_execution"] for wanted in before.requirements]
-        taken = take_up(self.run.journal, turn=before.carried.turn, pending=pending)
+        taken = take_up(self.run.journal, turn=before.carried.turn, pending=self._answered_calls())
         if taken is None or not taken.messages:
             raise mismatch
         _log.warning("run_goes_on_from_messages", reason=mismatch.message)
-        self._answer = AgentAnswer(self.run.record, self.input, self._host, before)
+        self._answer = self._new_answer()
         for step in taken.model_steps:
             self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
             self._answer.add_media(media_of(step))
@@ -459,6 +472,7 @@ class AgentRun:
             output={
                 **self._answer.members(content=content, content_type=content_type),
                 "session_state": self._state.settled,
+                **self._more_output(),
             },
             last_event=(last["event"], last),
             state_changes=changes,
@@ -466,6 +480,10 @@ class AgentRun:
             input_tokens=self._answer.new_tokens("input_tokens"),
             output_tokens=self._answer.new_tokens("output_tokens"),
         )
+
+    def _more_output(self) -> dict[str, Any]:
+        """Return members of the run object that only some kinds have."""
+        return {}
 
     def _error_type(self, error: BaseException) -> str:
         if isinstance(error, RunTimeoutError):
