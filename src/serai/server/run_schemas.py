@@ -58,7 +58,7 @@ _ANSWERS: Final[JsonObject] = {
     "step_requirements": {
         "type": "string",
         "description": "A JSON list of step requirements, each with step_id and its answer: confirmed, user_input, "
-        "selected_choices, edited_output, or executor_requirements answered like `requirements`. Nulls say nothing.",
+        "selected_choices, edited_output, decision, or executor_requirements answered like `requirements`.",
     },
 }
 RESUME_FORM: Final[JsonObject] = {
