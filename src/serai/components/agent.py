@@ -89,7 +89,7 @@ class AgentComponent:
         except UserError as error:
             raise ConfigurationError(f"Agent {agent.name!r} cannot be made durable: {error}") from error
         self.function_tools = _function_tools(agent)
-        self._host = HostedAgent(
+        self.host = HostedAgent(
             agent=agent,
             id=self.id,
             name=self.name,
@@ -111,14 +111,14 @@ class AgentComponent:
             {
                 "name": tool.tool_def.name,
                 "description": tool.tool_def.description or "",
-                "parameters": self._host.tools[name].parameters,
+                "parameters": self.host.tools[name].parameters,
             }
             for name, tool in self.function_tools.items()
         ]
 
     def begin(self, run: ActiveRun) -> AgentRun:
         """Return the execution of a claimed run."""
-        return AgentRun(run, self._host)
+        return AgentRun(run, self.host)
 
     def take_answers(self, output: dict[str, Any], answers: Any) -> bool:
         """Lay a caller's tool executions into the output of a paused run; return whether nothing is left to answer.
@@ -132,7 +132,7 @@ class AgentComponent:
 
     def cancel_at_rest(self, run: RestingRun) -> Outcome:
         """Return the outcome of a run that is cancelled while it waits."""
-        return cancel_at_rest(run, self._host)
+        return cancel_at_rest(run, self.host)
 
     def _output_type(self) -> Any:
         """Return the agent's output type with pauses added; None when validators forbid to change it."""

@@ -15,6 +15,7 @@ from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
 
+_NO_TOKENS: Final = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 _PARENT_MEMBERS: Final = (
     ("parent_run_id", "parent_run_id"),
     ("workflow_id", "workflow_id"),
@@ -105,11 +106,10 @@ class AgentAnswer:
 
     def metrics(self) -> dict[str, Any]:
         """Return tokens and seconds of the whole run; seconds of work, not of waiting for people."""
-        tokens = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **self._usage}
-        metrics: dict[str, Any] = {**tokens, "duration": self._worked_s()}
+        metrics: dict[str, Any] = {**_NO_TOKENS, **self._usage, "duration": self._worked_s()}
         if self._first_token_s is not None:
             metrics["time_to_first_token"] = self._first_token_s
-        details = {"id": self._names.model_name, "provider": self._names.model_provider, **tokens}
+        details = {"id": self._names.model_name, "provider": self._names.model_provider, **_NO_TOKENS, **self._usage}
         return {**metrics, "details": {"model": [details]}}
 
     def members(self, *, content: Any, content_type: str) -> dict[str, Any]:

@@ -43,10 +43,12 @@ class AgentEvents:
     Args:
         run: where they go, and whose child it is.
         name: of its agent or team.
+        voice: says the run's text, when its text is another run's; the run's own by default.
     """
 
-    def __init__(self, run: ActiveRun | RestingRun, *, name: str) -> None:
+    def __init__(self, run: ActiveRun | RestingRun, *, name: str, voice: AgentEvents | None = None) -> None:
         record = run.record
+        self.voice = voice
         self._run = run
         self._prefix = name_prefix(record.kind)
         self._common = {
@@ -76,6 +78,9 @@ class AgentEvents:
 
     def emit_text(self, text: str, *, reasoning: str = "") -> None:
         """Write a piece of the answer, or of the reasoning."""
+        if self.voice is not None:
+            self.voice.emit_text(text, reasoning=reasoning)
+            return
         try:
             content, thought = _encode_text(text), _encode_text(reasoning)
         except UnicodeEncodeError:  # a lone surrogate
@@ -85,6 +90,10 @@ class AgentEvents:
             b'{"created_at":%d%b,"content":%b,"workflow_agent":false,"content_type":"str","reasoning_content":%b,'
             b'"event_index":%d}' % (int(time.time()), self._delta_start, content, thought, self._run.next_seq),
         )
+
+    def emit_restart(self, from_index: int) -> None:
+        """Say that the answer which began at this sequence number is void, and comes anew."""
+        (self.voice or self).emit("CustomEvent", name="step_restarted", from_index=from_index)
 
     def emit_tool_completed(self, tool: dict[str, Any], *, error: str | None, **media: Any) -> None:
         """Write the end of a tool call with the media that it made, and its failure behind it when it failed."""

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 import structlog
 
+from serai.components.agent_events import AgentEvents
 from serai.components.run_input import RunInput
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
@@ -21,6 +22,10 @@ from serai.engine.last_resort import bare_outcome
 from serai.errors import FencedError, SeraiError
 
 _log = structlog.get_logger("serai.components")
+
+
+current_voice: contextvars.ContextVar[AgentEvents | None] = contextvars.ContextVar("serai_voice", default=None)
+"""Whose text a run's text is, while it begins: its own unless its parent says otherwise."""
 
 
 class ChildTimeoutError(SeraiError):
@@ -85,6 +90,7 @@ class ChildRuns:
         about: Mapping[str, Any],
         answers: Sequence[dict[str, Any]] = (),
         timeout_s: float | None = None,
+        voice: AgentEvents | None = None,
     ) -> ChildResult:
         """Do a child run, or go on with it; one that came to rest before its parent was replayed is as it was.
 
@@ -96,6 +102,7 @@ class ChildRuns:
             about: members of its events, beside those of its own and the id of its parent.
             answers: of a paused one: what its component's `take_answers` wants.
             timeout_s: seconds until it is stopped, and has failed.
+            voice: says its text; itself by default.
 
         Returns:
             How it came to rest; a failure is a status, not an exception.
@@ -118,21 +125,26 @@ class ChildRuns:
             output = load_json(child.paused.output)
             component.take_answers(output, list(answers))
             child.paused = replace(child.paused, output=dump_json(output))
-        return await self._work(child, component, timeout_s)
+        return await self._work(child, component, timeout_s, voice)
 
-    def cancel_open(self) -> None:
-        """End as CANCELLED the children that are still worked on; they say so before their parent does."""
+    def cancel_open(self) -> list[ChildResult]:
+        """End as CANCELLED the children that are still worked on, who say so before their parent does; return them."""
+        ended = []
         for child, execution in list(self._open.values()):
             try:
                 outcome = execution.cancel()
             except Exception:  # noqa: BLE001 - the component's boundary: the run ends in any case
                 _log.exception("component_cannot_end_run", run_id=child.record.id)
                 outcome = _bare(child, "The run was cancelled.", is_cancelled=True)
-            self._end(child, outcome)
+            ended.append(self._end(child, outcome))
+        return ended
 
-    async def _work(self, child: ActiveRun, component: Component, timeout_s: float | None) -> ChildResult:
+    async def _work(
+        self, child: ActiveRun, component: Component, timeout_s: float | None, voice: AgentEvents | None
+    ) -> ChildResult:
         # In a context of its own: what its parent has set for its own work is not for the child.
         context = self._context.copy()
+        context.run(current_voice.set, voice)
         try:
             execution = context.run(component.begin, child)
         except Exception as error:  # noqa: BLE001 - the component's boundary: its parent learns how it ended
