@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from serai.cli.invocation import own_command
-from serai.demo.agent import DEMO_MODEL_NAME
+from serai.demo.models import DEMO_MODEL_NAME
 
 if TYPE_CHECKING:
     from serai.server.app import AgentOS
