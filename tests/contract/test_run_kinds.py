@@ -130,7 +130,7 @@ def outcome(record: RunRecord, status: RunStatus, content: str | None, **members
 
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    helper: Agent[None, str] = Agent(ScriptedModel("Hello."), name="helper")
+    helper: Agent[None, str] = Agent(ScriptedModel(["Hello."]), name="helper")
     os = AgentOS(
         agents=[helper],
         teams=[SmallTeam(id="pair")],
