@@ -48,10 +48,22 @@ class TeamAnswer(AgentAnswer):
         details = [item for each in (metrics, *of_members) for item in each.get("details", {}).get("model", ())]
         return {**metrics, **tokens, "details": {"model": _by_model(details)}}
 
+    def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
+        """Return the run object's members; its media may be in the members' run objects."""
+        return self._with_inner_blobs(super().members(content=content, content_type=content_type))
+
+    def made(self) -> dict[str, Any]:
+        """Return the media that the leader made, and the blobs of all, as an event lists them."""
+        return self._with_inner_blobs(super().made())
+
     def new_tokens(self, name: str) -> int:
         """Return the tokens of this segment, the members' among them."""
         of_members = {"input_tokens": self._children.input_tokens, "output_tokens": self._children.output_tokens}
         return super().new_tokens(name) + of_members.get(name, 0)
+
+    def _with_inner_blobs(self, document: dict[str, Any]) -> dict[str, Any]:
+        inner = [sha256 for response in self.responses.values() for sha256 in response.get("blobs", ())]
+        return {"blobs": [*document.pop("blobs", ()), *inner], **document} if inner else document
 
 
 def _by_model(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
