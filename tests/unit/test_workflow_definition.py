@@ -163,9 +163,9 @@ def test_a_message_is_checked_against_the_input_type():
         ),
         (lambda: Step("a", run=work, user_input_schema=[]), r"Step 'a' has a user_input_schema: write requires_user"),
         (
-            lambda: Step("a", run=work, requires_output_review=nothing),
+            lambda: Step("a", run=work, requires_output_review=nothing),  # type: ignore[arg-type]
             r"Step 'a': requires_output_review is called with",
-        ),  # type: ignore[arg-type]
+        ),
         (lambda: Steps("g", steps=[]), r"Steps 'g' has no steps"),
         (lambda: Steps("g", steps="work"), r"Steps 'g': its steps are 'work', not a list"),
         (lambda: Steps("g", steps=[work, work]), r"Steps 'g' has two steps called 'work'; give each a name of its own"),

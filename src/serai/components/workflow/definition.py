@@ -120,8 +120,8 @@ class Steps(Confirmed):
     """Steps one after another, under one name."""
 
     name: str
-    _: KW_ONLY
     steps: Sequence[Any]
+    _: KW_ONLY
     description: str | None = None
     nodes: list[Node] = field(init=False)
 
@@ -151,7 +151,7 @@ class Parallel:
         self.nodes = as_nodes(steps, f"Parallel {name!r}")
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Condition(Confirmed):
     """Steps that are done when something is the case, and others when it is not.
 
@@ -162,6 +162,7 @@ class Condition(Confirmed):
     """
 
     steps: Sequence[Any]
+    _: KW_ONLY
     if_: StepFunction | bool | None = None
     evaluator: StepFunction | bool | None = None
     else_steps: Sequence[Any] = ()
@@ -188,7 +189,7 @@ class Condition(Confirmed):
         self.check_confirmation(what, ("skip", "cancel", "else") if self.else_nodes else ("skip", "cancel"))
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Loop(Confirmed):
     """Steps that are done again and again.
 
@@ -201,6 +202,7 @@ class Loop(Confirmed):
     """
 
     steps: Sequence[Any]
+    _: KW_ONLY
     until: Callable[..., Any] | None = None
     end_condition: Callable[..., Any] | None = None
     max_iterations: int = 3
@@ -223,7 +225,7 @@ class Loop(Confirmed):
         self.check_confirmation(what, ("skip", "cancel"))
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Router:
     """Some of several steps, chosen when it comes to them; the chosen ones are done one after another.
 
@@ -235,6 +237,7 @@ class Router:
     """
 
     choices: Sequence[Any]
+    _: KW_ONLY
     select: StepFunction | None = None
     selector: StepFunction | None = None
     requires_route_selection: bool = False
