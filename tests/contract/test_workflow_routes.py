@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,9 +11,9 @@ import httpx
 import pydantic
 import pytest
 from pydantic import SecretStr
-from pydantic_ai import Agent
+from pydantic_ai import Agent, BinaryContent
 
-from serai import AgentOS, Parallel, Router, Step, StepInput, Steps, Workflow
+from serai import AgentOS, Parallel, Router, Step, StepInput, StepOutput, Steps, Workflow
 from serai.settings import Settings
 from serai.testing import ScriptedModel
 from tests.hosting import serving
@@ -35,6 +36,10 @@ def boom(given: StepInput) -> str:
     raise ValueError("boom")
 
 
+def draw(given: StepInput) -> StepOutput:
+    return StepOutput("a picture", media=[BinaryContent(b"\x89PNG", media_type="image/png")])
+
+
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
     workflows = [
@@ -44,6 +49,7 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
         Workflow("Way", [Router(choices=[shout], requires_route_selection=True, name="way")]),
         Workflow("Orders", [shout], input_type=Order),
         Workflow("Broken", [boom]),
+        Workflow("Drawing", [Steps("group", steps=[Step("draw", run=draw, requires_output_review=True)])]),
     ]
     os = AgentOS(workflows=workflows, settings=Settings(database_url=SecretStr(database_url)))
     async with serving(os.app) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
@@ -172,3 +178,15 @@ async def test_a_failing_workflow_is_an_answer(client: httpx.AsyncClient):
     answer = await post(client, "broken/runs", message="hi")
     assert (answer.status_code, answer.json()["status"], answer.json()["content"]) == (200, "ERROR", "boom")
     assert (await events(client, "broken/runs", message="hi"))[-1]["error"] == "boom"
+
+
+async def test_media_are_shown_with_their_bytes(client: httpx.AsyncClient):
+    text = base64.b64encode(b"\x89PNG").decode()
+    run = (await post(client, "drawing/runs", message="hi")).json()
+    (wanted,) = run["step_requirements"]
+    assert wanted["step_output"]["images"][0]["content"] == text
+    answers = json.dumps([{"step_id": wanted["step_id"], "confirmed": True}])
+    said = await events(client, f"drawing/runs/{run['run_id']}/continue", step_requirements=answers)
+    named = {event["event"]: event for event in said}
+    assert named["StepsExecutionCompleted"]["step_results"][0]["images"][0]["content"] == text
+    assert named["WorkflowCompleted"]["images"][0]["content"] == text

@@ -455,6 +455,10 @@ async def test_media_that_a_step_makes_are_kept_and_passed_on(database: Database
     (image,) = done.output["images"]
     assert image["mime_type"] == "image/png"
     assert done.output["blobs"] == [image["sha256"]]
+    completed = done.told("StepCompleted")[0]
+    assert (completed["blobs"], completed["images"]) == ([image["sha256"]], [image])
+    assert done.told("StepOutput")[0]["blobs"] == [image["sha256"]]
+    assert all(next(iter(event)) == "blobs" for event in done.events if "blobs" in event)
     assert await database.fetchval("select count(*) from blobs") == 1
 
 

@@ -10,7 +10,7 @@ from serai.components.workflow.definition import Condition, Loop, Node, Parallel
 from serai.components.workflow.human import Confirmed
 from serai.components.workflow.places import Place, Scope, of_construct
 from serai.components.workflow.requirements import before_step, route_selection, shown_input
-from serai.components.workflow.results import StepResult, output_of, shown_results
+from serai.components.workflow.results import StepResult, media_in, output_of, shown_results
 from serai.components.workflow.step_functions import call_function
 from serai.components.workflow.step_work import StepWork, paused_members, reject
 from serai.components.workflow.work import SIGNALS, Work
@@ -64,8 +64,14 @@ async def _do_steps(work: Work, node: Steps, place: Place, scope: Scope) -> Step
     work.events.emit("StepsExecutionStarted", place, steps_count=count)
     results = await do_nodes(work, _inside(place, node.nodes), scope)
     executed = sum(result.is_shown for result in results)
-    shown = shown_results(results)
-    work.events.emit("StepsExecutionCompleted", place, steps_count=count, executed_steps=executed, step_results=shown)
+    work.events.emit(
+        "StepsExecutionCompleted",
+        place,
+        media=media_in(results),
+        steps_count=count,
+        executed_steps=executed,
+        step_results=shown_results(results),
+    )
     return of_construct(place, node.type, results)
 
 
@@ -85,7 +91,11 @@ async def _do_parallel(work: Work, node: Parallel, place: Place, scope: Scope) -
             raise signal
     results = [outcome for outcome in outcomes if isinstance(outcome, StepResult)]
     work.events.emit(
-        "ParallelExecutionCompleted", place, parallel_step_count=count, step_results=shown_results(results)
+        "ParallelExecutionCompleted",
+        place,
+        media=media_in(results),
+        parallel_step_count=count,
+        step_results=shown_results(results),
     )
     contents = {result.name: result.content for result in results if not result.is_skipped}
     return of_construct(place, node.type, results, content=contents or None)
@@ -112,6 +122,7 @@ async def _do_condition(work: Work, node: Condition, place: Place, scope: Scope)
     work.events.emit(
         "ConditionExecutionCompleted",
         place,
+        media=media_in(results),
         condition_result=is_true,
         executed_steps=sum(result.is_shown for result in results),
         branch=("if" if is_true else "else") if nodes else None,
@@ -145,14 +156,16 @@ async def _do_loop(work: Work, node: Loop, place: Place, scope: Scope) -> StepRe
         if node.forward_iteration_output:
             for result in results:
                 scope = scope.after(result)
+    everything = [result for results in rounds for result in results]
     work.events.emit(
         "LoopExecutionCompleted",
         place,
+        media=media_in(everything),
         max_iterations=most,
         total_iterations=len(rounds),
         all_results=[shown_results(results) for results in rounds],
     )
-    return of_construct(place, node.type, [result for results in rounds for result in results])
+    return of_construct(place, node.type, everything)
 
 
 async def _is_enough(work: Work, node: Loop, place: Place, results: list[StepResult], number: int) -> bool:
@@ -175,6 +188,7 @@ async def _do_router(work: Work, node: Router, place: Place, scope: Scope) -> St
     work.events.emit(
         "RouterExecutionCompleted",
         place,
+        media=media_in(results),
         selected_steps=names,
         executed_steps=sum(result.is_shown for result in results),
         step_results=shown_results(results),

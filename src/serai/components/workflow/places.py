@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from serai.components.media import MediaItem
-from serai.components.workflow.results import StepResult
+from serai.components.workflow.results import StepResult, media_in
 from serai.components.workflow.values import text_of
 
 
@@ -96,7 +96,7 @@ def of_construct(place: Place, kind: str, results: Sequence[StepResult], **membe
         kind,
         success=all(result.success for result in results),
         stop=any(result.stop for result in results),
-        media=[item for result in results for item in result.media],
+        media=media_in(results),
         steps=[result for result in results if result.is_shown],
         **given,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from serai.components.deps import current_tool_call
 from serai.components.journalled import json_value
+from serai.components.media import shown_items
 from serai.components.run_media import media_of
 from serai.components.workflow.definition import Step
 from serai.components.workflow.executors import do_component
@@ -166,7 +167,7 @@ class StepWork:
     def _say_completed(self, result: StepResult, nth: int) -> None:
         work, place, shown = self._work, self._place, result.shown()
         if self._step.component is None and place.parent_id is None:
-            work.events.emit("StepOutput", place, nth=nth, step_output=shown)
+            work.events.emit("StepOutput", place, nth=nth, media=result.media, step_output=shown)
         work.events.emit(
             "StepCompleted",
             place,
@@ -174,6 +175,8 @@ class StepWork:
             content=result.content,
             content_type=content_type_of(result.content),
             step_response=shown,
+            media=result.media,
+            **shown_items(result.media),
         )
 
     async def _review(self, draft: StepResult) -> StepResult | None:

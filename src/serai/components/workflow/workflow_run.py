@@ -225,7 +225,7 @@ class WorkflowRun:
             status=RunStatus.PAUSED.value,
             content=sentence,
             **paused,
-            **self._object.results(results, work.executor_runs.values()),
+            **self._object.results(results, work.executor_runs.values(), drafts=self._memory.drafts.values()),
         )
         outcome = self._end(RunStatus.PAUSED, content=sentence, last=last)
         outcome.output |= paused
@@ -245,7 +245,9 @@ class WorkflowRun:
         changes, removals = work.state.since_load()
         return Outcome(
             status=status,
-            output=self._object.members(self._results(), work.executor_runs.values(), content=content),
+            output=self._object.members(
+                self._results(), work.executor_runs.values(), content=content, drafts=self._memory.drafts.values()
+            ),
             last_event=(last["event"], last),
             state_changes=changes,
             state_removals=removals,
