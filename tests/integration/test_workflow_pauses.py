@@ -8,7 +8,7 @@ from typing import Any
 
 import pydantic
 import pytest
-from pydantic_ai import Agent
+from pydantic_ai import Agent, BinaryContent
 
 from serai import Condition, Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Team, Workflow
 from serai.domain.run_state import RunStatus
@@ -520,6 +520,36 @@ async def test_a_workflow_inside_pauses_with_the_one_around_it(database: Databas
     assert last.names[:3] == ["StepExecutorContinued", "StepExecutorContinued", "RunContinued"]
     assert last.output["content"] == "c(Report: deleted /tmp/x)"
     assert counted.done == Counter(a=1, b=1, c=1)
+
+
+async def test_a_no_inside_a_workflow_may_end_the_one_around_it(database: Database):
+    counted = Counted()
+    inner = Workflow("Inner", [counted.step("b", requires_confirmation=True, on_reject="cancel")])
+    outer = Step("sub", workflow=inner, max_retries=2, on_error="skip")
+    _, (last,) = await paused_and_continued(database, outer, counted.step("c"), answers=[{"confirmed": False}])
+    assert last.output["status"] == "CANCELLED"
+    assert last.output["content"] == "Workflow cancelled: Step 'b' was rejected"
+    assert last.names == ["StepExecutorContinued", "StepContinued", "WorkflowCancelled", "WorkflowCancelled"]
+    statuses = await database.fetch("select distinct status from runs")
+    assert [row["status"] for row in statuses] == ["CANCELLED"]
+    assert not counted.done
+
+
+async def test_media_of_steps_before_a_pause_are_at_hand_behind_it(database: Database):
+    seen: list[bytes] = []
+
+    def draw(given: StepInput) -> StepOutput:
+        return StepOutput("a picture", media=[BinaryContent(b"\x89PNG", media_type="image/png")])
+
+    def look(given: StepInput) -> str:
+        contents = [*given.media, *given.previous_step_outputs["draw"].media]
+        seen.extend(content.data for content in contents if isinstance(content, BinaryContent))
+        return "seen"
+
+    look_at_it = Step("look", run=look, requires_confirmation=True)
+    _, (last,) = await paused_and_continued(database, draw, look_at_it, answers=[{"confirmed": True}])
+    assert last.output["status"] == "COMPLETED"
+    assert seen == [b"\x89PNG"] * 2
 
 
 async def test_state_and_tokens_are_kept_over_a_pause(database: Database):

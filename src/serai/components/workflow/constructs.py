@@ -10,7 +10,7 @@ from serai.components.workflow.definition import Condition, Loop, Node, Parallel
 from serai.components.workflow.human import Confirmed
 from serai.components.workflow.places import Place, Scope, of_construct
 from serai.components.workflow.requirements import before_step, route_selection, shown_input
-from serai.components.workflow.results import StepResult, media_in, output_of, shown_results
+from serai.components.workflow.results import StepResult, media_in, shown_results
 from serai.components.workflow.step_functions import call_function
 from serai.components.workflow.step_work import StepWork, paused_members, reject
 from serai.components.workflow.work import SIGNALS, Work
@@ -111,7 +111,7 @@ async def _do_condition(work: Work, node: Condition, place: Place, scope: Scope)
         predicate = node.if_
 
         async def decide() -> bool:
-            return bool(await call_function(predicate, work.step_input(scope)))
+            return bool(await call_function(predicate, await work.step_input(scope)))
 
         is_true = await work.decide(place, "if", decide)
     elif node.if_ is not None:
@@ -172,10 +172,10 @@ async def _is_enough(work: Work, node: Loop, place: Place, results: list[StepRes
     """Return whether what an iteration answered ends the loop."""
     if node.until is None:
         return False
-    until, outputs = node.until, [output_of(result, work.media.blobs) for result in results if result.is_shown]
+    until = node.until
 
     async def decide() -> bool:
-        return bool(await call_function(until, outputs))
+        return bool(await call_function(until, await work.outputs(result for result in results if result.is_shown)))
 
     return bool(await work.decide(place, f"until|{number}", decide))
 
@@ -210,7 +210,7 @@ async def _select(work: Work, node: Router, place: Place, scope: Scope) -> list[
     select = node.select
 
     async def decide() -> list[str]:
-        return _names(await call_function(select, work.step_input(scope)), node)
+        return _names(await call_function(select, await work.step_input(scope)), node)
 
     taken: list[str] = await work.decide(place, "select", decide)
     return taken

@@ -14,7 +14,7 @@ from serai.components.workflow.definition import Step
 from serai.components.workflow.executors import do_component
 from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.requirements import before_step, error_requirement, output_review, shown_input
-from serai.components.workflow.results import StepResult, content_type_of, output_of
+from serai.components.workflow.results import StepResult, content_type_of
 from serai.components.workflow.step_functions import as_output, call_function
 from serai.components.workflow.work import RunRejected, StepFailedError, Work, is_fatal
 from serai.engine import faults
@@ -150,7 +150,7 @@ class StepWork:
         limit = asyncio.timeout(step.timeout_s)
         try:
             async with limit:
-                value = await call_function(step.run, work.step_input(self._scope, self._said()))
+                value = await call_function(step.run, await work.step_input(self._scope, self._said()))
             output = as_output(value)
             made = await work.media.keep(payload) if (payload := json_value(list(output.media))) else {}
             state, removed = work.state.take_changes()
@@ -213,7 +213,8 @@ class StepWork:
             return when
 
         async def decide() -> bool:
-            return bool(await call_function(when, output_of(draft, self._work.media.blobs)))
+            (output,) = await self._work.outputs([draft])
+            return bool(await call_function(when, output))
 
         return bool(await self._work.decide(self._place, f"review|{nth}", decide))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from serai.components.child_runs import ChildRuns
 from serai.components.deps import RunDeps
@@ -15,12 +15,15 @@ from serai.components.session_state import TrackedState
 from serai.components.workflow.events import WorkflowEvents
 from serai.components.workflow.memory import Memory
 from serai.components.workflow.places import Place, Scope
-from serai.components.workflow.results import StepResult, output_of
-from serai.components.workflow.values import StepInput
+from serai.components.workflow.results import StepResult, media_in, output_of
+from serai.components.workflow.values import StepInput, StepOutput
 from serai.engine.active_run import ActiveRun
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
+
+CANCELLED: Final = "Workflow cancelled: "
+"""How the reason begins of a run that a person's no has ended."""
 
 
 class StepFailedError(SeraiError):
@@ -76,17 +79,23 @@ class Work:
     executor_runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     content: Any = None
 
-    def step_input(self, scope: Scope, extra: Mapping[str, Any] | None = None) -> StepInput:
+    async def step_input(self, scope: Scope, extra: Mapping[str, Any] | None = None) -> StepInput:
         """Return what a function is given."""
-        blobs = self.media.blobs
+        outputs = await self.outputs(scope.results)
         return StepInput(
             input=self.value,
             previous_step_content=scope.content,
-            previous_step_outputs={result.name: output_of(result, blobs) for result in scope.results},
+            previous_step_outputs={result.name: output for result, output in zip(scope.results, outputs, strict=True)},
             additional_data={**self.given.dependencies, **(extra or {})},
-            media=[content_of(item, blobs) for item in scope.media],
+            media=[content_of(item, self.media.blobs) for item in scope.media],
             run=self.deps,
         )
+
+    async def outputs(self, results: Iterable[StepResult]) -> list[StepOutput]:
+        """Return results as functions see them, the bytes of their media at hand."""
+        known = list(results)
+        await self.media.fetch(item.sha256 for item in media_in(known) if item.sha256 is not None)
+        return [output_of(result, self.media.blobs) for result in known]
 
     async def decide(self, place: Place, purpose: str, body: Callable[[], Awaitable[Any]]) -> Any:
         """Return a JSON value that users' code decides, once for all replays and segments.

@@ -23,7 +23,7 @@ from serai.components.workflow.memory import Memory, WorkflowChangedError, is_wi
 from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.results import StepResult, content_type_of
 from serai.components.workflow.run_object import RunObject
-from serai.components.workflow.work import RunRejected, StepFailedError, StepPaused, Work
+from serai.components.workflow.work import CANCELLED, RunRejected, StepFailedError, StepPaused, Work
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
@@ -123,7 +123,7 @@ class WorkflowRun:
         except StepPaused:
             return self._pause()
         except RunRejected as rejection:
-            return self._cancelled(f"Workflow cancelled: {rejection}")
+            return self._cancelled(f"{CANCELLED}{rejection}")
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
