@@ -238,23 +238,29 @@ async def test_a_followed_run_goes_on_after_its_pause(client_class, kind):
     ]
 
 
+INSIDE_TEAM = {"run_id": "m", "parent_run_id": "r-1"}
+IN_STEP = {"run_id": "a", "parent_run_id": "r-1", "workflow_run_id": "r-1"}
+IN_STEP_OF_AGNO = {"run_id": "b", "workflow_run_id": "r-1"}
+IN_TEAM_IN_STEP = {"run_id": "c", "parent_run_id": "b", "workflow_run_id": "r-1"}
+
+
 @BOTH
 @pytest.mark.parametrize(
-    ("kind", "wanted"),
+    ("kind", "log", "shown"),
     [
-        ("agent", ["RunContent", "CustomEvent"]),
-        ("team", ["TeamRunContent", "CustomEvent"]),
-        ("workflow", ["RunContent", "TeamRunContent", "StepOutput", "CustomEvent"]),
+        ("team", [("TeamRunContent", {"run_id": "r-1"}), ("CustomEvent", INSIDE_TEAM)], True),
+        ("team", [("RunContent", INSIDE_TEAM), ("TeamRunContent", INSIDE_TEAM), ("TeamRunStarted", {})], False),
+        ("workflow", [("RunContent", IN_STEP), ("TeamRunContent", IN_STEP_OF_AGNO), ("StepOutput", {})], True),
+        ("workflow", [("RunContent", IN_TEAM_IN_STEP), ("StepStarted", {}), ("StepCompleted", {})], False),
     ],
 )
-async def test_a_stream_of_content_only_stays_one_when_it_is_taken_up(client_class, kind, wanted):
-    first = {"event": wanted[0], "run_id": "r-1", "content": "a"}
-    kinds = ["RunContent", "TeamRunContent", "StepOutput", "CustomEvent", "StepStarted", "ModelRequestStarted"]
-    rest = [{"event": name, "run_id": "other"} for name in kinds]
+async def test_a_stream_of_content_only_stays_one_when_it_is_taken_up(client_class, kind, log, shown):
+    first = {"event": "CustomEvent", "run_id": "r-1"}
+    rest = [{"event": name, "content": "x", **members} for name, members in log]
     end = {"event": f"{PREFIXES[kind]}Completed", "run_id": "r-1"}
     asked = Asked(client_class, kind, sse(frames(first)), sse(frames(*rest, end, first=1)))
     events = await asked.events("run_{}_stream", "go", run_id="r-1", stream_events=False)
-    assert names(events) == [wanted[0], *wanted, end["event"]]
+    assert names(events) == names_of([first, *(rest if shown else ()), end])
 
 
 @BOTH

@@ -37,7 +37,7 @@ class RunReference:
         waits: whether the caller wants the run's end; background runs do not wait.
         timeout_s: how long to wait for the end once the answer was lost; None for the client's default.
         after: the id of the last event the caller has.
-        content_events: names of the only events that the caller wants, beside how the run ends; None for all.
+        is_content_only: whether the caller wants only the pieces of the answer, and how the run ends.
     """
 
     kind: RunCall
@@ -47,7 +47,7 @@ class RunReference:
     waits: bool = True
     timeout_s: float | None = None
     after: str | None = None
-    content_events: frozenset[str] | None = None
+    is_content_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

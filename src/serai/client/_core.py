@@ -18,12 +18,13 @@ from serai.client._calls import Call, RunCall, RunReference
 from serai.client._form import encode_form, json_text
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.arguments import check_headers
-from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, parse_event
+from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
 from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 from serai.wire.sse import Frame, SSEParser
 from serai.wire.status import RunStatus
+from serai.wire.streamed_text import CONTENT_EVENTS
 from serai.wire.streaming import Emit, Open, Read, StreamFlow
 
 Result = TypeVar("Result")
@@ -262,7 +263,7 @@ class Core:
                 cursor.last_id = frame.id or cursor.last_id
                 is_end = event.event in TERMINAL_EVENTS and event.run_id in (None, cursor.run_id)
                 cursor.last_end = event.event if is_end else None
-                if cursor.is_live or is_end or run.content_events is None or event.event in run.content_events:
+                if cursor.is_live or not run.is_content_only or is_end or _is_content(event):
                     yield Emit(event)
             if chunk is None:
                 return
@@ -365,6 +366,13 @@ def read_event(frame: Frame) -> BaseEvent | None:
     if event.event_index is None and frame.id is not None and frame.id.isdecimal():
         event.event_index = int(frame.id)
     return event
+
+
+def _is_content(event: BaseEvent) -> bool:
+    """Say whether an event is a piece of the answer: what the run itself says, or what a workflow's step does."""
+    if event.event in CONTENT_EVENTS:
+        return getattr(event, "parent_run_id", None) in (None, getattr(event, "workflow_run_id", None))
+    return event.event == "StepOutput" or isinstance(event, CustomEvent)
 
 
 def _may_repeat(run: RunReference, failure: Exception | None) -> bool:

@@ -43,7 +43,6 @@ class Kind(Generic[Summary, Detail, Output, Event]):
         detail: what one of them is read as.
         output: what a run is read as.
         event: what an event of a run's stream is read as.
-        content_events: names of the events that a stream of content alone has.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Kind(Generic[Summary, Detail, Output, Event]):
     detail: Answer[Detail]
     output: Answer[Output]
     event: Answer[Event]
-    content_events: frozenset[str]
 
     @property
     def id_name(self) -> str:
@@ -73,7 +71,6 @@ AGENT: Kind[AgentSummaryResponse, AgentResponse, RunOutput, RunOutputEvent] = Ki
     detail=Answer("discovery:AgentResponse"),
     output=Answer("runs:RunOutput"),
     event=Answer("agent_events:RunOutputEvent", streams=True),
-    content_events=frozenset({"RunContent", "CustomEvent"}),
 )
 
 TEAM: Kind[TeamSummaryResponse, TeamResponse, TeamRunOutput, TeamRunOutputEvent] = Kind(
@@ -84,7 +81,6 @@ TEAM: Kind[TeamSummaryResponse, TeamResponse, TeamRunOutput, TeamRunOutputEvent]
     detail=Answer("discovery:TeamResponse"),
     output=Answer("runs:TeamRunOutput"),
     event=Answer("team_events:TeamRunOutputEvent", streams=True),
-    content_events=frozenset({"TeamRunContent", "CustomEvent"}),
 )
 
 WORKFLOW: Kind[WorkflowSummaryResponse, WorkflowResponse, WorkflowRunOutput, WorkflowRunOutputEvent] = Kind(
@@ -95,7 +91,6 @@ WORKFLOW: Kind[WorkflowSummaryResponse, WorkflowResponse, WorkflowRunOutput, Wor
     detail=Answer("discovery:WorkflowResponse"),
     output=Answer("workflow_runs:WorkflowRunOutput"),
     event=Answer("workflow_events:WorkflowRunOutputEvent", streams=True),
-    content_events=frozenset({"RunContent", "TeamRunContent", "StepOutput", "CustomEvent"}),
 )
 
 AnyKind = Kind[Any, Any, Any, Any]

@@ -155,7 +155,7 @@ def run(  # noqa: PLR0913, PLR0917 - the published interface
         session_id=session_id,
         waits=not background,
         timeout_s=run_timeout,
-        content_events=None if stream_events else kind.content_events,
+        is_content_only=not stream_events,
     )
     return Arguments(path={kind.id_name: component_id}, form=form, headers=headers, run=reference)
 
@@ -212,7 +212,7 @@ def proceed(  # noqa: PLR0913 - the published interface
         session_id=session_id,
         waits=not background,
         timeout_s=run_timeout,
-        content_events=None if stream_events else kind.content_events,
+        is_content_only=not stream_events,
     )
     path = {kind.id_name: component_id, "run_id": run_id}
     return Arguments(path=path, form=form, headers=headers, run=reference)
