@@ -89,7 +89,7 @@ class AnswerView:
             self._say(lane, item.content)
         elif kind == "ToolCallStarted":
             lane.calls[item.tool.tool_call_id or ""] = OpenCall(item.tool)
-        elif kind in ("ToolCallCompleted", "ToolCallError"):
+        elif kind == "ToolCallCompleted" or (kind == "ToolCallError" and (item.tool.tool_call_id or "") in lane.calls):
             self._show_tool(lane, item.tool, error=getattr(item, "error", None))
         elif kind == "CustomEvent" and getattr(item, "name", None) == "step_restarted":
             lane.said = lane.held = ""
@@ -141,7 +141,8 @@ class AnswerView:
             self._show_inner_result(member)
         self._steps.show_results(lane, getattr(run, "step_results", None) or ())
         for tool in getattr(run, "tools", None) or ():
-            if not tool.needs:
+            waits_inside = status == "paused" and tool.result is None and not tool.is_paused
+            if not tool.needs and not waits_inside:
                 self._show_tool(lane, tool)
         if status == "paused" and run.content and lane.speaks:
             self._say(lane, run.content)

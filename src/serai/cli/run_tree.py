@@ -60,8 +60,7 @@ class OpenCall:
     is_told: bool = False
 
 
-_AROUND = ("parent_run_id", "workflow_run_id", "step_id", "parent_step_id")
-"""Members of an event that name what its run is part of."""
+_RUNS_AROUND = ("parent_run_id", "workflow_run_id")
 
 
 class RunTree:
@@ -75,12 +74,13 @@ class RunTree:
     def __init__(self) -> None:
         self.root: Lane | None = None
         self.root_id: str | None = None
-        self._lanes: dict[str, Lane] = {}
+        self._runs: dict[str, Lane] = {}
+        self._steps: dict[str, Lane] = {}
 
     def run_of(self, event: Any) -> Lane:
         """Return the lane of the run that an event is of; the first event of a run makes it."""
         run_id = event.run_id or self.root_id or ""
-        lane = self._lanes.get(run_id)
+        lane = self._runs.get(run_id)
         if lane is None:
             lane = self._add_run(run_id, event)
         return lane
@@ -88,54 +88,58 @@ class RunTree:
     def begin_step(self, event: Any) -> Lane:
         """Return a new lane for a step or a construct; in a loop each round has its own."""
         run = self.run_of(event)
-        around = self._deepest(getattr(event, "parent_step_id", None), event.run_id) or run
+        around = self._deepest(event) or run
         lane = self._inside(around, str(getattr(event, "step_name", None) or "a step"), speaks=False)
         lane.started_at = event.created_at
         lane.is_parallel = event.event == "ParallelExecutionStarted"
-        self._lanes[event.step_id or f"{event.run_id}/{lane.name}"] = lane
+        self._steps[event.step_id or f"{event.run_id}/{lane.name}"] = lane
         return lane
 
     def step_of(self, event: Any) -> Lane:
         """Return the lane of the step that an event is of, also when its beginning was not seen."""
         name = str(getattr(event, "step_name", None) or "a step")
-        lane = self._lanes.get(event.step_id or f"{event.run_id}/{name}")
+        lane = self._steps.get(event.step_id or f"{event.run_id}/{name}")
         return lane if lane is not None and lane.is_open else self.begin_step(event)
 
     def talks_alone(self, lane: Lane) -> bool:
         """Say whether nothing else could be told now: no run or branch goes on beside it, and no run inside it."""
         return not lane.has_siblings and not any(
             other.speaks and other.is_open and other is not lane and not lane.is_within(other)
-            for other in self._lanes.values()
+            for other in self._runs.values()
         )
 
     def _add_run(self, run_id: str, event: Any) -> Lane:
         name, speaks = _name_and_voice(event)
         if not is_of_inner_run(event) and (self.root is None or not self.root.name):
             return self._make_root(run_id, name, speaks=speaks)
-        ids = [getattr(event, member, None) for member in _AROUND]
         root = self.root
         if root is None:  # a continued run may begin with what goes on inside it
-            root = self._make_root(ids[0] or ids[1] or "", "", speaks=not ids[1])
-        around = self._deepest(*ids) or root
+            workflow_run_id = getattr(event, "workflow_run_id", None)
+            parent_run_id = getattr(event, "parent_run_id", None)
+            root = self._make_root(workflow_run_id or parent_run_id or "", "", speaks=workflow_run_id is None)
+        around = self._deepest(event, "step_id") or root
         lane = self._inside(around, name, speaks=speaks)
         if not speaks:
             lane.depth = around.depth  # a workflow inside a step is that step
-        self._lanes[run_id] = lane
+        self._runs[run_id] = lane
         return lane
 
     def _make_root(self, run_id: str, name: str, *, speaks: bool) -> Lane:
         if self.root is None:
             self.root = Lane(name, 0, None, speaks)
         self.root.name, self.root.speaks, self.root.depth = name, speaks, 0 if speaks else -1
-        self.root_id, self._lanes[run_id] = run_id, self.root
+        self.root_id, self._runs[run_id] = run_id, self.root
         return self.root
 
     def _inside(self, around: Lane, name: str, *, speaks: bool) -> Lane:
         around.inner += 1
         return Lane(name, around.depth + 1, around, speaks=speaks)
 
-    def _deepest(self, *ids: str | None) -> Lane | None:
-        known = [self._lanes[one] for one in ids if one in self._lanes]
+    def _deepest(self, event: Any, *own_steps: str) -> Lane | None:
+        """Return the innermost of the lanes that an event names as being around it."""
+        runs = (self._runs.get(getattr(event, name, None) or "") for name in _RUNS_AROUND)
+        steps = (self._steps.get(getattr(event, name, None) or "") for name in ("parent_step_id", *own_steps))
+        known = [lane for lane in (*steps, *runs) if lane is not None]
         return max(known, key=lambda lane: lane.depth, default=None)
 
 
