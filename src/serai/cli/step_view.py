@@ -42,7 +42,7 @@ class StepView:
 
     def show_results(self, around: Lane, results: Sequence[Any]) -> None:
         """Show what the steps of a run answered that was not streamed."""
-        for result in _flat(results):
+        for result in results:
             lane = Lane(result.step_name or "a step", around.depth + 1, around, speaks=False)
             failed = result.success is False
             text = shortened(content_text(result.error if failed and result.error else result.content))
@@ -96,7 +96,3 @@ def _progress(event: Any) -> str:
     told = event.content if event.content is not None else event.data
     attempt = "" if event.attempt is None else f"attempt {event.attempt}"
     return ", ".join(part for part in (attempt, "" if told is None else shortened(content_text(told))) if part)
-
-
-def _flat(results: Sequence[Any]) -> list[Any]:
-    return [one for result in results for one in (result if isinstance(result, list) else [result])]

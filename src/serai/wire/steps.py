@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator
 
 from serai.wire.media import Audio, File, Image, Video
 from serai.wire.model import OpenModel, WireModel
@@ -54,8 +56,21 @@ class StepOutput(WireModel):
     steps: list[StepOutput] | None = None
 
 
-StepOutputs: TypeAlias = list[StepOutput | list[StepOutput]]
-"""What several steps answered; a list in it is one round of a loop, or one branch."""
+def _flattened(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [one for item in value for one in (item if isinstance(item, list) else [item])]
+
+
+def _in_rounds(value: Any) -> Any:
+    return [item if isinstance(item, list) else [item] for item in value] if isinstance(value, list) else value
+
+
+StepOutputs = Annotated[list[StepOutput], BeforeValidator(_flattened)]
+"""What several steps answered; lists in it, as the published classes allow them, are read as their items."""
+
+Rounds = Annotated[list[list[StepOutput]], BeforeValidator(_in_rounds)]
+"""What the steps of a loop answered, round by round."""
 
 
 class StepRequirement(OpenModel):

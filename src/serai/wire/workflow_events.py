@@ -10,7 +10,15 @@ from serai.wire.agent_events import BaseAgentRunEvent
 from serai.wire.events import BaseEvent, CustomEvent, UnknownEvent
 from serai.wire.media import Audio, Image, Video
 from serai.wire.status import Status
-from serai.wire.steps import ErrorRequirement, StepIndex, StepOutput, StepOutputs, StepRequirement, WorkflowMetrics
+from serai.wire.steps import (
+    ErrorRequirement,
+    Rounds,
+    StepIndex,
+    StepOutput,
+    StepOutputs,
+    StepRequirement,
+    WorkflowMetrics,
+)
 from serai.wire.team_events import BaseTeamRunEvent
 from serai.wire.tools import RunRequirement, UserInputField
 from serai.wire.workflow_runs import ExecutorRuns
@@ -251,7 +259,7 @@ class LoopExecutionCompletedEvent(BaseStepEvent):
     event: str = "LoopExecutionCompleted"
     max_iterations: int | None = None
     total_iterations: int | None = None
-    all_results: StepOutputs | None = None
+    all_results: Rounds | None = None
 
 
 class LoopIterationStartedEvent(BaseStepEvent):
