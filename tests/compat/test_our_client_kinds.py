@@ -373,8 +373,9 @@ async def test_a_steps_agent_waits_for_an_answer(workflows: Caller) -> None:
 @SERVERS
 async def test_a_wrong_answer_to_a_step_is_refused_by_name(workflows: Caller) -> None:
     run = await workflows.run("input-workflow", "tea")
+    run.active_step_requirements[0].set_user_input(size="big")
     with pytest.raises(httpx.HTTPStatusError, match="size") as caught:
-        await workflows.proceed("input-workflow", run, [{"step_id": run.step_requirements[0].step_id}])
+        await workflows.proceed("input-workflow", run, run.step_requirements)
     assert caught.value.response.status_code == 400
     done = await workflows.run("seq-workflow", "tea")
     with pytest.raises(httpx.HTTPStatusError) as caught:
