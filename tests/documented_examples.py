@@ -11,7 +11,7 @@ from typing import Final
 
 _PAGES: Final = Path(__file__).parents[1] / "docs" / "how-to"
 _PART: Final = re.compile(r"^## (?P<title>[^\n]+)$|^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_TOLD: Final = re.compile(r"(?P<status>\w+)(?:: (?P<names>[^→]*))?(?:→ (?P<content>.+))?")
+_TOLD: Final = re.compile(r"(?P<status>\w+)(?:: (?P<names>[^→]*))?\s*(?:→ (?P<content>.+))?")
 _PRINTED: Final = re.compile(r"^\s*print\(.+\)  # (.+)$", re.MULTILINE)
 _MODEL: Final = 'MODEL = "openai:gpt-5-mini"'
 
@@ -71,7 +71,10 @@ def examples_of(page: str) -> list[Example]:
         text = part["text"]
         if part["language"] == "python" and "os = AgentOS(" in text:
             found.append(Example(page, title, text))
-        elif part["language"] == "python":
+            continue
+        if not found:
+            raise ValueError(f"{page}: a block stands before the first example")
+        if part["language"] == "python":
             found[-1].uses.append(ClientCode(text, _PRINTED.findall(text)))
         elif part["language"] == "":
             found[-1].uses.extend(_commands(text))

@@ -92,7 +92,7 @@ async def _read_run(url: str, component_id: str, run_id: str) -> Any:
 def _names(run: Any) -> list[str]:
     """Return the names that a page tells of a run: what it waits for, or else who or what it was done by."""
     if run.is_paused:
-        return [getattr(one, "tool_name", None) or getattr(one, "step_name", "") for one in pending_of(run)]
+        return [str(getattr(one, "tool_name", None) or getattr(one, "step_name", None)) for one in pending_of(run)]
     if hasattr(run, "member_responses"):
         return [getattr(one, "agent_name", None) or one.team_name for one in run.member_responses or ()]
     return [step.step_name or "" for step in _done(run.step_results or ())]
