@@ -56,6 +56,11 @@ class Example:
         return self.code.replace(_MODEL, statement)
 
 
+def text_of(page: str) -> str:
+    """Return a page as it stands there."""
+    return (_PAGES / f"{page}.md").read_text()
+
+
 def examples_of(page: str) -> list[Example]:
     """Return the examples of a page in order.
 
@@ -64,7 +69,7 @@ def examples_of(page: str) -> list[Example]:
     """
     found: list[Example] = []
     title = ""
-    for part in _PART.finditer((_PAGES / f"{page}.md").read_text()):
+    for part in _PART.finditer(text_of(page)):
         title = part["title"] or title
         if part["title"] is not None:
             continue

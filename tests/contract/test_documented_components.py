@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner
 
+from serai import Condition, Loop, Parallel, Router, Step, Steps, Team, Workflow
 from serai.cli import app
 from serai.cli.call_text import content_text
 from serai.cli.pause_view import pending_of
@@ -19,7 +21,7 @@ from serai.cli.target import load_target
 from serai.client import AgentOSClient
 from serai.run.workflow import StepOutput
 from serai.settings import Settings
-from tests.documented_examples import ClientCode, Command, Example, examples_of
+from tests.documented_examples import ClientCode, Command, Example, examples_of, text_of
 from tests.hosting import serving
 
 PAGES: Final = ("build-a-team", "build-a-workflow", "ask-people-in-workflows")
@@ -55,6 +57,13 @@ async def test_an_example_does_what_its_page_says(
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_name_their_model_so_that_another_can_take_its_place(page: str):
     assert [example.title for example in examples_of(page) if "openai:" in example.with_model("")] == []
+
+
+@pytest.mark.parametrize("kind", [Team, Workflow, Step, Steps, Parallel, Condition, Loop, Router])
+def test_every_option_is_on_a_page(kind: type):
+    pages = "".join(text_of(page) for page in PAGES)
+    options = [name for name in inspect.signature(kind).parameters if name not in ("name", "steps", "id")]
+    assert [name for name in options if not re.search(rf"\b{name}\b", pages)] == []
 
 
 async def _check_command(command: Command, url: str, run_id: str) -> str:
