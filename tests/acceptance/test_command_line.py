@@ -82,7 +82,7 @@ def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
 
         unknown = ask("nobody", "hello", url=url)
         assert unknown.returncode == 4
-        assert "404" in unknown.stderr
+        assert "There is no agent, team or workflow 'nobody' on this server. It has: agents " in unknown.stderr
 
 
 def test_a_paused_run_goes_on_by_the_command_it_offers(folder):
