@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serai.wire import workflow_events as _events
+from serai.wire.event_names import WorkflowRunEvent
 from serai.wire.runs import RunMetrics, RunOutput, TeamRunOutput
 from serai.wire.status import RunStatus
 from serai.wire.steps import ErrorRequirement, StepMetrics, StepOutput, StepRequirement, WorkflowMetrics
@@ -23,6 +24,7 @@ __all__ = [
     "StreamedText",
     "TeamRunOutput",
     "WorkflowMetrics",
+    "WorkflowRunEvent",
     "WorkflowRunOutput",
 ]
 __all__ += _events.__all__
