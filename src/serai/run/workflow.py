@@ -10,7 +10,7 @@ from serai.wire.steps import ErrorRequirement, StepMetrics, StepOutput, StepRequ
 from serai.wire.streamed_text import StreamedText
 from serai.wire.tools import RunRequirement
 from serai.wire.workflow_events import *  # noqa: F403 - every event class, as that module's __all__ lists them
-from serai.wire.workflow_runs import WorkflowRunOutput
+from serai.wire.workflow_runs import WorkflowRunOutput, WorkflowRunSchema
 
 __all__ = [
     "ErrorRequirement",
@@ -26,5 +26,6 @@ __all__ = [
     "WorkflowMetrics",
     "WorkflowRunEvent",
     "WorkflowRunOutput",
+    "WorkflowRunSchema",
 ]
 __all__ += _events.__all__
