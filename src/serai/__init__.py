@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from serai.components.tool import tool
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
+    from serai.server.schedules import Schedule
 
     __version__: str
 
@@ -25,6 +26,7 @@ _HOMES = {
     "AsyncAgentDataClient": "serai.agent_data",
     "RecordIndex": "serai.records.indexes.declared",
     "RunDeps": "serai.components.deps",
+    "Schedule": "serai.server.schedules",
     "SyncAgentOSClient": "serai.client",
     "ask_user": "serai.components.ask_user",
     "tool": "serai.components.tool",
@@ -38,6 +40,7 @@ __all__ = [
     "AsyncAgentDataClient",
     "RecordIndex",
     "RunDeps",
+    "Schedule",
     "SyncAgentOSClient",
     "__version__",
     "ask_user",

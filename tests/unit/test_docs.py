@@ -28,6 +28,7 @@ PUBLIC_NAMES = {
         "ask_user",
         "tool",
         "RunDeps",
+        "Schedule",
         "SyncAgentOSClient",
         "__version__",
     },

@@ -20,7 +20,8 @@ from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery, record_collections, record_queries, records, runs
+from serai.server.routes import discovery, record_collections, record_queries, records, runs, schedules
+from serai.server.schedules import resolve
 from serai.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from serai.components.agent import AgentComponent
     from serai.records.indexes.declared import RecordIndex
+    from serai.server.schedules import Schedule
 
 _READABLE_HEADERS = ("X-Request-Id", "Retry-After", "Location", "ETag")
 
@@ -44,10 +46,11 @@ class AgentOS:
         settings: default read from the environment.
         quick_prompts: prompts that user interfaces offer, by component id.
         record_indexes: indexes of records to be made whether questions are slow or not.
+        schedules: when to start runs of which component; those declared before under this id and no more are removed.
         runtime_factory: makes the runtime from this OS; for tests.
 
     Raises:
-        ConfigurationError: an agent has no name, or two have the same id.
+        ConfigurationError: an agent has no name, two have the same id, or a schedule is for no component.
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing an operator may say
@@ -61,6 +64,7 @@ class AgentOS:
         settings: Settings | None = None,
         quick_prompts: Mapping[str, Sequence[str]] | None = None,
         record_indexes: Sequence[RecordIndex] = (),
+        schedules: Sequence[Schedule] = (),
         runtime_factory: Callable[[AgentOS], RuntimeLifecycle] | None = None,
     ) -> None:
         self.settings = settings or Settings()
@@ -75,6 +79,7 @@ class AgentOS:
         if unknown := sorted(set(self.quick_prompts) - set(self.agents)):
             raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")
         self.record_indexes = tuple(record_indexes)
+        self.schedules = resolve(schedules, [("agent", agent_id) for agent_id in self.agents])
         self._base_app = base_app
         self._runtime_factory = runtime_factory or _make_runtime
 
@@ -136,7 +141,8 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    return [*discovery.ROUTES, *runs.ROUTES, *records.ROUTES, *record_queries.ROUTES, *record_collections.ROUTES]
+    modules = (discovery, runs, schedules, records, record_queries, record_collections)
+    return [route for module in modules for route in module.ROUTES]
 
 
 def _as_component(agent: Any, settings: Settings) -> Agent:
@@ -154,7 +160,13 @@ def _as_component(agent: Any, settings: Settings) -> Agent:
 def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
     from serai.server.runtime import Runtime  # noqa: PLC0415 - pulls in the database and the engine
 
-    return Runtime(settings=os.settings, agents=os.agents, record_indexes=os.record_indexes)
+    return Runtime(
+        settings=os.settings,
+        agents=os.agents,
+        record_indexes=os.record_indexes,
+        os_id=os.id,
+        schedules=os.schedules,
+    )
 
 
 def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -> None:
