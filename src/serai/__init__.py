@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from serai.components.agent import AgentComponent
     from serai.components.ask_user import ask_user
     from serai.components.deps import RunDeps
+    from serai.components.team import Team
     from serai.components.tool import tool
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
@@ -28,6 +29,7 @@ _HOMES = {
     "RunDeps": "serai.components.deps",
     "Schedule": "serai.server.schedules",
     "SyncAgentOSClient": "serai.client",
+    "Team": "serai.components.team",
     "ask_user": "serai.components.ask_user",
     "tool": "serai.components.tool",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "RunDeps",
     "Schedule",
     "SyncAgentOSClient",
+    "Team",
     "__version__",
     "ask_user",
     "tool",

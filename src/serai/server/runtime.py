@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
 import structlog
@@ -18,6 +18,7 @@ from serai.errors import ConfigurationError
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
+from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.settings import Settings
@@ -29,6 +30,7 @@ from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 
 if TYPE_CHECKING:
+    from serai.engine.active_run import Component
     from serai.storage.embedded import EmbeddedPostgres
 
 DAY_S = 86_400
@@ -42,7 +44,7 @@ class Runtime:
 
     Args:
         settings: where the database is, and how a node behaves.
-        agents: the hosted agents by id.
+        components: what is hosted.
         record_indexes: indexes of records that a person asks for.
         os_id: of the OS that declares the schedules.
         schedules: what the OS declares.
@@ -61,13 +63,13 @@ class Runtime:
         self,
         *,
         settings: Settings,
-        agents: Mapping[str, Any],
+        components: Components,
         record_indexes: Sequence[RecordIndex] = (),
         os_id: str = "serai",
         schedules: Sequence[ScheduleSpec] = (),
     ) -> None:
         self.settings = settings
-        self.agents = agents
+        self.components = components
         self._declared = (os_id, schedules)
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
@@ -96,7 +98,7 @@ class Runtime:
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
             self.engine = Engine(
                 self.database,
-                list(self.agents.values()),
+                cast("list[Component]", list(self.components)),
                 options=EngineOptions(
                     node_name=self.settings.node_name,
                     max_runs=self.settings.max_runs,
