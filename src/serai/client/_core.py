@@ -18,13 +18,12 @@ from serai.client._calls import Call, RunCall, RunReference
 from serai.client._form import encode_form, json_text
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.arguments import check_headers
-from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
+from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, parse_event
 from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 from serai.wire.sse import Frame, SSEParser
 from serai.wire.status import RunStatus
-from serai.wire.streamed_text import CONTENT_EVENTS
 from serai.wire.streaming import Emit, Open, Read, StreamFlow
 
 Result = TypeVar("Result")
@@ -112,7 +111,7 @@ class Core:
             content = json_text(arguments.json).encode()
         if call.operation.method != "GET":
             headers["idempotency-key"] = str(uuid4())
-        if call.operation.streams:
+        if call.operation.answer.streams:
             headers["accept"] = "text/event-stream"
         return self._compose(call.operation.method, call.target, headers | _lowered(arguments.headers), content)
 
@@ -263,7 +262,7 @@ class Core:
                 cursor.last_id = frame.id or cursor.last_id
                 is_end = event.event in TERMINAL_EVENTS and event.run_id in (None, cursor.run_id)
                 cursor.last_end = event.event if is_end else None
-                if cursor.is_live or not run.is_content_only or is_end or _is_content(event):
+                if cursor.is_live or is_end or run.content_events is None or event.event in run.content_events:
                     yield Emit(event)
             if chunk is None:
                 return
@@ -322,12 +321,12 @@ def read_answer(call: Call[Result], answer: Any) -> Result:
         ValueError: the answer is not what the operation promises; pydantic's ``ValidationError`` is one.
     """
     raise_for_error(answer)
-    row = call.operation
-    if row.answer is None:
+    wanted = call.operation.answer
+    if wanted.place is None:
         return None  # type: ignore[return-value]
-    module, _, name = row.answer.partition(":")
+    module, _, name = wanted.place.partition(":")
     model = getattr(import_module(f"serai.wire.{module}"), name)
-    if row.many:
+    if wanted.many:
         return [model.model_validate(item) for item in json.loads(answer.content)]  # type: ignore[return-value]
     try:
         return model.model_validate_json(answer.content)  # type: ignore[no-any-return]
@@ -364,10 +363,6 @@ def read_event(frame: Frame) -> BaseEvent | None:
     if event.event_index is None and frame.id is not None and frame.id.isdecimal():
         event.event_index = int(frame.id)
     return event
-
-
-def _is_content(event: BaseEvent) -> bool:
-    return event.event in CONTENT_EVENTS or isinstance(event, CustomEvent)
 
 
 def _may_repeat(run: RunReference, failure: Exception | None) -> bool:

@@ -20,18 +20,25 @@ class ToolCallMetrics(WireModel):
 
 
 class UserInputField(OpenModel):
-    """One value that a tool call wants from a person; set ``value``."""
+    """One value that a tool call or a step wants from a person; set ``value``."""
 
     name: str | None = None
     field_type: str | None = None
     description: str | None = None
     value: Any = None
     required: bool | None = None
+    allowed_values: list[Any] | None = None
 
     @property
     def is_required(self) -> bool:
-        """Whether the call cannot be made without a value; servers that do not say want one."""
+        """Whether there is no going on without a value; servers that do not say want one."""
         return self.required is not False
+
+    def check(self, value: Any) -> None:
+        """Refuse a value that is not among ``allowed_values`` with a `ValueError` that tells them."""
+        if self.allowed_values and value not in self.allowed_values:
+            allowed = ", ".join(map(str, self.allowed_values))
+            raise ValueError(f"{self.name}: {value!r} is not allowed; one of these is: {allowed}")
 
 
 class UserFeedbackOption(OpenModel):
