@@ -31,6 +31,7 @@ PUBLIC_NAMES = {
         "RunDeps",
         "Schedule",
         "SyncAgentOSClient",
+        "Team",
         "__version__",
     },
     "serai.testing": {

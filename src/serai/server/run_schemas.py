@@ -27,7 +27,7 @@ _WHEN_BUSY: Final[JsonObject] = {
 }
 _MODELLED_FIELDS: Final[JsonObject] = {
     "files": {
-        "description": "Uploads, routed by type or extension; or text like `input_files`.",
+        "description": "Uploads, of agents and teams only, routed by type or extension; or text like `input_files`.",
         "anyOf": [{"type": "array", "items": {"type": "string", "format": "binary"}}, {"type": "string"}],
     },
     "files_metadata": {"type": "string", "description": "A JSON list of objects, one for each upload in order."},
