@@ -22,7 +22,7 @@ from serai.run.workflow import (
 from serai.wire.events import parse_event
 from serai.wire.runs import RunSchema
 
-WORKFLOW_EVENTS = {
+WORKFLOW_EVENTS: dict[str, dict[str, Any]] = {
     "WorkflowStarted": {},
     "WorkflowAgentStarted": {},
     "WorkflowAgentCompleted": {"content": "x"},
@@ -184,11 +184,12 @@ def test_values_are_given_by_the_names_of_their_fields():
         step.set_user_input(sise=3)
     with pytest.raises(ValueError, match="colour: 'green' is not allowed; one of these is: red, blue"):
         step.set_user_input(size=3, colour="green")
-    assert step.user_input is None
+    assert "user_input" not in step.to_dict()
     step.set_user_input(colour="red")
     assert step.needs_user_input
     step.set_user_input(size=3)
-    assert (step.is_resolved, step.user_input) == (True, {"colour": "red", "size": 3})
+    assert step.is_resolved
+    assert step.user_input == {"colour": "red", "size": 3}
     assert [field.value for field in step.user_input_schema or ()] == [3, "red"]
     free = required(requires_user_input=True)
     free.set_user_input(anything="goes")

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from serai.wire.media import Audio, File, Image, Video
+    from serai.wire.steps import ErrorRequirement, StepRequirement
     from serai.wire.tools import RunRequirement, ToolExecution
-    from serai.wire.workflow_runs import StepRequirement
 
-_COMPONENTS = "/{kind}s"
-_COMPONENT = f"{_COMPONENTS}/{{component_id}}"
+    Requirement = RunRequirement | StepRequirement | ErrorRequirement | ToolExecution | Mapping[str, Any]
+    """What a team or a workflow waits for, with the answer in it; `ToolExecution` is the answer alone."""
+
+_COMPONENT = "/{kind}s/{component_id}"
 _RUNS = f"{_COMPONENT}/runs"
 _RUN = f"{_RUNS}/{{run_id}}"
 
@@ -180,7 +182,7 @@ def proceed(  # noqa: PLR0913 - the published interface
     component_id: str,
     /,
     run_id: str,
-    requirements: Sequence[RunRequirement | StepRequirement | ToolExecution | Mapping[str, Any]] = (),
+    requirements: Sequence[Requirement] = (),
     session_id: str | None = None,
     user_id: str | None = None,
     headers: Headers | None = None,

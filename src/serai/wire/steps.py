@@ -103,10 +103,11 @@ class StepRequirement(OpenModel):
     @property
     def needs(self) -> StepPause | None:
         """What is still to be answered, or None."""
-        if self.requires_output_review and self.confirmed is None:
-            return "output_review"
-        if self.requires_confirmation and self.confirmed is None:
-            return "confirmation"
+        if self.requires_output_review or self.requires_confirmation:
+            if self.confirmed is None:
+                return "output_review" if self.requires_output_review else "confirmation"
+            if not self.confirmed:
+                return None  # a step that is rejected takes nothing else
         if self.requires_user_input and (self.user_input is None or self.missing_fields):
             return "user_input"
         if self.requires_route_selection and not self.selected_choices:
@@ -209,6 +210,11 @@ class ErrorRequirement(OpenModel):
     error_type: str | None = None
     retry_count: int | None = None
     decision: str | None = None
+
+    @property
+    def needs(self) -> Literal["decision"] | None:
+        """What is still to be answered, or None."""
+        return "decision" if self.decision is None else None
 
     @property
     def is_resolved(self) -> bool:

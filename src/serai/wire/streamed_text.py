@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serai.wire.events import BaseEvent, StepRestartedEvent
+from serai.wire.events import BaseEvent, StepRestartedEvent, is_of_inner_run
 
 CONTENT_EVENTS = frozenset({"RunContent", "TeamRunContent"})
 """Names of the events whose ``content`` is a piece of an answer."""
@@ -33,7 +33,7 @@ class StreamedText:
         Returns:
             Whether text that was there before is void now, so that a display has to be drawn anew.
         """
-        if self._run_id is None and not _is_inner(event):
+        if self._run_id is None and not is_of_inner_run(event):
             self._run_id = event.run_id
         if event.run_id not in (None, self._run_id):
             return False
@@ -44,8 +44,3 @@ class StreamedText:
         if event.event in CONTENT_EVENTS and isinstance(event.content, str):
             self._pieces.append((event.event_index, event.content))
         return False
-
-
-def _is_inner(event: BaseEvent) -> bool:
-    """Say whether an event is of a run inside the one that a stream is about; such a one may come first."""
-    return any(getattr(event, name, None) for name in ("parent_run_id", "workflow_run_id"))

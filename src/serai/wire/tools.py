@@ -189,6 +189,14 @@ class RunRequirement(OpenModel):
         """Say what came of the call, which the caller made."""
         self._expect("external_execution").result = self.external_execution_result = result
 
+    def take_answer(self) -> None:
+        """Take over the answer that was set on the call itself."""
+        tool = self.tool_execution
+        if tool is not None:
+            self.confirmation, self.confirmation_note = tool.confirmed, tool.confirmation_note
+            self.user_input_schema, self.user_feedback_schema = tool.user_input_schema, tool.user_feedback_schema
+            self.external_execution_result = tool.result if tool.external_execution_required else None
+
     def _expect(self, wanted: PauseType) -> ToolExecution:
         if self.tool_execution is None or self.needs != wanted:
             raise ValueError(f"This requirement waits for {self.needs or 'nothing'}, not for {wanted}")

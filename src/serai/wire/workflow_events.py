@@ -10,7 +10,7 @@ from serai.wire.agent_events import BaseAgentRunEvent
 from serai.wire.events import BaseEvent, CustomEvent, UnknownEvent
 from serai.wire.media import Audio, Image, Video
 from serai.wire.status import Status
-from serai.wire.steps import StepIndex, StepOutput, StepOutputs, StepRequirement, WorkflowMetrics
+from serai.wire.steps import ErrorRequirement, StepIndex, StepOutput, StepOutputs, StepRequirement, WorkflowMetrics
 from serai.wire.team_events import BaseTeamRunEvent
 from serai.wire.tools import RunRequirement, UserInputField
 from serai.wire.workflow_runs import ExecutorRuns
@@ -70,6 +70,7 @@ class WorkflowPausedEvent(BaseWorkflowRunEvent):
     paused_step_name: str | None = None
     pause_kind: str | None = None
     step_requirements: list[StepRequirement] | None = None
+    error_requirements: list[ErrorRequirement] | None = None
     step_results: StepOutputs | None = None
     step_executor_runs: ExecutorRuns = None
     metadata: dict[str, Any] | None = None
