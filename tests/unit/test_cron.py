@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo
@@ -77,7 +78,7 @@ def test_the_times_between_two_moments_are_the_last_ones_of_all(
     found = CronTimes(cron, zone)
     last = first + timedelta(minutes=minutes)
 
-    def each():
+    def each() -> Iterator[datetime]:
         moment = first - timedelta(microseconds=1)
         while True:
             moment = found.after(moment)

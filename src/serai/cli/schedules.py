@@ -24,28 +24,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a l
 def list_(*, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
     """List the schedules: what they start and when, and what keeps them from it."""
     work = _work()
-    work.show_schedules(work.fetch_schedules(work.Server(url, key)), as_json=as_json)
+    work.show_schedules(work.fetch_schedules(url, key), as_json=as_json)
 
 
 @app.command()
 def pause(schedule: Schedule, *, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
     """Have a schedule start no runs until it is resumed, also over restarts."""
-    work = _work()
-    work.pause_schedule(work.Server(url, key), schedule, as_json=as_json)
+    _work().pause_schedule(url, key, schedule, as_json=as_json)
 
 
 @app.command()
 def resume(schedule: Schedule, *, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
     """Have a schedule start runs again, from its next time on."""
-    work = _work()
-    work.resume_schedule(work.Server(url, key), schedule, as_json=as_json)
+    _work().resume_schedule(url, key, schedule, as_json=as_json)
 
 
 @app.command()
 def fire(schedule: Schedule, *, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
     """Start a run of a schedule now, paused or not; its times stay as they are."""
-    work = _work()
-    work.fire_schedule(work.Server(url, key), schedule, as_json=as_json)
+    _work().fire_schedule(url, key, schedule, as_json=as_json)
 
 
 def _work() -> ModuleType:

@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 
 from serai.cli.output import json_line
 from serai.cli.pause_view import follow_command
-from serai.cli.remote import failures_told
-from serai.cli.runs_work import Server
+from serai.cli.remote import connect, failures_told
 from serai.cli.tables import printable, shortened, table_text
 from serai.wire.schedules import ScheduleResponse
-
-__all__ = ["Server", "fetch_schedules", "fire_schedule", "pause_schedule", "resume_schedule", "show_schedules"]
 
 _LONGEST_CELL = 40
 
 
-def fetch_schedules(server: Server) -> list[ScheduleResponse]:
+def fetch_schedules(url: str, key: str | None) -> list[ScheduleResponse]:
     """Return all schedules."""
     found: list[ScheduleResponse] = []
-    with failures_told(server.url), server.connect() as client:
+    with failures_told(url), connect(url, key) as client:
         page = client.list_schedules()
         found += page.data
         for number in range(2, page.meta.total_pages + 1):
@@ -52,23 +49,23 @@ def show_schedules(schedules: Sequence[ScheduleResponse], *, as_json: bool) -> N
     print(table_text(("SCHEDULE", "STARTS", "WHEN", "NEXT (UTC)", "LAST (UTC)", "ERROR"), rows))
 
 
-def pause_schedule(server: Server, name: str, *, as_json: bool) -> None:
+def pause_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
     """Pause a schedule and say so."""
-    with failures_told(server.url), server.connect() as client:
+    with failures_told(url), connect(url, key) as client:
         schedule = client.pause_schedule(name)
     _tell(schedule, "is paused", as_json=as_json)
 
 
-def resume_schedule(server: Server, name: str, *, as_json: bool) -> None:
+def resume_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
     """Resume a schedule and say when it starts a run."""
-    with failures_told(server.url), server.connect() as client:
+    with failures_told(url), connect(url, key) as client:
         schedule = client.resume_schedule(name)
     _tell(schedule, f"starts its next run at {_time(schedule.next_run_at)} UTC", as_json=as_json)
 
 
-def fire_schedule(server: Server, name: str, *, as_json: bool) -> None:
+def fire_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
     """Start a run of a schedule and say how to watch it."""
-    with failures_told(server.url), server.connect() as client:
+    with failures_told(url), connect(url, key) as client:
         started = client.fire_schedule(name)
         schedule = client.get_schedule(name)
     if as_json:
@@ -77,7 +74,7 @@ def fire_schedule(server: Server, name: str, *, as_json: bool) -> None:
     print(printable(f"Run {started.run_id} has begun, session {started.session_id}."))
     if started.run_id:
         component = f"{schedule.kind}:{schedule.component_id}"
-        print(f"Watch it with: {follow_command(component, started.run_id, url=server.url)}")
+        print(f"Watch it with: {follow_command(component, started.run_id, url=url)}")
 
 
 def _tell(schedule: ScheduleResponse, what: str, *, as_json: bool) -> None:
