@@ -150,6 +150,14 @@ async def test_a_due_schedule_starts_its_run_and_is_due_again_later(database: Da
     assert not run.is_manual
 
 
+async def test_a_schedule_fires_when_its_time_comes_without_being_told(database: Database):
+    await add(database)
+    await database.execute("update schedules set next_fire_at = now() + interval '300 milliseconds'")
+    async with running(database) as engine, firing(database, engine):
+        await until(database, "select true from schedules where last_run_id is not null")
+    assert await database.fetchval("select created_at - fire_at < interval '2 seconds' from runs, schedule_runs")
+
+
 async def test_nodes_that_look_at_once_start_each_run_once(database: Database, database_url: str):
     for number in range(50):
         await add(database, f"s{number}")
@@ -239,6 +247,7 @@ async def test_what_the_cluster_missed_follows_the_policy(
         assert await Scheduler(database, engine.components, submit=engine.submit).fire_due() == 1
     assert len(await started(database)) == runs
     after = await refreshed(store, record)
+    assert (after.last_error is None) == (runs > 0)
     assert await database.fetchval("select next_fire_at > now() from schedules")
     assert (await store.list_runs(after, limit=10, offset=0))[1] == len(await started(database))
 

@@ -15,7 +15,7 @@ from serai.components.run_input import load_run_input
 from serai.domain.schedules import MOST_MADE_UP, Misfire, ScheduleRecord, next_fire, plan_firing, redeclare, run_id_at
 from serai.errors import ConfigurationError
 from serai.server.schedule_values import values_of
-from tests.hosting import make_os
+from tests.hosting import DescribedAgent, DescribedTeam, make_os
 
 DUE = datetime(2026, 5, 4, 7, tzinfo=UTC)
 
@@ -152,6 +152,16 @@ def test_a_schedule_is_for_a_component_that_there_is():
         make_os(schedules=[Schedule("@daily", "nobody", message="Hi")])
     with pytest.raises(ConfigurationError, match="no team 'my-agent'"):
         make_os(schedules=[Schedule("@daily", "my-agent", kind="team", message="Hi")])
+
+
+def test_an_id_that_several_kinds_have_needs_its_kind():
+    agent, team = DescribedAgent(id="desk"), DescribedTeam(id="desk")
+    with pytest.raises(ConfigurationError, match="'desk' is the id of several components: say which kind"):
+        make_os(agents=[agent], teams=[team], schedules=[Schedule("@daily", "desk", message="Hi")])
+    (spec,) = make_os(
+        agents=[agent], teams=[team], schedules=[Schedule("@daily", "desk", kind="team", message="Hi")]
+    ).schedules
+    assert (spec.kind, spec.component_id) == ("team", "desk")
 
 
 def test_schedules_have_names_of_their_own():

@@ -154,7 +154,9 @@ class Scheduler:
             return Fired(record=record, runs=[], next_at=None, error=text)
         _log_missed(record, plan)
         runs: list[tuple[str, datetime]] = []
-        refused = None if plan.times else record.last_error
+        refused = (
+            None if plan.times else f"It was missed by more than {record.misfire_grace_s:g} s, and is skipped then."
+        )
         try:
             for at in plan.times:  # one after the other: in a session they have an order
                 run_id = run_id_at(record.id, at)
