@@ -127,7 +127,7 @@ class AnswerView:
         if lane.speaks:
             self._last_said = lane.said
         if status == "error":
-            self._text.note(lane, f"error: {_reason(item)}", style="red")
+            self._text.note(lane, f"✗ {_reason(item)}", style="red")
         elif status in ("cancelled", "paused"):
             self._text.note(lane, f"· {status}", style="dim")
 
@@ -152,7 +152,8 @@ class AnswerView:
         for member in getattr(run, "member_responses", None) or ():
             self._show_inner_result(member)
         for tool in run.tools or ():
-            self._show_tool(lane, tool)
+            if not tool.needs:
+                self._show_tool(lane, tool)
         self._end_inner(lane, run, str(getattr(run.status, "value", run.status) or "completed").lower())
 
     def _end(self, item: Any, status: str) -> None:

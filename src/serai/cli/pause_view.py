@@ -57,6 +57,8 @@ def pending_of(run: Any) -> list[Pending]:
 def describe_pause(run: Any, *, url: str, component: str | None = None) -> str:
     """Return lines that say what a paused run waits for and how to go on."""
     waiting = waiting_of(run)
+    if not waiting:
+        return f"  its event does not say for what; see: {_command('show', run, component)}{url_flag(url)}"
     command = continue_command(run, url=url, component=component)
     lines = [*(f"  {one}" for one in waiting), "go on with:", f"  {command}"]
     if any(one.item.needs in ("confirmation", "output_review") for one in waiting):
@@ -68,12 +70,12 @@ def continue_command(run: Any, *, url: str, component: str | None = None) -> str
     """Return the command that answers all that a run waits for; capital words are to be replaced."""
     pending = pending_of(run)
     flags = [flag for item in pending for flag in _flags(item, pending)]
-    return " ".join([f"{own_command()} runs continue {component or _id_of(run)} {run.run_id}", *flags]) + url_flag(url)
+    return " ".join([_command("continue", run, component), *flags]) + url_flag(url)
 
 
 def follow_command(component: str, run_id: str, *, url: str) -> str:
     """Return the command that watches a run."""
-    return f"{own_command()} runs follow {component} {run_id}{url_flag(url)}"
+    return f"{own_command()} runs follow {shlex.quote(component)} {run_id}{url_flag(url)}"
 
 
 def url_flag(url: str) -> str:
@@ -122,6 +124,10 @@ def _waiting_steps(requirements: Sequence[StepRequirement]) -> Iterator[Waiting]
             yield from _waiting_calls(one.executor_requirements or (), who=one.executor_name or one.step_name)
         elif one.needs:
             yield Waiting(one)
+
+
+def _command(name: str, run: Any, component: str | None) -> str:
+    return f"{own_command()} runs {name} {shlex.quote(component or _id_of(run))} {run.run_id}"
 
 
 def _id_of(run: Any) -> str:

@@ -18,6 +18,7 @@ class Lane:
         depth: how many steps of indentation.
         parent: what it is part of; None for the run that was asked for.
         speaks: whether it is a run that has text of its own.
+        is_parallel: whether its steps go on at the same time.
         started_s: when it was first seen, on the monotonic clock.
         started_at: when it began, as the server says: Unix seconds.
         is_open: whether it goes on.
@@ -31,6 +32,7 @@ class Lane:
     depth: int
     parent: Lane | None
     speaks: bool
+    is_parallel: bool = False
     started_s: float = field(default_factory=time.monotonic)
     started_at: int | None = None
     is_open: bool = True
@@ -38,6 +40,11 @@ class Lane:
     held: str = ""
     calls: dict[str, OpenCall] = field(default_factory=dict)
     inner: int = 0
+
+    @property
+    def has_siblings(self) -> bool:
+        """Whether it, or what it is part of, goes on beside others."""
+        return self.parent is not None and (self.parent.is_parallel or self.parent.has_siblings)
 
     def is_within(self, other: Lane) -> bool:
         """Say whether this is part of another lane, at any depth."""
@@ -84,6 +91,7 @@ class RunTree:
         around = self._deepest(getattr(event, "parent_step_id", None), event.run_id) or run
         lane = self._inside(around, str(getattr(event, "step_name", None) or "a step"), speaks=False)
         lane.started_at = event.created_at
+        lane.is_parallel = event.event == "ParallelExecutionStarted"
         self._lanes[event.step_id or f"{event.run_id}/{lane.name}"] = lane
         return lane
 
@@ -94,8 +102,8 @@ class RunTree:
         return lane if lane is not None and lane.is_open else self.begin_step(event)
 
     def talks_alone(self, lane: Lane) -> bool:
-        """Say whether no other run could speak now: none goes on beside it, nor inside it."""
-        return not any(
+        """Say whether nothing else could be told now: no run or branch goes on beside it, and no run inside it."""
+        return not lane.has_siblings and not any(
             other.speaks and other.is_open and other is not lane and not lane.is_within(other)
             for other in self._lanes.values()
         )

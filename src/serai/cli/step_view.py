@@ -38,7 +38,7 @@ class StepView:
         elif kind == "StepError":
             lane = self._tree.step_of(event)
             lane.is_open = False
-            self._text.note(lane, f"✗ {lane.name}: {event.error}", style="red", is_named=False)
+            self._text.complete_line(lane, f"✗ {event.error}", f"✗ {lane.name}: {event.error}", style="red")
 
     def show_results(self, around: Lane, results: Sequence[Any]) -> None:
         """Show what the steps of a run answered that was not streamed."""
@@ -62,12 +62,12 @@ class StepView:
         is_seen = lane.inner or event.event != "StepCompleted" or event.content is None
         rounds = getattr(event, "total_iterations", None)
         parts = (
-            "" if rounds is None else f" {rounds} round{'' if rounds == 1 else 's'}",
             self._took(lane, event),
+            "" if rounds is None else f" in {rounds} round{'' if rounds == 1 else 's'}",
             "" if is_seen else f" → {shortened(content_text(event.content))}",
         )
         told = "".join(parts)
-        self._text.complete_line(lane, f"✓{told}", f"✓ {lane.name}{told}")
+        self._text.complete_line(lane, f"✓{told}", f"✓ {lane.name}{told}", style="dim")
 
     def _took(self, lane: Lane, event: Any) -> str:
         """Return how long a step took; events of the past came all at once, and say it to the second."""

@@ -36,7 +36,7 @@ class TreeText:
         """Print lines about a run or a step, below what it said."""
         self.end_line()
         margin = _margin(lane) if lane is not None else ""
-        name = f"{lane.name} " if lane is not None and lane.parent is not None and is_named else ""
+        name = f"{_label(lane)} " if lane is not None and lane.parent is not None and is_named else ""
         self._console.print(Text(printable(f"{margin}{name}{text}"), style=style))
 
     def begin_line(self, lane: Lane, text: str) -> None:
@@ -45,13 +45,13 @@ class TreeText:
         self._console.print(Text(printable(f"{_margin(lane)}{text}"), style="dim"), end="")
         self._open = lane
 
-    def complete_line(self, lane: Lane, rest: str, whole: str) -> None:
+    def complete_line(self, lane: Lane, rest: str, whole: str, *, style: str) -> None:
         """End the line that was begun for this lane with its rest; print a whole one when something came between."""
         if self._open is lane:
-            self._console.print(Text(printable(f" {rest}"), style="dim"))
+            self._console.print(Text(printable(f" {rest}"), style=style))
             self._open = None
         else:
-            self.note(lane, whole, style="dim", is_named=False)
+            self.note(lane, whole, style=style, is_named=False)
 
     def end_line(self) -> None:
         """End the line that is begun."""
@@ -64,9 +64,16 @@ class TreeText:
             if self._open is not lane:
                 self.end_line()
                 if lane.parent is not None:
-                    self._console.print(Text(f"{_margin(lane)}{printable(lane.name)} │ ", style="dim"), end="")
+                    self._console.print(Text(f"{_margin(lane)}{printable(_label(lane))} │ ", style="dim"), end="")
             self._console.print(Text(printable(line)), end="")
             self._open = None if line.endswith("\n") else lane
+
+
+def _label(lane: Lane) -> str:
+    """Return a run's name; beside other branches, of which each may have such a run, with that of its step."""
+    around = lane.parent
+    is_told_apart = around is not None and not around.speaks and lane.has_siblings
+    return f"{around.name}: {lane.name}" if around is not None and is_told_apart else lane.name
 
 
 def _lines(text: str) -> list[str]:

@@ -350,7 +350,7 @@ def _status(answer: Any) -> RunStatus:
 
 
 def read_event(frame: Frame) -> BaseEvent | None:
-    """Return the event in a frame, or None when the frame holds no JSON object."""
+    """Return the event in a frame, or None when the frame holds none."""
     try:
         data = json.loads(frame.data)
     except ValueError:
@@ -358,6 +358,8 @@ def read_event(frame: Frame) -> BaseEvent | None:
     if not isinstance(data, dict):
         return None
     if "event" not in data and frame.event is not None:
+        if frame.event == "WorkflowRunOutput":
+            return None  # agno's own server sends the run once more after its pause
         data["event"] = frame.event
     event = parse_event(data)
     if event.event_index is None and frame.id is not None and frame.id.isdecimal():
