@@ -36,6 +36,36 @@ AS_PUBLISHED = {
 }
 DEEP: Any = json.loads("[" * 101 + "]" * 101)
 
+WRONG: list[tuple[dict[str, Any], list[str], str]] = [
+    ({"cron_expr": "0 7 * *"}, ["body", "cron_expr"], "five fields"),
+    ({"cron_expr": "99 * * * *"}, ["body", "cron_expr"], "bad minute"),
+    ({"cron_expr": 7}, ["body", "cron_expr"], "Expected"),
+    ({"cron": "0 8 * * *"}, ["body", "cron_expr"], "otherwise than 'cron'"),
+    ({"timezone": "Mars/Olympus"}, ["body", "timezone"], "Europe/Berlin"),
+    ({"component_id": "nobody"}, ["body", "component_id"], "agent 'helper'"),
+    ({"kind": "team"}, ["body", "component_id"], "no team 'helper'"),
+    ({"kind": "robot"}, ["body", "kind"], "Invalid enum value"),
+    ({"endpoint": "/agents/nobody/runs"}, ["body", "endpoint"], "otherwise than 'component_id'"),
+    ({"endpoint": "/config"}, ["body", "endpoint"], "/agents/my-agent/runs"),
+    ({"method": "GET"}, ["body", "method"], "POST"),
+    ({"message": ""}, ["body", "message"], "empty"),
+    ({"message": None}, ["body", "message"], "empty"),
+    ({"message": DEEP}, ["body", "message"], "100 levels"),
+    ({"payload": {"message": "Other"}}, ["body", "payload", "message"], "otherwise than 'message'"),
+    ({"payload": {"session_id": 7}}, ["body", "payload", "session_id"], "string"),
+    ({"payload": {"metadata": "x"}}, ["body", "payload", "metadata"], "object"),
+    ({"payload": []}, ["body", "payload"], "Expected"),
+    ({"misfire": "maybe"}, ["body", "misfire"], "Invalid enum value"),
+    ({"misfire_grace_s": -1}, ["body", "misfire_grace_s"], "from 0"),
+    ({"name": "a\0b"}, ["body", "name"], "U+0000"),
+    ({"name": ".."}, ["body", "name"], "address"),
+    ({"description": "a\0b"}, ["body", "description"], "U+0000"),
+    ({"user_id": ""}, ["body", "user_id"], "at least 1 character"),
+    ({"enabled": True, "is_paused": True}, ["body", "enabled"], "otherwise than 'is_paused'"),
+    ({"crom": "0 7 * * *"}, ["body", "crom"], "Extra inputs"),
+]
+"""What is wrong beside a good body, where it is said to be, and some of the words."""
+
 
 @asynccontextmanager
 async def running(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -123,61 +153,25 @@ async def test_lists_have_pages_and_show_what_is_enabled(client: httpx.AsyncClie
     assert (await client.get("/schedules?page=99")).json()["data"] == []
 
 
-@pytest.mark.parametrize(
-    ("query", "name"),
-    [
-        *[(f"page={number}", "page") for number in ("0", "-1", "x", "99999999999")],
-        *[(f"limit={number}", "limit") for number in ("0", "1001", "1.5")],
-        ("enabled=perhaps", "enabled"),
-    ],
-)
-async def test_a_page_that_there_cannot_be_is_refused(client: httpx.AsyncClient, query: str, name: str):
-    response = await client.get(f"/schedules?{query}")
-    assert (response.status_code, response.json()["detail"][0]["loc"]) == (422, ["query", name])
+async def test_a_page_that_there_cannot_be_is_refused(client: httpx.AsyncClient):
+    pages = [(f"page={number}", "page") for number in ("0", "-1", "x", "99999999999")]
+    limits = [(f"limit={number}", "limit") for number in ("0", "1001", "1.5")]
+    for query, name in (*pages, *limits, ("enabled=perhaps", "enabled")):
+        response = await client.get(f"/schedules?{query}")
+        assert (response.status_code, response.json()["detail"][0]["loc"]) == (422, ["query", name])
 
 
-@pytest.mark.parametrize(
-    ("changes", "loc", "words"),
-    [
-        ({"cron_expr": "0 7 * *"}, ["body", "cron_expr"], "five fields"),
-        ({"cron_expr": "99 * * * *"}, ["body", "cron_expr"], "bad minute"),
-        ({"cron_expr": 7}, ["body", "cron_expr"], "Expected"),
-        ({"cron": "0 8 * * *"}, ["body", "cron_expr"], "otherwise than 'cron'"),
-        ({"timezone": "Mars/Olympus"}, ["body", "timezone"], "Europe/Berlin"),
-        ({"component_id": "nobody"}, ["body", "component_id"], "agent 'helper'"),
-        ({"kind": "team"}, ["body", "component_id"], "no team 'helper'"),
-        ({"kind": "robot"}, ["body", "kind"], "Invalid enum value"),
-        ({"endpoint": "/agents/nobody/runs"}, ["body", "endpoint"], "otherwise than 'component_id'"),
-        ({"endpoint": "/config"}, ["body", "endpoint"], "/agents/my-agent/runs"),
-        ({"method": "GET"}, ["body", "method"], "POST"),
-        ({"message": ""}, ["body", "message"], "empty"),
-        ({"message": None}, ["body", "message"], "empty"),
-        ({"message": DEEP}, ["body", "message"], "100 levels"),
-        ({"payload": {"message": "Other"}}, ["body", "payload", "message"], "otherwise than 'message'"),
-        ({"payload": {"session_id": 7}}, ["body", "payload", "session_id"], "string"),
-        ({"payload": {"metadata": "x"}}, ["body", "payload", "metadata"], "object"),
-        ({"payload": []}, ["body", "payload"], "Expected"),
-        ({"misfire": "maybe"}, ["body", "misfire"], "Invalid enum value"),
-        ({"misfire_grace_s": -1}, ["body", "misfire_grace_s"], "from 0"),
-        ({"name": "a\0b"}, ["body", "name"], "U+0000"),
-        ({"name": ".."}, ["body", "name"], "address"),
-        ({"description": "a\0b"}, ["body", "description"], "U+0000"),
-        ({"user_id": ""}, ["body", "user_id"], "at least 1 character"),
-        ({"enabled": True, "is_paused": True}, ["body", "enabled"], "otherwise than 'is_paused'"),
-        ({"crom": "0 7 * * *"}, ["body", "crom"], "Extra inputs"),
-    ],
-)
-async def test_a_wrong_member_is_named_when_a_schedule_is_made_or_changed(
-    client: httpx.AsyncClient, changes: dict[str, Any], loc: list[str], words: str
-):
-    response = await client.post("/schedules", json={**MADE, **changes})
-    (issue,) = response.json()["detail"]
-    assert (response.status_code, issue["loc"]) == (422, loc)
-    assert words in issue["msg"]
+async def test_a_wrong_member_is_named_when_a_schedule_is_made_or_changed(client: httpx.AsyncClient):
+    for changes, loc, words in WRONG:
+        response = await client.post("/schedules", json={**MADE, **changes})
+        (issue,) = response.json()["detail"]
+        assert (response.status_code, issue["loc"]) == (422, loc)
+        assert words in issue["msg"]
     await make(client)
-    alone = {name: value for name, value in {**MADE, **changes}.items() if name != "name" or name in changes}
-    response = await client.patch("/schedules/mornings", json=alone)
-    assert (response.status_code, response.json()["detail"][0]["loc"]) == (422, loc)
+    for changes, loc, _ in WRONG:
+        alone = {name: value for name, value in {**MADE, **changes}.items() if name != "name" or name in changes}
+        response = await client.patch("/schedules/mornings", json=alone)
+        assert (response.status_code, response.json()["detail"][0]["loc"]) == (422, loc)
 
 
 async def test_what_is_missing_is_named_all_at_once(client: httpx.AsyncClient):
@@ -259,10 +253,10 @@ async def test_a_repeated_write_happens_once(client: httpx.AsyncClient):
     assert (await client.post("/schedules", json=MADE, headers=key)).status_code == 404
 
 
-@pytest.mark.parametrize("act", ["pause", "resume", "fire", "enable", "disable", "trigger"])
-async def test_a_schedule_that_there_is_not_cannot_be_acted_on(client: httpx.AsyncClient, act: str):
-    response = await client.post(f"/schedules/absent/{act}")
-    assert (response.status_code, response.json()) == (404, {"detail": "Schedule not found"})
+async def test_a_schedule_that_there_is_not_cannot_be_acted_on(client: httpx.AsyncClient):
+    for act in ("pause", "resume", "fire", "enable", "disable", "trigger"):
+        response = await client.post(f"/schedules/absent/{act}")
+        assert (response.status_code, response.json()) == (404, {"detail": "Schedule not found"})
 
 
 @pytest.mark.parametrize("kind", [AgentOSClient, SyncAgentOSClient])
