@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
 from serai.client import _shapes as shapes
+from serai.client import schedule_operations
 from serai.client._arguments import document
 from serai.client._calls import Answer, Arguments, Headers, Operation, Parameters, Result, Row
 from serai.client._kinds import AGENT, TEAM, WORKFLOW, AgentRow, TeamRow, WorkflowRow
@@ -83,5 +84,6 @@ list_workflow_runs = WorkflowRow(shapes.list_runs, WORKFLOW.rows)
 get_workflow_run = WorkflowRow(shapes.get_run, WORKFLOW.output)
 follow_workflow_run = WorkflowRow(shapes.follow_run, WORKFLOW.event)
 
-OPERATIONS: dict[str, Row[..., Any]] = {row.name: row for row in list(globals().values()) if isinstance(row, Row)}
+_ROWS = [*globals().values(), *vars(schedule_operations).values()]
+OPERATIONS: dict[str, Row[..., Any]] = {row.name: row for row in _ROWS if isinstance(row, Row)}
 """Every operation by name."""
