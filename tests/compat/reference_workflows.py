@@ -127,6 +127,7 @@ def all_workflows(db):
         "max_retries": 2,
     }
     confirm_branch = {"requires_confirmation": True, "confirmation_message": "Hurry?", "on_reject": "else"}
+    broken = agent("broken", explode_at_once)
     talker = agent("talker", talk, chunk_delay_s=0.05)
     pausing = agent("asker", pause_first, tools=PAUSING_TOOLS)
     inner = workflow(db, "inner-workflow", ask(), step(shout))
@@ -203,7 +204,7 @@ def all_workflows(db):
         workflow(
             db,
             "broken-agent-workflow",
-            Step("broken", agent=agent("broken", explode_at_once), human_review=HumanReview(on_error="fail")),
+            Step("broken", agent=broken, max_retries=0, human_review=HumanReview(on_error="fail")),
             step(finish),
         ),
         workflow(db, "skip-workflow", step(note), step(explode, "fail", review={"on_error": "skip"}), step(finish)),

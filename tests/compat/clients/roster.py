@@ -44,9 +44,13 @@ class PublishedClient:
         return check_names(source, self.generation)
 
 
-_AGNO_SCRIPTS = ("agno_runs.py", "agno_pauses.py", "agno_cancels.py", "agno_media.py")
+_AGNO_SCRIPTS = (
+    *("agno_runs.py", "agno_pauses.py", "agno_cancels.py", "agno_media.py"),
+    *("agno_teams.py", "agno_team_streams.py", "agno_team_pauses.py"),
+    *("agno_workflows.py", "agno_workflow_streams.py", "agno_workflow_pauses.py", "agno_nested_cancels.py"),
+)
 AGENTS_CLIENTS = (
-    PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),
+    PublishedClient("agno_3", "agno 3.1.10", "agno_3", (*_AGNO_SCRIPTS, "agno_executor_pauses.py"), 3),
     PublishedClient("agno_2", "agno 2.5.17", "agno_2", _AGNO_SCRIPTS, 2),
 )
 RECORDS_CLIENTS = (
