@@ -12,8 +12,8 @@ import typer
 from serai import errors
 from serai.cli import app
 from serai.server.app import all_routes
-from serai.server.routes.runs import RUN_FORM
-from serai.server.run_forms import NOT_SERVED
+from serai.server.run_kinds import NOT_SERVED, RUN_KINDS
+from serai.server.run_schemas import run_form
 from serai.settings import Settings
 from tests.compat.clients.roster import AGENTS_CLIENTS, RECORDS_CLIENTS, STORES, PublishedClient
 
@@ -54,9 +54,9 @@ Everything Serai raises on purpose is a `serai.errors.SeraiError`. The branches 
 _HTTP_PAGE = """{note}
 # HTTP API and compatibility
 
-Two published protocols on one port: AgentOS (agents and their runs) and Agent Data (records). The schemas of requests
-and answers are in the server's own OpenAPI document, at `/docs` and `/openapi.json`. A trailing slash makes no
-difference.
+Two published protocols on one port: AgentOS (agents, teams, workflows and their runs) and Agent Data (records). The
+schemas of requests and answers are in the server's own OpenAPI document, at `/docs` and `/openapi.json`. A trailing
+slash makes no difference.
 
 | route | what it does |
 |---|---|
@@ -66,16 +66,12 @@ difference.
 
 Sent as `application/x-www-form-urlencoded` or `multipart/form-data`. An empty value means "not given".
 
-| field | | meaning |
-|---|---|---|
 {fields}
-| {refused} | refused: 400 | not served by this version |
-| any other | ignored | named in the answer's header `X-Serai-Ignored-Fields` |
 
 Beside the published protocol:
 
 - every frame of a stream has the event's number as its `id:`; a stream is resumed, on any node, by
-  `GET /agents/{{agent_id}}/runs/{{run_id}}/events` with `Last-Event-ID`;
+  `GET /agents/{{agent_id}}/runs/{{run_id}}/events` with `Last-Event-ID`, of teams and workflows likewise;
 - closing a connection never ends a run;
 - a silent stream gets a comment every `SERAI_HEARTBEAT_S` seconds;
 - `session_id` may be left out wherever the run's id is given;
@@ -106,19 +102,38 @@ such call, or that the check is made with others.
 
 def render_http() -> str:
     """Return the page of routes, the fields of a run, and the checks of the published clients."""
-    fields = [
-        f"| `{name}` | {'required' if name in RUN_FORM['required'] else 'supported'} | {field.get('description', '')} |"
-        for name, field in RUN_FORM["properties"].items()
-    ]
     return _HTTP_PAGE.format(
         note=_NOTE,
         routes="\n".join(f"| `{route.method} {route.path}` | {route.summary} |" for route in all_routes()),
-        fields="\n".join(fields),
-        refused=", ".join(f"`{name}`" for name in sorted(NOT_SERVED)),
+        fields="\n".join(_render_fields()),
         agents_checks="\n".join(_render_checks(AGENTS_CLIENTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )
+
+
+def _render_fields() -> Iterator[str]:
+    """Yield a line for each field of a run's form: how each kind of component takes it, and what it means."""
+    forms = {name: run_form(kind) for name, kind in RUN_KINDS.items()}
+    fields = {name: field for form in reversed(forms.values()) for name, field in form["properties"].items()}
+    order = dict.fromkeys(name for form in forms.values() for name in form["properties"])
+    yield f"| field | {' | '.join(f'{name}s' for name in forms)} | meaning |"
+    yield f"|---|{'---|' * len(forms)}---|"
+    for field in order:
+        ways = " | ".join(_way(field, kind, forms[kind]) for kind in forms)
+        yield f"| `{field}` | {ways} | {fields[field].get('description', '')} |"
+    refused = ", ".join(f"`{name}`" for name in sorted(NOT_SERVED))
+    yield f"| {refused} | {' | '.join('refused: 400' for _ in forms)} | not served by this version |"
+    named = "named in the answer's header `X-Serai-Ignored-Fields`"
+    yield f"| any other | {' | '.join('ignored' for _ in forms)} | {named} |"
+
+
+def _way(field: str, kind: str, form: dict[str, Any]) -> str:
+    if field in RUN_KINDS[kind].refused:
+        return "refused: 400"
+    if field not in form["properties"]:
+        return "ignored"
+    return "required" if field in form["required"] else "supported"
 
 
 def _render_checks(clients: tuple[PublishedClient, ...]) -> Iterator[str]:

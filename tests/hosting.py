@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.server.app import AgentOS
+from serai.server.components import Agent, Team
 from serai.settings import Settings
 from serai.storage.connection import Database
 from tests.postgres import PostgresServer, fresh_database
@@ -24,10 +25,11 @@ from tests.postgres import PostgresServer, fresh_database
 _TLS = ssl.create_default_context()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DescribedAgent:
     """An agent that can be shown and not run."""
 
+    kind: str = "agent"
     id: str = "my-agent"
     name: str = "My Agent"
     description: str | None = "Adds numbers."
@@ -37,6 +39,33 @@ class DescribedAgent:
     tools: Sequence[Any] = ()
     instructions: str | None = "Be brief."
     history_runs: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedTeam(DescribedAgent):
+    """A team that can be shown and not run."""
+
+    kind: str = "team"
+    id: str = "my-team"
+    name: str = "My Team"
+    mode: str = "coordinate"
+    members: Sequence[Agent | Team] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedWorkflow:
+    """A workflow that can be shown and not run; its steps are agents and teams in sequence."""
+
+    kind: str = "workflow"
+    id: str = "my-workflow"
+    name: str = "My Workflow"
+    description: str | None = "Adds, then checks."
+    metadata: dict[str, Any] | None = None
+    input_schema: dict[str, Any] | None = None
+    steps: Sequence[Agent | Team] = ()
+
+    def describe_steps(self, show: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"name": step.id, "type": "Step", step.kind: show(step)} for step in self.steps]
 
 
 class IdleRuntime:

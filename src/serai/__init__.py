@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from serai.components.agent import AgentComponent
     from serai.components.ask_user import ask_user
     from serai.components.deps import RunDeps
+    from serai.components.team import Team
     from serai.components.tool import tool
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
@@ -26,6 +27,7 @@ _HOMES = {
     "RecordIndex": "serai.records.indexes.declared",
     "RunDeps": "serai.components.deps",
     "SyncAgentOSClient": "serai.client",
+    "Team": "serai.components.team",
     "ask_user": "serai.components.ask_user",
     "tool": "serai.components.tool",
 }
@@ -39,6 +41,7 @@ __all__ = [
     "RecordIndex",
     "RunDeps",
     "SyncAgentOSClient",
+    "Team",
     "__version__",
     "ask_user",
     "tool",

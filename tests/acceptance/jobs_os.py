@@ -38,7 +38,7 @@ async def take_steps(job: ActiveJob) -> None:
 
 def make_runtime(os: AgentOS) -> Runtime:
     """Return the usual runtime, which can do these jobs."""
-    runtime = Runtime(settings=os.settings, agents=os.agents)
+    runtime = Runtime(settings=os.settings, components=os.components)
     runtime.register_job("steps", take_steps)
     return runtime
 

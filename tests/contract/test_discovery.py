@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.hosting import DescribedAgent, IdleRuntime, http_client, make_os, serving
+from serai.wire.discovery import ConfigResponse, TeamResponse, WorkflowResponse
+from tests.hosting import (
+    DescribedAgent,
+    DescribedTeam,
+    DescribedWorkflow,
+    IdleRuntime,
+    http_client,
+    make_os,
+    serving,
+)
 
 CALCULATOR = {"name": "add", "description": "Add two numbers.", "parameters": {"type": "object", "properties": {}}}
 
@@ -19,6 +28,22 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         id="bare", name="Bare", description=None, model_name=None, model_provider=None, instructions=None
     )
     os = make_os(agents=[agent, bare], description="For tests.", quick_prompts={"my-agent": ["Hello"]})
+    async with serving(os.app) as url, http_client(url) as client:
+        yield client
+
+
+@pytest.fixture
+async def full() -> AsyncIterator[httpx.AsyncClient]:
+    """A server of all kinds; what is inside its team and its workflow is not hosted by itself."""
+    searcher = DescribedAgent(id="searcher", model_name="small", model_provider=None, tools=[CALCULATOR])
+    inner = DescribedTeam(id="inner", mode="route", members=[searcher], model_name="medium")
+    team = DescribedTeam(members=[DescribedAgent(id="writer"), inner], model_name="large", metadata={"x": 1})
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    workflow = DescribedWorkflow(
+        steps=[DescribedAgent(id="checker", model_name="tiny"), inner], input_schema=schema, metadata={"y": 2}
+    )
+    bare = DescribedWorkflow(id="bare", description=None)
+    os = make_os(teams=[team], workflows=[workflow, bare], quick_prompts={"my-team": ["Plan"], "my-workflow": ["Go"]})
     async with serving(os.app) as url, http_client(url) as client:
         yield client
 
@@ -107,6 +132,82 @@ async def test_lists_of_kinds_without_components_are_empty(client: httpx.AsyncCl
 async def test_unknown_components_are_404_with_the_published_detail(client: httpx.AsyncClient, path: str, detail: str):
     response = await client.get(path)
     assert (response.status_code, response.json()) == (404, {"detail": detail})
+
+
+async def test_info_counts_each_kind(full: httpx.AsyncClient):
+    info = (await full.get("/info")).json()
+    assert (info["agent_count"], info["team_count"], info["workflow_count"]) == (1, 1, 2)
+
+
+async def test_config_has_summaries_of_teams_and_workflows(full: httpx.AsyncClient):
+    config = (await full.get("/config")).json()
+    assert config["teams"] == [
+        {
+            "id": "my-team",
+            "name": "My Team",
+            "description": "Adds numbers.",
+            "db_id": "serai",
+            "metadata": {"x": 1},
+            "sandboxed": False,
+            "model": {"id": "large", "provider": "serai"},
+            "mode": "coordinate",
+        }
+    ]
+    assert [workflow["id"] for workflow in config["workflows"]] == ["my-workflow", "bare"]
+    assert config["workflows"][1] == {
+        "id": "bare",
+        "name": "My Workflow",
+        "db_id": "serai",
+        "sandboxed": False,
+        "is_component": False,
+        "is_factory": False,
+        "current_version": 1,
+    }
+    assert config["chat"]["quick_prompts"] == {"my-team": ["Plan"], "my-workflow": ["Go"]}
+    assert not has_null(config)
+    ConfigResponse.model_validate(config)
+
+
+async def test_a_team_is_shown_with_its_members_in_full(full: httpx.AsyncClient):
+    team = (await full.get("/teams/my-team")).json()
+    assert (await full.get("/teams")).json() == [team]
+    assert team["mode"] == "coordinate"
+    assert team["model"] == {"name": "large", "model": "large", "provider": "serai"}
+    writer, inner = team["members"]
+    assert (writer["id"], "mode" in writer) == ("writer", False)
+    assert (inner["id"], inner["mode"]) == ("inner", "route")
+    assert inner["members"][0]["tools"] == {"tools": [CALCULATOR]}
+    assert not has_null(team)
+    assert isinstance(TeamResponse.model_validate(team).members, list)
+
+
+async def test_a_workflow_is_shown_with_its_steps_and_what_runs_in_them(full: httpx.AsyncClient):
+    workflow = (await full.get("/workflows/my-workflow")).json()
+    check, plan = workflow["steps"]
+    assert (check["name"], check["type"], check["agent"]["model"]["model"]) == ("checker", "Step", "tiny")
+    assert plan["team"]["members"][0]["id"] == "searcher"
+    assert workflow["input_schema"]["properties"] == {"city": {"type": "string"}}
+    assert (workflow["workflow_agent"], workflow["current_version"]) == (False, 1)
+    assert not has_null(workflow)
+    WorkflowResponse.model_validate(workflow)
+
+
+async def test_a_workflow_has_one_version(full: httpx.AsyncClient):
+    current = (await full.get("/workflows/my-workflow")).json()
+    for version in ("", "1"):
+        assert (await full.get("/workflows/my-workflow", params={"version": version})).json() == current
+    missing = await full.get("/workflows/my-workflow", params={"version": "2"})
+    assert (missing.status_code, missing.json()["detail"]) == (
+        404,
+        "Workflow not found: it has no version 2, only 1.",
+    )
+    wrong = await full.get("/workflows/my-workflow", params={"version": "latest"})
+    assert (wrong.status_code, wrong.json()["detail"][0]["loc"]) == (422, ["query", "version"])
+
+
+async def test_models_of_members_and_steps_are_listed_too(full: httpx.AsyncClient):
+    models = (await full.get("/models")).json()
+    assert [model["id"] for model in models] == ["large", "medium", "scripted", "small", "tiny"]
 
 
 def has_null(value: object) -> bool:

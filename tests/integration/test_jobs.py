@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler, JobRunner, pause_after
 from serai.errors import ConfigurationError, FencedError, ShuttingDownError
+from serai.server.components import Components
 from serai.server.runtime import Runtime
 from serai.settings import Settings
 from serai.storage import nodes
@@ -447,7 +448,7 @@ async def test_looking_for_jobs_uses_indexes_however_many_have_ended(database: D
 
 @asynccontextmanager
 async def runtime(dsn: str, handler: JobHandler | None = None) -> AsyncIterator[Runtime]:
-    started = Runtime(settings=Settings(database_url=SecretStr(dsn)), agents={})
+    started = Runtime(settings=Settings(database_url=SecretStr(dsn)), components=Components())
     if handler is not None:
         started.register_job("work", handler)
     await started.start()

@@ -30,6 +30,7 @@ from serai.records.shapes import Shape, shape_of
 from serai.records.slots import keep_slots
 from serai.records.sources import source_of
 from serai.records.store import RecordStore, Stored
+from serai.server.components import Components
 from serai.server.runtime import Runtime
 from serai.settings import Settings
 from serai.storage.connection import Database
@@ -381,7 +382,7 @@ async def test_no_value_makes_a_write_fail(database: Database):
 @asynccontextmanager
 async def running(dsn: str, *indexes: RecordIndex, **settings: Any) -> AsyncIterator[Runtime]:
     options = Settings(database_url=SecretStr(dsn), **settings)
-    runtime = Runtime(settings=options, agents={}, record_indexes=indexes)
+    runtime = Runtime(settings=options, components=Components(), record_indexes=indexes)
     await runtime.start()
     try:
         yield runtime

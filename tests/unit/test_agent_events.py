@@ -59,7 +59,7 @@ class Said:
             load_context=no_context,
             blobs=BlobStore(database),
         )
-        self.events = AgentEvents(run, agent_id="helper", agent_name="Helper \N{ROCKET}")
+        self.events = AgentEvents(run, name="Helper \N{ROCKET}")
 
     @property
     def pending(self) -> list[Event]:

@@ -8,7 +8,7 @@ from pydantic_ai import Agent
 from serai.errors import ConfigurationError
 from serai.server.components import slugify
 from serai.testing import ScriptedModel
-from tests.hosting import DescribedAgent, make_os
+from tests.hosting import DescribedAgent, DescribedTeam, DescribedWorkflow, make_os
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,33 @@ def test_an_agent_without_a_name_is_refused_with_the_next_step():
 def test_two_agents_with_one_id_are_refused_by_their_names():
     with pytest.raises(ConfigurationError, match=r"'a-b'.*'A B'.*'a_b'"):
         make_os(agents=[DescribedAgent(id="a-b", name="A B"), DescribedAgent(id="a-b", name="a_b")])
+
+
+def test_an_id_is_unique_within_its_kind():
+    os = make_os(agents=[DescribedAgent(id="a")], teams=[DescribedTeam(id="a")], workflows=[DescribedWorkflow(id="a")])
+    assert [(component.kind, component.id) for component in os.components] == [
+        ("agent", "a"),
+        ("team", "a"),
+        ("workflow", "a"),
+    ]
+    with pytest.raises(ConfigurationError, match="Two workflows have the id 'a'"):
+        make_os(workflows=[DescribedWorkflow(id="a"), DescribedWorkflow(id="a")])
+
+
+@pytest.mark.parametrize("kind", ["agents", "workflows"])
+def test_a_component_among_those_of_another_kind_is_refused_with_the_next_step(kind: str):
+    with pytest.raises(ConfigurationError, match=rf"{kind} has the team 'My Team'.*AgentOS\(teams="):
+        make_os(**{kind: [DescribedTeam()]})
+
+
+def test_what_is_no_component_is_refused():
+    with pytest.raises(ConfigurationError, match=r"teams has Agent.*no team"):
+        make_os(teams=[Agent(ScriptedModel("Hi."), name="Helper")])
+
+
+def test_quick_prompts_may_name_a_component_of_any_kind():
+    prompts = {"my-agent": ["Hi"], "my-team": ["Plan"], "my-workflow": ["Go"]}
+    assert make_os(teams=[DescribedTeam()], workflows=[DescribedWorkflow()], quick_prompts=prompts).quick_prompts
 
 
 def test_quick_prompts_for_nobody_are_refused():

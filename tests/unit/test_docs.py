@@ -29,6 +29,7 @@ PUBLIC_NAMES = {
         "tool",
         "RunDeps",
         "SyncAgentOSClient",
+        "Team",
         "__version__",
     },
     "serai.testing": {

@@ -23,7 +23,8 @@ from serai.domain.json_text import dump_json
 from serai.errors import BodyTooLargeError, InvalidFieldError, RequestError
 from serai.server.form_fields import _unquote
 from serai.server.media_fields import FIELDS
-from serai.server.run_forms import RunForm, read_run_form
+from serai.server.run_forms import ContinueForm, RunForm, read_continue_form, read_run_form
+from serai.server.run_kinds import RUN_KINDS
 from serai.storage.blobs import Blob
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -32,7 +33,7 @@ FORM = "application/x-www-form-urlencoded"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 
 
-async def read(body: bytes, content_type: str | None, *, pieces: int = 1) -> RunForm:
+def request_of(body: bytes, content_type: str | None, *, pieces: int = 1) -> Request:
     size = max(1, -(-len(body) // pieces))
     chunks = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
 
@@ -42,12 +43,23 @@ async def read(body: bytes, content_type: str | None, *, pieces: int = 1) -> Run
 
     headers = [] if content_type is None else [(b"content-type", content_type.encode())]
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers, "app": None}
-    return await read_run_form(Request(scope, receive), max_field_bytes=1024 * 1024)
+    return Request(scope, receive)
 
 
-def upload(*files: Any, **fields: str) -> RunForm:
+async def read(body: bytes, content_type: str | None, *, pieces: int = 1, kind: str = "agent") -> RunForm:
+    request = request_of(body, content_type, pieces=pieces)
+    return await read_run_form(request, RUN_KINDS[kind], max_field_bytes=1024 * 1024)
+
+
+def answers_of(fields: dict[str, str], kind: str) -> ContinueForm:
+    body, content_type = encode(fields, multipart=False)
+    request = request_of(body, content_type)
+    return asyncio.run(read_continue_form(request, RUN_KINDS[kind], max_field_bytes=1024 * 1024))
+
+
+def upload(*files: Any, kind: str = "agent", **fields: str) -> RunForm:
     request = httpx.Request("POST", "http://x", data={"message": "hi", **fields}, files=files)
-    return asyncio.run(read(request.read(), request.headers["content-type"]))
+    return asyncio.run(read(request.read(), request.headers["content-type"], kind=kind))
 
 
 def b64(data: bytes) -> str:
@@ -64,8 +76,8 @@ def encode(fields: dict[str, str], *, multipart: bool) -> tuple[bytes, str]:
     return request.read(), request.headers["content-type"]
 
 
-def parse(fields: dict[str, str], *, multipart: bool = False, pieces: int = 1) -> RunForm:
-    return asyncio.run(read(*encode(fields, multipart=multipart), pieces=pieces))
+def parse(fields: dict[str, str], *, multipart: bool = False, pieces: int = 1, kind: str = "agent") -> RunForm:
+    return asyncio.run(read(*encode(fields, multipart=multipart), pieces=pieces, kind=kind))
 
 
 @settings(deadline=None, max_examples=60)
@@ -423,3 +435,58 @@ def test_an_output_schema_is_kept_as_it_was_sent():
     schema = {"type": "object", "title": "City", "properties": {"name": {"type": "string"}}}
     form = parse({"message": "hi", "output_schema": json.dumps(schema), "use_json_schema": "TRUE"})
     assert (form.input.output_schema, form.input.keeps_schema, form.ignored) == (schema, True, [])
+
+
+def test_agents_and_teams_take_the_same_form():
+    fields = {"message": "hi", "num_history_runs": "2", "output_schema": '{"type":"object"}', "x": "1"}
+    assert parse(fields, kind="team") == parse(fields)
+    assert upload(("files", ("a.png", PNG, "image/png")), kind="team").blobs == {digest(PNG): Blob("image/png", PNG)}
+
+
+@pytest.mark.parametrize("field", ["output_schema", "use_json_schema", "factory_input"])
+def test_a_workflow_refuses_what_only_a_model_can_follow(field: str):
+    with pytest.raises(RequestError, match=f"'{field}'.*a workflow"):
+        parse({"message": "hi", field: "true"}, kind="workflow")
+
+
+def test_a_workflow_takes_media_as_json_and_no_uploads():
+    images = json.dumps([{"content": b64(PNG), "mime_type": "image/png"}])
+    assert parse({"message": "hi", "images": images}, kind="workflow").blobs == {digest(PNG): Blob("image/png", PNG)}
+    with pytest.raises(RequestError, match=r"'files'.*'images'"):
+        upload(("files", ("a.png", PNG, "image/png")), kind="workflow")
+
+
+def test_a_workflow_has_no_history_to_choose():
+    form = parse({"message": "hi", "num_history_runs": "many", "add_history_to_context": "true"}, kind="workflow")
+    assert (form.input.history_runs, form.ignored) == (None, ["add_history_to_context", "num_history_runs"])
+
+
+@pytest.mark.parametrize("kind", ["agent", "team"])
+def test_calls_are_answered_as_tools_or_as_requirements(kind: str):
+    tool = {"tool_call_id": "c", "confirmed": True}
+    requirement = {"id": "r", "confirmation": False, "tool_execution": {"tool_call_id": "d"}}
+    form = answers_of({"tools": json.dumps([tool]), "requirements": json.dumps([requirement])}, kind)
+    assert form.answers == [tool, {"tool_call_id": "d", "requirement_id": "r", "confirmed": False}]
+    assert form.ignored == []
+
+
+def test_steps_are_answered_as_they_were_sent():
+    sent = [{"step_id": "s", "confirmed": True, "step_name": None}]
+    form = answers_of({"step_requirements": json.dumps(sent), "tools": "[]", "session_id": "s"}, "workflow")
+    assert (form.answers, form.session_id, form.ignored) == (sent, "s", ["tools"])
+    assert form.asked != answers_of({"step_requirements": "[]"}, "workflow").asked
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "Invalid JSON in step_requirements field"),
+        ("{}", "Invalid JSON in step_requirements field: it must be a list of objects"),
+        ("[1]", "Invalid JSON in step_requirements field: it must be a list of objects"),
+        ('[{"step_id": "s"}, {"confirmed": true}]', r"step_requirements\[1\].step_id"),
+        ('[{"step_id": 1}]', r"step_requirements\[0\].step_id"),
+    ],
+)
+def test_answers_that_name_no_step_are_refused(text: str, message: str):
+    with pytest.raises(RequestError, match=message):
+        answers_of({"step_requirements": text}, "workflow")

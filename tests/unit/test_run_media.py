@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.components.blob_references import blobs_of, find_media, refer, resolve
+from serai.components.media import with_bytes
 from serai.components.run_media import RunMedia, media_of
+from serai.domain.json_text import dump_json, load_json
 from serai.storage.blobs import BlobStore
 from serai.storage.connection import Database
 from tests.run_values import record_of
@@ -74,6 +76,32 @@ def test_media_are_found_in_order_and_arguments_of_calls_are_not_media():
         },
     ]
     assert [item["identifier"] for item in find_media(document)] == ["a", "b", "c", "d"]
+
+
+def test_media_of_runs_and_steps_inside_a_run_get_their_bytes():
+    def picture() -> list[dict[str, str]]:
+        return [{"sha256": "ab", "mime_type": "image/png"}]
+
+    member = {"blobs": ["ab"], "agent_id": "a", "input": {"input_content": "hi", "images": picture()}}
+    team = {"blobs": ["ab"], "team_id": "t", "member_responses": [member], "images": None}
+    inner = {"step_name": "inner", "images": picture(), "steps": None}
+    run = {
+        "blobs": ["ab"],
+        "workflow_id": "w",
+        "input": "hi",
+        "step_results": [{"step_name": "outer", "steps": [inner]}],
+        "step_executor_runs": [team],
+        "step_requirements": [{"step_id": "s", "step_output": inner}],
+    }
+    shown = load_json(with_bytes(dump_json(run), {"ab": b"abc"}))
+    (shown_team,) = shown["step_executor_runs"]
+    for holder in (
+        shown["step_results"][0]["steps"][0],
+        shown["step_requirements"][0]["step_output"],
+        shown_team["member_responses"][0]["input"],
+    ):
+        assert holder["images"][0]["content"] == "YWJj"
+    assert not any("blobs" in part for part in (shown, shown_team, shown_team["member_responses"][0]))
 
 
 @pytest.mark.parametrize("document", [None, b"", b"[]", b"{}", b'{"a":1}', b'{"run_id":"x","blobs":["y"]}'])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from serai.cli.invocation import own_command
-from serai.demo.agent import DEMO_MODEL_NAME
+from serai.demo.models import DEMO_MODEL_NAME
 
 if TYPE_CHECKING:
     from serai.server.app import AgentOS
@@ -49,6 +49,8 @@ def _describe(agent_os: AgentOS, settings: Settings) -> list[str]:
         demo = " (a script, no LLM; set SERAI_MODEL for a real model)" if agent.model_name == DEMO_MODEL_NAME else ""
         model = ":".join(part for part in (agent.model_provider, agent.model_name) if part) or "no fixed model"
         lines.append(f"  agent   {agent.id} on {model}{demo}")
+    lines += [f"  team    {team.id} of {len(team.members)}, {team.mode}" for team in agent_os.teams.values()]
+    lines += [f"  workflow {workflow_id}" for workflow_id in agent_os.workflows]
     return [*lines, f"  data    {_data_place(settings)}"]
 
 

@@ -17,7 +17,7 @@ from serai.components.agent_rest import cancel_at_rest
 from serai.components.agent_run import AgentRun, HostedAgent
 from serai.components.deps import RunDeps
 from serai.components.durability import SeraiDurability
-from serai.components.pauses import is_waiting, lay_in
+from serai.components.pauses import take_answers
 from serai.components.tool import options_of
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
@@ -88,8 +88,8 @@ class AgentComponent:
             self._durability = SeraiDurability.bind(agent, model=self._model)
         except UserError as error:
             raise ConfigurationError(f"Agent {agent.name!r} cannot be made durable: {error}") from error
-        self._function_tools = _function_tools(agent)
-        self._host = HostedAgent(
+        self.function_tools = _function_tools(agent)
+        self.host = HostedAgent(
             agent=agent,
             id=self.id,
             name=self.name,
@@ -99,7 +99,7 @@ class AgentComponent:
             deps=deps,
             history_runs=history_runs,
             output_type=self._output_type(),
-            tools={name: options_of(tool.tool_def) for name, tool in self._function_tools.items()},
+            tools={name: options_of(tool.tool_def) for name, tool in self.function_tools.items()},
             usage_limits=usage_limits,
             timeout_s=timeout_s,
         )
@@ -111,14 +111,14 @@ class AgentComponent:
             {
                 "name": tool.tool_def.name,
                 "description": tool.tool_def.description or "",
-                "parameters": self._host.tools[name].parameters,
+                "parameters": self.host.tools[name].parameters,
             }
-            for name, tool in self._function_tools.items()
+            for name, tool in self.function_tools.items()
         ]
 
     def begin(self, run: ActiveRun) -> AgentRun:
         """Return the execution of a claimed run."""
-        return AgentRun(run, self._host)
+        return AgentRun(run, self.host)
 
     def take_answers(self, output: dict[str, Any], answers: Any) -> bool:
         """Lay a caller's tool executions into the output of a paused run; return whether nothing is left to answer.
@@ -126,18 +126,13 @@ class AgentComponent:
         Raises:
             RequestError: an answer is wrong, incomplete, or missing.
         """
-        requirements = output.get("requirements") or []
-        lay_in(requirements, answers, self._function_tools)
-        answered = {wanted["tool_execution"]["tool_call_id"]: wanted["tool_execution"] for wanted in requirements}
-        tools = output["tools"]
-        # Of calls with the same id the last one is pending; it need not be the last of all, for a call may pause twice.
-        for place in range(len(tools) - 1, -1, -1):
-            tools[place] = answered.pop(tools[place]["tool_call_id"], tools[place])
-        return not any(is_waiting(wanted["tool_execution"]) for wanted in requirements)
+        return take_answers(
+            output, answers, lambda wanted: self.function_tools.get(wanted["tool_execution"]["tool_name"])
+        )
 
     def cancel_at_rest(self, run: RestingRun) -> Outcome:
         """Return the outcome of a run that is cancelled while it waits."""
-        return cancel_at_rest(run, self._host)
+        return cancel_at_rest(run, self.host)
 
     def _output_type(self) -> Any:
         """Return the agent's output type with pauses added; None when validators forbid to change it."""
@@ -146,7 +141,7 @@ class AgentComponent:
         own = self.agent.output_type
         if DeferredToolRequests in (own if isinstance(own, list | tuple) else [own]):
             return None
-        options = {name: options_of(tool.tool_def) for name, tool in self._function_tools.items()}
+        options = {name: options_of(tool.tool_def) for name, tool in self.function_tools.items()}
         if waiting := [name for name, known in options.items() if known.pause or not known.is_repeatable]:
             raise ConfigurationError(
                 f"Agent {self.name!r} has an output validator, and its tool {waiting[0]!r} may pause the run. Let the "

@@ -1,11 +1,11 @@
-"""The run object of an agent's run as it comes about: its tool calls, its tokens, its time."""
+"""The run object of an agent's or a team's run as it comes about: its tool calls, its tokens, its time."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
 
 from pydantic_ai.usage import RunUsage
 
@@ -15,13 +15,20 @@ from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
 
+_NO_TOKENS: Final = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+_PARENT_MEMBERS: Final = (
+    ("parent_run_id", "parent_run_id"),
+    ("workflow_id", "workflow_id"),
+    ("workflow_step_id", "step_id"),
+)
+
 
 class Names(Protocol):
-    """How the wire names an agent and its model."""
+    """How the wire names an agent or a team, and its model."""
 
     @property
     def id(self) -> str:
-        """The agent's id."""
+        """Its id."""
         ...
 
     @property
@@ -48,10 +55,14 @@ class AgentAnswer:
         given: what it was asked.
         names: whose run it is.
         earlier: what it did before this segment.
+        about: whose child it is, as its events say.
     """
 
-    def __init__(self, record: RunRecord, given: RunInput, names: Names, earlier: Earlier) -> None:
+    def __init__(
+        self, record: RunRecord, given: RunInput, names: Names, earlier: Earlier, *, about: Mapping[str, Any]
+    ) -> None:
         self._record = record
+        self._about = about
         self._given = given
         self._names = names
         self._carried = earlier.carried
@@ -59,7 +70,7 @@ class AgentAnswer:
         self._media = list(earlier.carried.media)
         self._pending = {
             tool["tool_call_id"]: tool
-            for tool in (wanted["tool_execution"] for wanted in earlier.requirements)
+            for tool in (wanted["tool_execution"] for wanted in earlier.own_requirements)
             if is_to_be_done(tool)  # a later turn may use the ids of the others again
         }
         self._usage = Counter(earlier.carried.usage)
@@ -95,11 +106,10 @@ class AgentAnswer:
 
     def metrics(self) -> dict[str, Any]:
         """Return tokens and seconds of the whole run; seconds of work, not of waiting for people."""
-        tokens = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **self._usage}
-        metrics: dict[str, Any] = {**tokens, "duration": self._worked_s()}
+        metrics: dict[str, Any] = {**_NO_TOKENS, **self._usage, "duration": self._worked_s()}
         if self._first_token_s is not None:
             metrics["time_to_first_token"] = self._first_token_s
-        details = {"id": self._names.model_name, "provider": self._names.model_provider, **tokens}
+        details = {"id": self._names.model_name, "provider": self._names.model_provider, **_NO_TOKENS, **self._usage}
         return {**metrics, "details": {"model": [details]}}
 
     def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
@@ -109,8 +119,9 @@ class AgentAnswer:
         return {
             **({"blobs": blobs} if blobs else {}),
             "run_id": record.id,
-            "agent_id": self._names.id,
-            "agent_name": self._names.name,
+            **{name: self._about[key] for name, key in _PARENT_MEMBERS if key in self._about},
+            f"{record.kind}_id": self._names.id,
+            f"{record.kind}_name": self._names.name,
             "session_id": record.session_id,
             "user_id": record.user_id,
             "content": content,

@@ -1,11 +1,11 @@
-"""An agent's run that is cancelled while nobody works on it: before its turn came, or while it was paused."""
+"""A run of an agent or a team that is cancelled while nobody works on it: waiting for its turn, or paused."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from serai.components.agent_answer import AgentAnswer, Names
-from serai.components.agent_events import AgentEvents, LoggedEvents
+from serai.components.agent_events import AgentEvents, LoggedEvents, own_events
 from serai.components.messages import close_calls, dump_messages, text_of
 from serai.components.run_input import load_run_input
 from serai.components.segments import Earlier
@@ -19,13 +19,15 @@ def cancel_at_rest(run: RestingRun, names: Names) -> Outcome:
     """Return the outcome: what the run had said, and a history whose calls are all closed."""
     record = run.record
     earlier = Earlier(run.answer if run.answer.output is not None else None)
-    content = text_of(earlier.messages) + LoggedEvents(run.logged).text
-    events = AgentEvents(run, agent_id=names.id, agent_name=names.name)
+    content = text_of(earlier.messages) + LoggedEvents(own_events(run.logged, record.id), kind=record.kind).text
+    events = AgentEvents(run, name=names.name)
     last = events.members("RunCancelled", content=content, reason=f"Run {record.id} was cancelled")
     output: dict[str, Any] = load_json(run.answer.output) if run.answer.output is not None else {}
     if not output:
         given = load_run_input(record.input)
-        output = AgentAnswer(record, given, names, earlier).members(content=content, content_type="str")
+        output = AgentAnswer(record, given, names, earlier, about=run.about).members(
+            content=content, content_type="str"
+        )
     output |= {"content": content, "content_type": "str", "cancellation_stage": run.answer.status.value}
     output.pop("requirements", None)
     messages = dump_messages(close_calls(earlier.messages), has_media=bool(earlier.blobs)) if earlier.messages else None

@@ -1,4 +1,4 @@
-"""One segment of an agent's run, from its claim to its outcome: what it hears, journals and says."""
+"""One segment of the run of an agent, or of a team's leader: what it hears, journals and says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pydantic
 import structlog
-from pydantic_ai import AgentRunResult, DeferredToolRequests, capture_run_messages
+from pydantic_ai import AgentRunResult, DeferredToolRequests, DeferredToolResults, capture_run_messages
 from pydantic_ai.agent.abstract import AbstractAgent
 from pydantic_ai.capabilities.abstract import AbstractCapability
 from pydantic_ai.exceptions import (
@@ -33,11 +33,12 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 from pydantic_ai.tools import ToolDefinition
-from pydantic_ai.usage import UsageLimits
+from pydantic_ai.usage import RunUsage, UsageLimits
 
 from serai.components.agent_answer import AgentAnswer
 from serai.components.agent_events import AgentEvents, LoggedEvents, tool_call
 from serai.components.blob_references import blobs_of
+from serai.components.child_runs import current_voice
 from serai.components.deps import RunDeps, current_tool_call
 from serai.components.durability import MODEL_ID, Body, current_execution
 from serai.components.journalled import (
@@ -54,7 +55,7 @@ from serai.components.output_schema import content_type_of, output_type_of
 from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
 from serai.components.run_media import RunMedia, media_of
-from serai.components.segments import Earlier
+from serai.components.segments import Carried, Earlier
 from serai.components.session_state import TrackedState
 from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name
 from serai.components.taken_up import take_up
@@ -81,7 +82,7 @@ class RunTimeoutError(SeraiError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedAgent:
-    """An agent, and how the server runs it.
+    """An agent, or a team's leader, and how the server runs it.
 
     Attributes:
         id, name, model_name, model_provider: how the wire names them.
@@ -107,6 +108,15 @@ class HostedAgent:
     timeout_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A tool call that was left for later, what it waits for, and why where it said that."""
+
+    tool: dict[str, Any]
+    requirements: list[dict[str, Any]]
+    reason: str | None = None
+
+
 class AgentRun:
     """The execution of one segment of an agent's run.
 
@@ -130,9 +140,9 @@ class AgentRun:
         self._host = host
         self._model = {"model": host.model_name, "model_provider": host.model_provider}
         self._earlier = Earlier(run.paused)
-        self._answer = AgentAnswer(run.record, self.input, host, self._earlier)
-        self._events = AgentEvents(run, agent_id=host.id, agent_name=host.name)
-        self._logged = LoggedEvents(run.logged, turns_before=self._earlier.carried.turn)
+        self._answer = self._new_answer()
+        self._events = AgentEvents(run, name=host.name, voice=current_voice.get())
+        self._logged = LoggedEvents(run.logged, kind=run.record.kind, turns_before=self._earlier.carried.turn)
         self._turn_now = ModelTurn(self._events, self._logged, model=self._model, streams=self.input.stream)
         self._is_live = not run.logged
         self._messages: list[ModelMessage] = []
@@ -147,24 +157,15 @@ class AgentRun:
     async def execute(self) -> Outcome:
         """Run the agent to its end or its next pause; what its model or tools raise becomes the outcome."""
         await self._load()
-        if not self._logged.has_started:
-            self._emit_start()
         token = current_execution.set(self)
         try:
-            try:
-                result = await self._run_agent()
-            except JournalMismatchError as error:
-                await self._take_up(error)
-                result = await self._run_agent()
+            return await self._work()
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
             return self.fail(error)
         finally:
             current_execution.reset(token)
-        if isinstance(result.output, DeferredToolRequests):
-            return self._pause(result, result.output)
-        return self._complete(result)
 
     def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
         """Return the outcome of a run that cannot go on: its content is the error's text, or what was said so far."""
@@ -245,9 +246,7 @@ class AgentRun:
         step = await self.run.journal.run(
             TOOL_STEP, name, given=given, body=lambda: self._call_tool(name, call, args, body)
         )
-        self._state.apply(step["state"], step["removed"])
-        if step["tool"] is not None:
-            self._answer.put_tool(step["tool"])
+        await self._take_tool_step(step)
         if step["failure"] is not None:
             raise ToolFailed(step["failure"])
         await self._take_media(step, step["result"])
@@ -264,6 +263,21 @@ class AgentRun:
     def hear_all(self, response: ModelResponse) -> None:
         """Take the model's whole response."""
         self._turn_now.response = response
+
+    async def _work(self) -> Outcome:
+        if not self._logged.has_started:
+            self._emit_start()
+        try:
+            result = await self._run_agent()
+        except JournalMismatchError as error:
+            await self._take_up(error)
+            result = await self._run_agent()
+        if isinstance(result.output, DeferredToolRequests):
+            return self._pause(result, result.output)
+        return self._complete(result)
+
+    def _new_answer(self) -> AgentAnswer:
+        return AgentAnswer(self.run.record, self.input, self._host, self._earlier, about=self.run.about)
 
     async def _load(self) -> None:
         asked = self.input.history_runs
@@ -291,7 +305,7 @@ class AgentRun:
                     return await host.agent.run(
                         None if self._taken_up or not self._earlier.is_first else prompt,
                         message_history=[*self._history, *self._taken_up] or None,
-                        deferred_tool_results=None if self._taken_up else self._earlier.results(),
+                        deferred_tool_results=None if self._taken_up else self._deferred_results(),
                         output_type=output_type_of(self.input, host.output_type),
                         deps=host.deps(self.deps) if host.deps is not None else self.deps,
                         model=MODEL_ID,
@@ -305,6 +319,20 @@ class AgentRun:
                 if limit.expired():
                     raise RunTimeoutError(f"The run took longer than its {host.timeout_s:g} s.") from error
                 raise
+
+    def _deferred_results(self) -> DeferredToolResults | None:
+        """Return what the calls that the run paused for were answered with."""
+        return self._earlier.results()
+
+    def _answered_calls(self) -> list[dict[str, Any]]:
+        """Return the tool executions that the run paused for, answered."""
+        return [wanted["tool_execution"] for wanted in self._earlier.own_requirements]
+
+    async def _take_tool_step(self, step: dict[str, Any]) -> None:
+        """Take what a tool call did: to the session state, and to the run object."""
+        self._state.apply(step["state"], step["removed"])
+        if step["tool"] is not None:
+            self._answer.put_tool(step["tool"])
 
     async def _take_media(self, step: dict[str, Any], payload: Any) -> None:
         """Take the media that a step made: into the run object, and back into the step's payload."""
@@ -322,19 +350,17 @@ class AgentRun:
             JournalMismatchError: the journal holds no message to go on from.
         """
         before = self._earlier
-        pending = [wanted["tool_execution"] for wanted in before.requirements]
-        taken = take_up(self.run.journal, turn=before.carried.turn, pending=pending)
+        taken = take_up(self.run.journal, turn=before.carried.turn, pending=self._answered_calls())
         if taken is None or not taken.messages:
             raise mismatch
         _log.warning("run_goes_on_from_messages", reason=mismatch.message)
-        self._answer = AgentAnswer(self.run.record, self.input, self._host, before)
+        self._answer = self._new_answer()
         for step in taken.model_steps:
             self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
             self._answer.add_media(media_of(step))
         for step in taken.tool_steps:
             self._answer.add_media(media_of(step))
-            self._state.apply(step["state"], step["removed"])
-            self._answer.put_tool(step["tool"])
+            await self._take_tool_step(step)
         self._turn = taken.turn
         self._calls.clear()
         self._taken_up = taken.messages
@@ -358,7 +384,7 @@ class AgentRun:
 
     async def _call_tool(self, name: str, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
         self._is_live = True
-        tool = self._answer.pending(call.tool_call_id) or tool_call(call.tool_call_id, call.tool_name, args)
+        tool = self._answer.pending(call.tool_call_id) or self._tool_call(name, call, args)
         if not self._logged.was_started(name):
             self._events.emit("ToolCallStarted", tool=tool)
         faults.reach("in_tool_call", call.tool_name)
@@ -376,10 +402,11 @@ class AgentRun:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
             result, failure = None, f"{type(error).__name__}: {describe(error)}"
-        if is_deferral(result):
-            return {"result": result, "failure": None, "tool": None, "state": state, "removed": removed}
         duration = round(time.perf_counter() - started, 6)
         tool["metrics"] = {"start_time": started_at, "end_time": started_at + duration, "duration": duration}
+        if is_deferral(result):
+            self._say_deferred(tool)
+            return {"result": result, "failure": None, "tool": None, "state": state, "removed": removed}
         problem = failure or problem_of(result)
         media = await self.media.keep(result)
         tool["tool_call_error"] = problem is not None
@@ -389,8 +416,14 @@ class AgentRun:
         self._events.emit_tool_completed(tool, error=problem, **made_members(media_of(media)))
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
 
+    def _tool_call(self, _name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
+        """Return the tool execution of a call that begins."""
+        return tool_call(call.tool_call_id, call.tool_name, args)
+
+    def _say_deferred(self, tool: dict[str, Any]) -> None:
+        """Say that a call is left for later; an agent says nothing until it pauses."""
+
     def _complete(self, result: AgentRunResult[Any]) -> Outcome:
-        self._state.settle()
         said = [*self._taken_up, *result.new_messages()]
         if isinstance(result.output, str):
             content, content_type = text_of(said) or result.output, "str"
@@ -398,6 +431,10 @@ class AgentRun:
             content, content_type = json_value(result.output), content_type_of(self.input, result.output)
             _check_depth(content, "the agent's output")
             self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
+        return self._end_well(content, content_type, said)
+
+    def _end_well(self, content: Any, content_type: str, said: Sequence[ModelMessage]) -> Outcome:
+        self._state.settle()
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
         thinking = thinking_of(said) or None
@@ -410,6 +447,7 @@ class AgentRun:
             session_state=self._state.settled,
             metadata=self.input.metadata or None,
             **self._answer.made(),
+            **self._more_output(),
         )
         outcome = self._end(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
         outcome.messages = self._dump([*self._earlier.messages, *said])
@@ -419,24 +457,31 @@ class AgentRun:
 
     def _pause(self, result: AgentRunResult[Any], requests: DeferredToolRequests) -> Outcome:
         self._state.settle()
-        tools, reasons = [], []
-        for call in (*requests.approvals, *requests.calls):
-            tool = tool_call(call.tool_call_id, call.tool_name, call.args_as_dict())
-            ask(tool, self._options_of_call(call, requests))
-            self._answer.put_tool(tool)
-            tools.append(tool)
-            reasons.append((requests.metadata.get(call.tool_call_id) or {}).get("reason"))
-        requirements = [requirement(tool, run=self.run.record, at=datetime.now(UTC)) for tool in tools]
+        asked = [self._ask(call, requests) for call in (*requests.approvals, *requests.calls)]
+        requirements = [wanted for one in asked for wanted in one.requirements]
         said = [*self._taken_up, *result.new_messages()]
-        sentence = describe_pause(tools, reasons)
-        if not self._logged.has_content_completed:
+        pending = [wanted["tool_execution"] for wanted in requirements]
+        sentence = describe_pause(pending, [one.reason for one in asked for _ in one.requirements])
+        if self.run.record.kind == "agent" and not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
+        tools = [one.tool for one in asked]
         last = self._events.members("RunPaused", content=sentence, tools=tools, requirements=requirements)
         outcome = self._end(RunStatus.PAUSED, content=text_of(said) or sentence, content_type="str", last=last)
         outcome.output["requirements"] = requirements
         outcome.messages = self._dump([*self._earlier.messages, *said])
-        outcome.carried = dump_json(self._answer.carry(turn=self._turn, run_usage=result.usage))
+        outcome.carried = dump_json(self._carry(result.usage))
         return outcome
+
+    def _carry(self, run_usage: RunUsage) -> Carried:
+        return self._answer.carry(turn=self._turn, run_usage=run_usage)
+
+    def _ask(self, call: ToolCallPart, requests: DeferredToolRequests) -> Asked:
+        """Return what a call that was left for later waits for."""
+        tool = tool_call(call.tool_call_id, call.tool_name, call.args_as_dict())
+        ask(tool, self._options_of_call(call, requests))
+        self._answer.put_tool(tool)
+        reason = (requests.metadata.get(call.tool_call_id) or {}).get("reason")
+        return Asked(tool, [requirement(tool, run=self.run.record, at=datetime.now(UTC))], reason)
 
     def _options_of_call(self, call: ToolCallPart, requests: DeferredToolRequests) -> ToolOptions:
         options = self._host.tools.get(call.tool_name, ToolOptions())
@@ -459,6 +504,7 @@ class AgentRun:
             output={
                 **self._answer.members(content=content, content_type=content_type),
                 "session_state": self._state.settled,
+                **self._more_output(),
             },
             last_event=(last["event"], last),
             state_changes=changes,
@@ -466,6 +512,10 @@ class AgentRun:
             input_tokens=self._answer.new_tokens("input_tokens"),
             output_tokens=self._answer.new_tokens("output_tokens"),
         )
+
+    def _more_output(self) -> dict[str, Any]:
+        """Return members of the run object that only some kinds have."""
+        return {}
 
     def _error_type(self, error: BaseException) -> str:
         if isinstance(error, RunTimeoutError):

@@ -43,6 +43,12 @@ PUBLISHED_FILE_TYPES: Final = frozenset(
 )
 """The types a file may have for all published clients, which raise at any other."""
 
+_PARTS: Final = (
+    *("member_responses", "step_executor_runs", "step_results", "steps", "step_requirements"),
+    *("step_output", "step_response"),
+)
+"""Members of a run object, an event or a step's result that hold runs and results of steps."""
+
 _URLS: Final[Mapping[MediaKind, type[FileUrl]]] = {
     "image": ImageUrl,
     "audio": AudioUrl,
@@ -110,19 +116,27 @@ def made_members(media: Sequence[MediaItem]) -> dict[str, Any]:
 
 
 def with_bytes(document: bytes, blobs: Mapping[str, bytes]) -> bytes:
-    """Return a stored run object or event that refers to blobs as published clients read it."""
+    """Return a stored run object or event that refers to blobs as published clients read it.
+
+    Its ``blobs`` name those of the runs and steps inside it, too.
+    """
     members = load_json(document)
-    del members["blobs"]
     show_bytes(members, blobs)
     return dump_json(members)
 
 
-def show_bytes(run: Mapping[str, Any], blobs: Mapping[str, bytes]) -> None:
-    """Lay the bytes of a run object's media beside their references."""
-    for holder in (run, run.get("input") or {}):
+def show_bytes(run: dict[str, Any], blobs: Mapping[str, bytes]) -> None:
+    """Lay the bytes of a run object's media beside their references, in the runs and steps inside it too."""
+    run.pop("blobs", None)
+    given = run.get("input")
+    for holder in (run, given if isinstance(given, dict) else {}):
         for item in (item for name in (*NAMES.values(), "audios") for item in holder.get(name) or ()):
             if (data := blobs.get(item.get("sha256", ""))) is not None:
                 item["content"] = content_text(data, item.get("mime_type") or "")
+    for name in _PARTS:
+        value = run.get(name) or ()
+        for part in [value] if isinstance(value, dict) else value:
+            show_bytes(part, blobs)
 
 
 def content_text(data: bytes, media_type: str) -> str:

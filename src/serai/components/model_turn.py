@@ -62,9 +62,9 @@ class ModelTurn:
         cut_off, self._logged.open_request = self._logged.open_request, None
         if cut_off is None:
             self._events.emit("ModelRequestStarted", **self._model)
-        elif cut_off <= self._logged.last_seq:
+        elif cut_off <= self._logged.last_seq or self._events.voice is not None:
             # Some of this request's answer was delivered before the node died: followers drop it from there on.
-            self._events.emit("CustomEvent", name="step_restarted", from_index=cut_off)
+            self._events.emit_restart(cut_off)
 
     def hear(self, event: ModelResponseStreamEvent) -> None:
         """Take what the model says, as it says it: to followers at once, or in one piece when nobody streams."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid5
@@ -78,8 +78,31 @@ def describe_pause(tools: Sequence[Mapping[str, Any]], reasons: Sequence[str | N
     return f"The run is paused. It waits for: {', '.join(waiting)}."
 
 
+def take_answers(
+    output: dict[str, Any],
+    answers: Sequence[Mapping[str, Any]],
+    find_tool: Callable[[Mapping[str, Any]], Tool[Any] | None],
+) -> bool:
+    """Lay a caller's tool executions into the output of a paused run; return whether nothing is left to answer.
+
+    Raises:
+        RequestError: an answer is wrong, incomplete, or missing.
+    """
+    requirements: list[dict[str, Any]] = output.get("requirements") or []
+    lay_in(requirements, answers, find_tool)
+    own = [_execution(wanted) for wanted in requirements if "member_run_id" not in wanted]
+    answered = {tool["tool_call_id"]: tool for tool in own}
+    tools = output["tools"]
+    # Of calls with the same id the last one is pending; it need not be the last of all, for a call may pause twice.
+    for place in range(len(tools) - 1, -1, -1):
+        tools[place] = answered.pop(tools[place]["tool_call_id"], tools[place])
+    return not any(is_waiting(_execution(wanted)) for wanted in requirements)
+
+
 def lay_in(
-    requirements: Sequence[dict[str, Any]], answers: Sequence[Mapping[str, Any]], tools: Mapping[str, Tool[Any]]
+    requirements: Sequence[dict[str, Any]],
+    answers: Sequence[Mapping[str, Any]],
+    find_tool: Callable[[Mapping[str, Any]], Tool[Any] | None],
 ) -> None:
     """Lay a caller's tool executions into the pending ones, matched by ``tool_call_id``; nulls say nothing.
 
@@ -87,30 +110,32 @@ def lay_in(
         requirements: of the paused run; changed in place.
         answers: tool executions, complete or with nothing but the id and the answer; the id may also be that of the
             requirement, as ``requirement_id``.
-        tools: the component's function tools by name, which know what their arguments may be.
+        find_tool: returns the function tool of a requirement, which knows what its arguments may be, if there is one.
 
     Raises:
         RequestError: an answer is wrong, incomplete, or for no pending call; or nothing is answered.
     """
-    pending = {wanted["tool_execution"]["tool_call_id"]: wanted for wanted in requirements}
+    pending: dict[str, list[dict[str, Any]]] = {}
+    for wanted in requirements:
+        pending.setdefault(wanted["tool_execution"]["tool_call_id"], []).append(wanted)
     by_id = {wanted["id"]: wanted for wanted in requirements}
     has_news = False
     seen: dict[str, Mapping[str, Any]] = {}
     for index, answer in enumerate(answers):
         call_id, requirement_id = answer.get("tool_call_id"), answer.get("requirement_id")
-        wanted = by_id.get(requirement_id) if isinstance(requirement_id, str) else None
-        if wanted is None and isinstance(call_id, str):
-            wanted = pending.get(call_id)
-        if wanted is None:
+        found = by_id.get(requirement_id) if isinstance(requirement_id, str) else None
+        if found is None and isinstance(call_id, str):
+            found = _only_one(pending.get(call_id, []), index)
+        if found is None:
             if answer.get("tool_name") is not None and call_id is not None:
                 continue  # an earlier call of the run, which published clients send along
             waiting = ", ".join(repr(name) for name in pending)
             raise _wrong(index, "tool_call_id", f"No pending call has this id; these have: {waiting}", call_id)
-        tool = wanted["tool_execution"]
-        _check_agreement(seen.setdefault(tool["tool_call_id"], answer), answer, index)
-        if is_waiting(tool) and _answer(tool, answer, index, tools.get(tool["tool_name"])):
+        tool = found["tool_execution"]
+        _check_agreement(seen.setdefault(found["id"], answer), answer, index)
+        if is_waiting(tool) and _answer(tool, answer, index, find_tool(found)):
             has_news = True
-            _mirror(wanted, tool)
+            _mirror(found, tool)
     if not has_news and (open_calls := [tool for tool in map(_execution, requirements) if is_waiting(tool)]):
         raise RequestError(
             f"tools: nothing in it answers what the run waits for: {'; '.join(map(_how_to_answer, open_calls))}."
@@ -141,6 +166,19 @@ def deferred_results(requirements: Iterable[Mapping[str, Any]]) -> DeferredToolR
 def _execution(requirement: Mapping[str, Any]) -> dict[str, Any]:
     tool: dict[str, Any] = requirement["tool_execution"]
     return tool
+
+
+def _only_one(wanted: Sequence[dict[str, Any]], index: int) -> dict[str, Any] | None:
+    """Return the pending call of an id; members of a team may have chosen the same one."""
+    if len(wanted) > 1:
+        ids = ", ".join(repr(one["id"]) for one in wanted)
+        raise _wrong(
+            index,
+            "tool_call_id",
+            f"Several pending calls have this id; answer by 'requirements', whose ids are {ids}",
+            None,
+        )
+    return wanted[0] if wanted else None
 
 
 def _check_agreement(first: Mapping[str, Any], answer: Mapping[str, Any], index: int) -> None:

@@ -21,6 +21,21 @@ from serai.storage.runs import Answer
 _usage = TypeAdapter(RunUsage)
 
 
+class Delegation(msgspec.Struct, kw_only=True):
+    """A call with which a team's leader gave work to members, and which waits for one that paused.
+
+    Attributes:
+        call_id: the model's name of it.
+        name: its name in the run.
+        tool_name, args: what was called.
+    """
+
+    call_id: str
+    name: str
+    tool_name: str
+    args: dict[str, Any]
+
+
 class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a paused run keeps for itself, JSON in its row.
 
@@ -31,6 +46,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
         worked_s: seconds of work so far; waiting for a person is none.
         first_token_s: from the first request to the first token.
         media: what the model and its tools made so far.
+        delegations: a team's calls that wait for its members.
     """
 
     turn: int = 0
@@ -39,6 +55,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     worked_s: float = 0.0
     first_token_s: float | None = None
     media: list[MediaItem] = []
+    delegations: list[Delegation] = []
 
 
 _load_carried = loader_of(Carried)
@@ -53,6 +70,8 @@ class Earlier:
     Attributes:
         messages: its messages; their media are empty until `fill`.
         blobs: the hashes of these media.
+        requirements: what it paused for, answered; `own_requirements` without those of its members.
+        responses: the run objects of its members so far.
     """
 
     def __init__(self, paused: Answer | None) -> None:
@@ -68,6 +87,8 @@ class Earlier:
         self._paused = paused
         self.tools: list[dict[str, Any]] = output.get("tools") or []
         self.requirements: list[dict[str, Any]] = output.get("requirements") or []
+        self.own_requirements = [wanted for wanted in self.requirements if "member_run_id" not in wanted]
+        self.responses: list[dict[str, Any]] = output.get("member_responses") or []
 
     def fill(self, blobs: Mapping[str, StoredBytes]) -> None:
         """Read the messages again, with their media."""
@@ -76,7 +97,7 @@ class Earlier:
 
     def results(self) -> DeferredToolResults | None:
         """Return what the pending calls were answered with."""
-        return None if self.is_first else deferred_results(self.requirements)
+        return None if self.is_first else deferred_results(self.own_requirements)
 
     def run_usage(self) -> RunUsage | None:
         """Return the usage so far, for limits hold for the whole run."""

@@ -1,4 +1,4 @@
-"""The AgentOS that ``serai serve`` runs without an argument: three agents, no API key needed."""
+"""The AgentOS that ``serai serve`` runs without an argument: agents and a team, no API key needed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["build_demo"]
 
 
 def build_demo(settings: Settings) -> AgentOS:
-    """Return the demo OS with its agents ``my-agent``, ``careful-agent`` and ``files-agent``.
+    """Return the demo OS: agents ``my-agent``, ``careful-agent`` and ``files-agent``, team ``research-team``.
 
     Args:
-        settings: the server's. ``settings.model`` is the model to use; without it the agents run on scripted
+        settings: the server's. ``settings.model`` is the model to use; without it all run on scripted
             models that say they are no LLM.
 
     Raises:
@@ -24,6 +24,7 @@ def build_demo(settings: Settings) -> AgentOS:
     """
     from serai.components.agent import AgentComponent  # noqa: PLC0415 - listing commands must not load all this
     from serai.demo.agent import build_agent, build_careful_agent, build_files_agent  # noqa: PLC0415
+    from serai.demo.team import build_team  # noqa: PLC0415
     from serai.server.app import AgentOS  # noqa: PLC0415
 
     builders = {"My Agent": build_agent, "Careful Agent": build_careful_agent, "Files Agent": build_files_agent}
@@ -36,10 +37,12 @@ def build_demo(settings: Settings) -> AgentOS:
         id="serai-demo",
         description="What serai serve runs when it is given no OS of your own.",
         agents=agents,
+        teams=[build_team(settings.model)],
         quick_prompts={
             "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk"),
             "careful-agent": ("Note: buy milk", "Delete my notes"),
             "files-agent": ("How long is /etc/hosts?",),
+            "research-team": ("Research the latest AI trends", "What are the benefits of Python?"),
         },
         settings=settings,
     )

@@ -7,17 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic_ai import Agent, ModelRetry, RunContext
-from pydantic_ai.exceptions import UserError
-from pydantic_ai.models import Model, infer_model
 
 from serai.components.tool import tool
 from serai.demo import script
 from serai.demo.calculator import evaluate
-from serai.errors import ConfigurationError
-from serai.testing import ScriptedModel
-from serai.testing.script import Script
+from serai.demo.models import load_model
 
-DEMO_MODEL_NAME = "scripted-demo"
 _INSTRUCTIONS = "You are the demo agent of a Serai server. Be brief. Use your tools for arithmetic, time and notes."
 
 
@@ -31,7 +26,7 @@ def build_agent(model: str | None = None) -> Agent[Any, str]:
         ConfigurationError: the model string is unknown, or its provider lacks a key or a package.
     """
     return Agent(
-        _load_model(model, script.answer),
+        load_model(model, script.answer),
         name="my-agent",
         description="Computes, tells the time and keeps notes.",
         instructions=_INSTRUCTIONS,
@@ -42,7 +37,7 @@ def build_agent(model: str | None = None) -> Agent[Any, str]:
 def build_careful_agent(model: str | None = None) -> Agent[Any, str]:
     """Return the agent ``careful-agent``, which asks before it deletes notes; else as `build_agent`."""
     return Agent(
-        _load_model(model, script.answer_carefully),
+        load_model(model, script.answer_carefully),
         name="careful-agent",
         description="Keeps notes, and asks you before it deletes them.",
         instructions=_INSTRUCTIONS,
@@ -53,7 +48,7 @@ def build_careful_agent(model: str | None = None) -> Agent[Any, str]:
 def build_files_agent(model: str | None = None) -> Agent[Any, str]:
     """Return the agent ``files-agent``, whose caller reads the files; else as `build_agent`."""
     return Agent(
-        _load_model(model, script.answer_about_files),
+        load_model(model, script.answer_about_files),
         name="files-agent",
         description="Answers from files on your machine, which you read for it.",
         instructions="You are a demo agent of a Serai server. Be brief. Your caller reads files for you.",
@@ -134,16 +129,3 @@ def _session_state(ctx: RunContext[Any]) -> dict[str, Any]:
     # Outside a server there is no session: the notes of such a run end with it.
     state = getattr(ctx.deps, "session_state", None)
     return state if isinstance(state, dict) else {}
-
-
-def _load_model(model: str | None, answers: Script) -> Model:
-    if model is None:
-        return ScriptedModel(answers, model_name=DEMO_MODEL_NAME)
-    try:
-        return infer_model(model)
-    except (UserError, ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"The model {model!r} (SERAI_MODEL or --model) cannot be used: {error} "
-            "Give a pydantic-ai model string such as openai:gpt-5-mini with its provider's key in the environment; "
-            "for an OpenAI-compatible server set OPENAI_BASE_URL. Without a model the demo runs on a script."
-        ) from error

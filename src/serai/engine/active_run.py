@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, Outcome, RunRecord, Step
-from serai.engine.children import Children
+from serai.engine.children import Children, Rest
 from serai.engine.event_log import RunWriter
 from serai.engine.journal import Journal
 from serai.storage.blobs import BlobStore
@@ -22,8 +22,10 @@ class ActiveRun:
     Attributes:
         record: the run as claimed.
         paused: what it paused with when it is continued, the caller's answers laid in; else None.
-        logged: this segment's committed events when it was taken over, else empty.
-        ended: a child that came to its end before its parent was replayed: the answer; else None.
+        logged: this segment's own committed events when it was taken over, else empty.
+        ended: a child that came to rest before its parent was replayed: the answer; else None.
+        rest: the same child's session state and tokens, else None.
+        about: members that each event of a child has beside its own: whose child it is.
         journal: its durable steps.
         blobs: where the bytes of its media lie.
     """
@@ -42,13 +44,16 @@ class ActiveRun:
     ) -> None:
         self.record = record
         self.paused = paused
-        self.logged = logged
         self.ended: Answer | None = None
+        self.rest: Rest | None = None
+        self.about: Mapping[str, Any] = {}
         self.journal = Journal(writer, steps)
         self.blobs = blobs
         self._writer = writer
         self._children = children
         self._load_context = load_context
+        self._logged_by_run = _by_run(logged) if children.are_stored else {record.id: logged}
+        self.logged = self._logged_by_run.get(record.id, [])
 
     @property
     def next_seq(self) -> int:
@@ -59,7 +64,16 @@ class ActiveRun:
         """Append an event to the run's log, JSON in UTF-8; followers get it once it is committed."""
         self._writer.emit(name, data)
 
-    async def begin_child(self, name: str, *, kind: str, component_id: str, given: bytes) -> ActiveRun:
+    async def begin_child(
+        self,
+        name: str,
+        *,
+        kind: str,
+        component_id: str,
+        given: bytes,
+        state: Mapping[str, Any] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> ActiveRun:
         """Begin a run inside this one, or go on with it: it runs here, under this run's claim, and never waits.
 
         Args:
@@ -67,32 +81,42 @@ class ActiveRun:
             kind: ``agent``, ``team`` or ``workflow``.
             component_id: what runs.
             given: its input.
+            state: the session state that it begins with; it sees no history.
+            about: members that each of its events has.
 
         Returns:
-            The child. With `ended` there is nothing left to do; else end it with `end_child`, also when it pauses.
+            The child. With `ended` there is nothing to do now; else end it with `end_child`, also when it pauses.
         """
-        record, answer, steps = await self._children.begin(
-            self.record.key, name, kind=kind, component_id=component_id, given=given
-        )
-        is_over = answer is not None and answer.status.is_terminal
-        logged = [event for event in self.logged if load_json(event.data).get("run_id") == record.id]
+        begun = await self._children.begin(self.record.key, name, kind=kind, component_id=component_id, given=given)
+        context = SessionContext(dict(state or {}), [])
+
+        async def load_context(_record: RunRecord, _history_runs: int) -> SessionContext:
+            return context
+
         child = ActiveRun(
-            record,
+            begun.record,
             self._writer,
             steps=[],
-            logged=logged,
-            paused=None if is_over else answer,
+            logged=[],
+            paused=None if begun.rest is not None else begun.answer,
             children=self._children,
-            load_context=self._load_context,
+            load_context=load_context,
             blobs=self.blobs,
         )
-        child.ended = answer if is_over else None
-        child.journal = Journal(self._writer, steps, child=(record.key, record.segment))
+        child.about = dict(about or {})
+        child.ended = None if begun.rest is None else begun.answer
+        child.rest = begun.rest
+        child.journal = Journal(self._writer, begun.steps, child=(begun.record.key, begun.record.segment))
+        child._logged_by_run = self._logged_by_run
+        child.logged = self._logged_by_run.get(begun.record.id, [])
         return child
 
     def end_child(self, child: ActiveRun, outcome: Outcome) -> None:
         """Say and write down how a child came to rest."""
-        child.emit(outcome.last_event[0], dump_json(outcome.last_event[1]))
+        name, members = outcome.last_event
+        if "event_index" in members:  # others may have spoken since it was made
+            members = {**members, "event_index": child.next_seq}
+        child.emit(name, dump_json(members))
         self._children.end(child.record.key, outcome, answer_members(outcome))
 
     def close_children(self, status: RunStatus) -> list[ChildRun]:
@@ -111,14 +135,16 @@ class RestingRun:
     Attributes:
         record: the run.
         answer: what it rests with.
-        logged: the committed events of a segment that a node had begun and let go.
+        logged: the committed events of a segment that a node had begun and let go, its children's among them.
         next_seq: the sequence number that its next event gets.
+        about: as of an `ActiveRun`; no child rests by itself.
     """
 
     record: RunRecord
     answer: Answer
     logged: list[Event]
     next_seq: int
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def emit(self, name: str, data: bytes) -> None:
         """Refuse: a run that rests says nothing but its last event."""
@@ -187,3 +213,11 @@ class Component(Protocol):
 def answer_members(outcome: Outcome) -> dict[str, Any]:
     """Return the run object's members as they are stored with the run."""
     return {**outcome.output, "status": outcome.status.value}
+
+
+def _by_run(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Return a root's events, and those of its children, by whose they are."""
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(load_json(event.data).get("run_id", ""), []).append(event)
+    return found

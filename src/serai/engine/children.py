@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID, uuid5
 
-from serai.domain.json_text import dump_json
+import msgspec
+
+from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Outcome, RunRecord, Step
 from serai.engine.event_log import RunWriter
 from serai.storage.runs import Answer
 
 ReadSteps = Callable[[UUID, int], Awaitable[list[Step]]]
+
+
+class Rest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a child leaves for its parent's replay, JSON in the child's row.
+
+    Attributes:
+        root_segment: the segment of the root in which it came to rest.
+        carried: what it needs itself to go on after a pause, JSON.
+        state_changes, state_removals: session state members to write and to delete.
+        input_tokens, output_tokens: of the child's segment.
+    """
+
+    root_segment: int
+    carried: str | None = None
+    state_changes: dict[str, Any] = {}
+    state_removals: tuple[str, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BegunChild:
+    """A child as its parent finds it.
+
+    Attributes:
+        record: the child's run.
+        answer: what it left when it last came to rest, or None.
+        rest: how it did; of a child with nothing to do now, else None.
+        steps: finished steps of this segment of it.
+    """
+
+    record: RunRecord
+    answer: Answer | None = None
+    rest: Rest | None = None
+    steps: list[Step] = field(default_factory=list)
 
 
 class Children:
@@ -33,10 +71,9 @@ class Children:
         self._read_steps = read_steps
         self._stored = {child.key: child for child in stored}
         self._open: dict[UUID, ChildRun] = {}
+        self.are_stored = bool(self._stored)
 
-    async def begin(
-        self, parent_key: UUID, name: str, *, kind: str, component_id: str, given: bytes
-    ) -> tuple[RunRecord, Answer | None, list[Step]]:
+    async def begin(self, parent_key: UUID, name: str, *, kind: str, component_id: str, given: bytes) -> BegunChild:
         """Begin a child, or go on with it.
 
         Args:
@@ -47,8 +84,7 @@ class Children:
             given: its input.
 
         Returns:
-            Its record; what it left when it last came to rest, or None; and the finished steps of this segment.
-            With a terminal answer there is nothing to do any more.
+            The child. With `rest` it has ended, or paused in this very segment of the root: nothing is to be done.
         """
         key = uuid5(parent_key, name)
         child = self._stored.get(key)
@@ -63,30 +99,41 @@ class Children:
                 segment=0,
                 input=given,
             )
-        elif child.status is not RunStatus.RUNNING:
-            answer = Answer(child.status, child.output, child.messages, child.carried)
+        elif child.status is not RunStatus.RUNNING or child.segment > 0:
+            rest = _load_rest(child)
+            status = RunStatus.PAUSED if child.status is RunStatus.RUNNING else child.status
+            carried = None if rest.carried is None else rest.carried.encode()
+            answer = Answer(status, child.output, child.messages, carried)
+            is_of_now = rest.root_segment == self._root.segment
+            if status.is_terminal or (child.status.is_at_rest and is_of_now):
+                if not is_of_now:  # its tokens were counted in that segment
+                    rest = msgspec.structs.replace(rest, input_tokens=0, output_tokens=0)
+                return BegunChild(self._record(child), answer, rest)
             if child.status is RunStatus.PAUSED:
                 child = replace(child, status=RunStatus.RUNNING, segment=child.segment + 1)
-        elif child.segment > 0:
-            answer = Answer(RunStatus.PAUSED, child.output, child.messages, child.carried)
-        record = self._record(child)
-        if child.status.is_terminal:
-            return record, answer, []
         steps: list[Step] = []
         if self._root.epoch > 1:
             steps = await self._read_steps(child.key, child.segment)
         self._put(child)
-        return record, answer, steps
+        return BegunChild(self._record(child), answer, steps=steps)
 
     def end(self, key: UUID, outcome: Outcome, output: dict[str, object]) -> None:
         """Write down how a child came to rest; durable before the next step of the root begins."""
+        rest = Rest(
+            root_segment=self._root.segment,
+            carried=None if outcome.carried is None else outcome.carried.decode(),
+            state_changes=outcome.state_changes,
+            state_removals=outcome.state_removals,
+            input_tokens=outcome.input_tokens,
+            output_tokens=outcome.output_tokens,
+        )
         self._put(
             replace(
                 self._open[key],
                 status=outcome.status,
                 output=dump_json(output),
                 messages=outcome.messages,
-                carried=outcome.carried,
+                carried=dump_json(rest),
             )
         )
 
@@ -118,3 +165,8 @@ class Children:
             idempotency_key=None,
             fingerprint=None,
         )
+
+
+def _load_rest(child: ChildRun) -> Rest:
+    """Return how a child came to rest; of one that was ended with its parent nothing is known."""
+    return Rest(root_segment=-1) if child.carried is None else msgspec.convert(load_json(child.carried), Rest)

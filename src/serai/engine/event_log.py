@@ -196,10 +196,10 @@ class Follower:
         """Return whether nothing follows an event; after a pause that lies back the run may have gone on."""
         if event.name not in self._ends:
             return False
-        if self.answer is not None:  # it came with this event
-            return True
         if load_json(event.data).get("run_id", self.record.id) != self.record.id:  # a child's
             return False
+        if self.answer is not None:  # it came with this event
+            return True
         return event.name not in PAUSE_EVENTS or await self._log.is_over(self.record.key)
 
     def close(self) -> None:

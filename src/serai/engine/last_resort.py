@@ -27,6 +27,8 @@ def bare_outcome(record: RunRecord, *, is_cancelled: bool, text: str, next_seq: 
     }
     name = EVENT_PREFIXES[record.kind] + ending
     event = {"created_at": int(time.time()), "event": name, **common, "event_index": next_seq}
+    if record.kind == "workflow" and not is_cancelled:
+        event["error"] = text
     output = {**common, "user_id": record.user_id, "content_type": "str"}
     return Outcome(
         status=status,

@@ -1,4 +1,4 @@
-"""AgentOS: agents and settings in, one ASGI app out. Here the routes, the middleware and the runtime meet."""
+"""AgentOS: components and settings in, one ASGI app out. Here the routes, the middleware and the runtime meet."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from serai.errors import ConfigurationError
 from serai.server.access import LoopbackGuard, SecurityKey, check_key
-from serai.server.components import Agent, index_by_id, slugify
+from serai.server.components import Agent, Component, Components, Team, Workflow, check_kind, slugify
 from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
@@ -33,21 +33,23 @@ _READABLE_HEADERS = ("X-Request-Id", "Retry-After", "Location", "ETag")
 
 
 class AgentOS:
-    """A server for agents, as one ASGI app.
+    """A server for agents, teams and workflows, as one ASGI app.
 
     Args:
         name: what people call it; default "Serai".
         id: what programs call it; default made from the name.
         description: one line for its configuration page.
         agents: pydantic-ai agents, each with a name, or components that wrap them.
+        teams: teams; their members need not be among the agents.
+        workflows: workflows.
         base_app: a FastAPI app to build into; its routes, middleware and lifespan stay.
         settings: default read from the environment.
-        quick_prompts: prompts that user interfaces offer, by component id.
+        quick_prompts: prompts that user interfaces offer, by the id of an agent, team or workflow.
         record_indexes: indexes of records to be made whether questions are slow or not.
         runtime_factory: makes the runtime from this OS; for tests.
 
     Raises:
-        ConfigurationError: an agent has no name, or two have the same id.
+        ConfigurationError: an agent has no name, two of a kind have the same id, or one is of another kind.
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing an operator may say
@@ -57,6 +59,8 @@ class AgentOS:
         id: str | None = None,  # noqa: A002 - the published name
         description: str | None = None,
         agents: Sequence[pydantic_ai.Agent[Any, Any] | AgentComponent | Agent] = (),
+        teams: Sequence[Team] = (),
+        workflows: Sequence[Workflow] = (),
         base_app: FastAPI | None = None,
         settings: Settings | None = None,
         quick_prompts: Mapping[str, Sequence[str]] | None = None,
@@ -69,14 +73,32 @@ class AgentOS:
         if not self.id:
             raise ConfigurationError(f"The name {self.name!r} has no letter or digit to make an id of: pass id=….")
         self.description = description
-        components = [_as_component(agent, self.settings) for agent in agents]
-        self.agents: Mapping[str, Agent] = index_by_id("agent", components)
+        self.components = Components(
+            agents=[_as_agent(agent, self.settings) for agent in agents],
+            teams=[check_kind(team, "team") for team in teams],
+            workflows=[check_kind(workflow, "workflow") for workflow in workflows],
+        )
         self.quick_prompts = {key: tuple(prompts) for key, prompts in (quick_prompts or {}).items()}
-        if unknown := sorted(set(self.quick_prompts) - set(self.agents)):
+        if unknown := sorted(set(self.quick_prompts) - {component.id for component in self.components}):
             raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")
         self.record_indexes = tuple(record_indexes)
         self._base_app = base_app
         self._runtime_factory = runtime_factory or _make_runtime
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        """The agents by id."""
+        return self.components.agents
+
+    @property
+    def teams(self) -> Mapping[str, Team]:
+        """The teams by id."""
+        return self.components.teams
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow]:
+        """The workflows by id."""
+        return self.components.workflows
 
     @cached_property
     def app(self) -> FastAPI:
@@ -95,7 +117,7 @@ class AgentOS:
             description=self.description,
             started_at=datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             settings=settings,
-            agents=self.agents,
+            components=self.components,
             quick_prompts=self.quick_prompts,
         )
         install_error_handlers(app)
@@ -139,9 +161,9 @@ def all_routes() -> list[Route]:
     return [*discovery.ROUTES, *runs.ROUTES, *records.ROUTES, *record_queries.ROUTES, *record_collections.ROUTES]
 
 
-def _as_component(agent: Any, settings: Settings) -> Agent:
-    if isinstance(agent, Agent):
-        return agent
+def _as_agent(agent: Any, settings: Settings) -> Agent:
+    if isinstance(agent, Component):
+        return cast("Agent", check_kind(agent, "agent"))
     if not agent.name:
         raise ConfigurationError(
             f"An agent has no name: {agent!r}. Its address is made from it: write Agent(…, name='my-agent')."
@@ -154,7 +176,7 @@ def _as_component(agent: Any, settings: Settings) -> Agent:
 def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
     from serai.server.runtime import Runtime  # noqa: PLC0415 - pulls in the database and the engine
 
-    return Runtime(settings=os.settings, agents=os.agents, record_indexes=os.record_indexes)
+    return Runtime(settings=os.settings, components=os.components, record_indexes=os.record_indexes)
 
 
 def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from starlette.requests import Request
 
 from serai.errors import RetryLaterError
-from serai.server.components import Agent
+from serai.server.components import Components
 from serai.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Description:
     description: str | None
     started_at: str
     settings: Settings
-    agents: Mapping[str, Agent]
+    components: Components
     quick_prompts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,9 +14,9 @@ from serai.components.run_input import RunInput
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.form_fields import NULLS, read_bool, read_fields, read_form, read_json, read_name, read_object
 from serai.server.media_fields import FIELDS, METADATA_FIELD, GivenMedia, has_media, read_media
+from serai.server.run_kinds import RunKind
 from serai.storage.blobs import Blob
 
-NOT_SERVED: Final = frozenset({"version", "factory_input", "fork", "regenerate", "replace_original", "continue_from"})
 NOT_SERVED_ON_CONTINUE: Final = frozenset(
     {
         *("input", "continue_from", "fork", "regenerate", "replace_original", "additional_instructions"),
@@ -51,7 +52,7 @@ class ContinueForm:
     """What a caller answers a paused run.
 
     Attributes:
-        answers: tool executions.
+        answers: tool executions, or the step requirements of a workflow.
         asked: all that decides what the request does, as text.
         ignored: fields that mean nothing to this server; named in a response header.
     """
@@ -67,8 +68,13 @@ class ContinueForm:
     ignored: list[str] = field(default_factory=list)
 
 
-async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
+async def read_run_form(request: Request, kind: RunKind, *, max_field_bytes: int) -> RunForm:
     """Parse the body of a run request, urlencoded or multipart.
+
+    Args:
+        request: the request.
+        kind: what is to run.
+        max_field_bytes: the size of its largest part.
 
     Raises:
         InvalidFieldError: a field is missing or of the wrong form.
@@ -76,8 +82,12 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
     """
     sent = await read_form(request, max_field_bytes=max_field_bytes)
     given = {name: value for name, value in sent.fields.items() if value != ""}
-    if refused := sorted(NOT_SERVED & given.keys()):
-        raise RequestError(f"The field '{refused[0]}' is not served by this version of Serai; leave it out.")
+    _refuse(given, kind.refused, kind)
+    if sent.uploads and not kind.is_modelled:
+        raise RequestError(
+            f"The upload '{sent.uploads[0][0]}' is not served: {kind.title} takes media as JSON, in the fields "
+            "'images', 'audio', 'videos' and 'input_files'."
+        )
     if "message" not in given:
         raise InvalidFieldError.of(("body", "message"), "Field required", kind="missing")
     is_stream = read_bool(given, "stream", default=True)
@@ -92,7 +102,7 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
             dependencies=read_object(given, "dependencies"),
             metadata=_read_metadata(given),
             knowledge_filters=read_json(given, "knowledge_filters"),
-            history_runs=_read_history_runs(given),
+            history_runs=_read_history_runs(given) if kind.is_modelled else None,
             media=media.items,
             output_schema=_read_output_schema(given),
             keeps_schema=read_bool(given, "use_json_schema", default=False),
@@ -110,8 +120,13 @@ async def read_run_form(request: Request, *, max_field_bytes: int) -> RunForm:
     return form
 
 
-async def read_continue_form(request: Request, *, max_field_bytes: int) -> ContinueForm:
+async def read_continue_form(request: Request, kind: RunKind, *, max_field_bytes: int) -> ContinueForm:
     """Parse the body of a request to continue a run.
+
+    Args:
+        request: the request.
+        kind: what is to go on.
+        max_field_bytes: the size of its largest part.
 
     Raises:
         InvalidFieldError: a field is of the wrong form.
@@ -119,11 +134,10 @@ async def read_continue_form(request: Request, *, max_field_bytes: int) -> Conti
     """
     fields = await read_fields(request, max_field_bytes=max_field_bytes)
     given = {name: value for name, value in fields.items() if value != ""}
-    if refused := sorted(NOT_SERVED_ON_CONTINUE & given.keys()):
-        raise RequestError(f"The field '{refused[0]}' is not served by this version of Serai; leave it out.")
-    asked = "\n".join(f"{name}={given.get(name, '')}" for name in ("tools", "requirements"))
+    _refuse(given, NOT_SERVED_ON_CONTINUE, kind)
+    asked = "\n".join(f"{name}={given.get(name, '')}" for name in kind.answers)
     form = ContinueForm(
-        answers=_read_answers(given),
+        answers=[answer for name in kind.answers for answer in _READERS[name](_read_objects(given, name), name)],
         asked=asked,
         session_id=read_name(given, "session_id"),
         user_id=read_name(given, "user_id"),
@@ -136,12 +150,11 @@ async def read_continue_form(request: Request, *, max_field_bytes: int) -> Conti
     return form
 
 
-def _read_answers(given: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the tool executions of `tools`, and those within `requirements`."""
-    answers = _read_objects(given, "tools")
-    for requirement in _read_objects(given, "requirements"):
-        answers.append(_execution_of(requirement))
-    return answers
+def _refuse(given: Mapping[str, str], names: frozenset[str], kind: RunKind) -> None:
+    if refused := sorted(names & given.keys()):
+        raise RequestError(
+            f"The field '{refused[0]}' is not served for {kind.title} by this version of Serai; leave it out."
+        )
 
 
 def _read_objects(given: dict[str, str], name: str) -> list[dict[str, Any]]:
@@ -171,6 +184,22 @@ def _execution_of(requirement: dict[str, Any]) -> dict[str, Any]:
         if answer.get(mine) in (None, []) and requirement.get(theirs) is not None:
             answer[mine] = requirement[theirs]
     return answer
+
+
+def _check_steps(requirements: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return answers to a workflow's steps as they were sent; each says which step it answers."""
+    for index, requirement in enumerate(requirements):
+        if not isinstance(requirement.get("step_id"), str):
+            raise RequestError(f"{name}[{index}].step_id: Input should be the id of a step that waits.")
+    return requirements
+
+
+_READERS: Final[Mapping[str, Callable[[list[dict[str, Any]], str], list[dict[str, Any]]]]] = {
+    "tools": lambda executions, _: executions,
+    "requirements": lambda requirements, _: [_execution_of(requirement) for requirement in requirements],
+    "step_requirements": _check_steps,
+}
+"""Make answers of the objects in a field of the continue form."""
 
 
 def _read_waits(given: dict[str, str]) -> bool:

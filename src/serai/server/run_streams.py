@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
+
+import msgspec
 
 from serai.components.blob_references import FIRST_MEMBER, blobs_of
 from serai.components.media import with_bytes
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, loader_of
 from serai.domain.run_state import LAST_EVENTS
 from serai.domain.runs import Event, RunRecord
 from serai.engine.engine import Engine
 from serai.engine.event_log import Follower
+from serai.server.run_kinds import RUN_KINDS
 from serai.server.sse import frame
 from serai.storage.blobs import BlobStore
 
-_CONTENT_EVENTS: Final = frozenset({"RunContent", "CustomEvent"})
+_ANYBODYS: Final = frozenset({"CustomEvent", "StepOutput"})
+"""Events with content that count whoever they are from."""
+
+
+class _Speaker(msgspec.Struct):
+    """Whose an event is."""
+
+    run_id: str | None = None
+    parent_run_id: str | None = None
+    workflow_run_id: str | None = None
+
+
+_load_speaker = loader_of(_Speaker)
 
 
 async def follow(follower: Follower, *, blobs: BlobStore, is_content_only: bool = False) -> AsyncIterator[bytes]:
@@ -25,13 +40,13 @@ async def follow(follower: Follower, *, blobs: BlobStore, is_content_only: bool 
     Args:
         follower: where from.
         blobs: where the bytes of its media lie.
-        is_content_only: only what the model says, and how the run ends.
+        is_content_only: only what is said, of a workflow by its steps, and how the run ends.
     """
-    shown = _CONTENT_EVENTS | LAST_EVENTS[follower.record.kind] if is_content_only else None
+    record = follower.record
+    is_shown = _content_filter(record) if is_content_only else None
     try:
         async for events in follower.batches():
-            wanted = events if shown is None else [event for event in events if event.name in shown]
-            yield await _frames(wanted, follower.record, blobs)
+            yield await _frames(events if is_shown is None else filter(is_shown, events), record, blobs)
     finally:
         follower.close()
 
@@ -72,6 +87,22 @@ def control_frame(name: str, run_id: str, **members: object) -> bytes:
     """Return a frame that speaks of the stream rather than of the run; it has no id."""
     data = dump_json({"event": name, "run_id": run_id, **members})
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
+def _content_filter(record: RunRecord) -> Callable[[Event], bool]:
+    """Return what tells the events with content from others; what a run inside the run says is its own affair."""
+    kind = RUN_KINDS[record.kind]
+    own = kind.content | LAST_EVENTS[record.kind]
+
+    def is_shown(event: Event) -> bool:
+        if event.name in own:
+            return (_load_speaker(event.data).run_id or record.id) == record.id
+        if event.name in kind.steps_content:  # a step's, rather than that of a member of its team
+            speaker = _load_speaker(event.data)
+            return speaker.parent_run_id in (None, speaker.workflow_run_id)
+        return event.name in _ANYBODYS
+
+    return is_shown
 
 
 async def _frames(events: Iterable[Event], record: RunRecord, blobs: BlobStore) -> bytes:

@@ -12,6 +12,7 @@ from serai.components.messages import load_messages, wire_messages
 from serai.components.run_input import load_run_input
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import RunRecord
+from serai.server.run_kinds import RUN_KINDS
 from serai.storage.blobs import BlobStore
 from serai.storage.runs import Answer
 
@@ -33,7 +34,7 @@ async def show_run(record: RunRecord, answer: Answer, *, name: str, blobs: BlobS
 
 
 def run_object(record: RunRecord, answer: Answer, *, name: str, blobs: Mapping[str, bytes] | None = None) -> bytes:
-    """Return the run object: the stored answer with its messages, or what is known before the run rests.
+    """Return the run object: the stored answer with a model's messages, or what is known before the run rests.
 
     Args:
         record: the run.
@@ -44,10 +45,10 @@ def run_object(record: RunRecord, answer: Answer, *, name: str, blobs: Mapping[s
     if answer.output is None or not answer.status.is_at_rest:
         return dump_json(_begun(record, answer, name))
     stored = {sha256: StoredBytes.of(sha256, data) for sha256, data in (blobs or {}).items()}
+    output = with_bytes(answer.output, stored) if blobs_of(answer.output) else answer.output
+    if not RUN_KINDS[record.kind].is_modelled:
+        return output
     messages = [] if answer.messages is None else wire_messages(load_messages([answer.messages], stored))
-    output = answer.output
-    if blobs_of(output):
-        output = with_bytes(output, stored)
     return output[:-1] + b',"messages":' + dump_json(messages) + b"}"
 
 
@@ -62,14 +63,16 @@ def run_row(record: RunRecord, answer: Answer, *, name: str) -> dict[str, Any]:
 
 
 def _begun(record: RunRecord, answer: Answer, name: str) -> dict[str, Any]:
+    given = load_run_input(record.input)
     return {
         "run_id": record.id,
         f"{record.kind}_id": record.component_id,
         f"{record.kind}_name": name,
         "session_id": record.session_id,
         "user_id": record.user_id,
-        "input": load_run_input(record.input).shown(),
+        "input": given.shown() if RUN_KINDS[record.kind].is_modelled else given.message,
         "created_at": int(record.created_at.timestamp()),
         "metrics": {},
         "status": answer.status.value,
+        **({"member_responses": []} if record.kind == "team" else {}),
     }

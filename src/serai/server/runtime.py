@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
 import structlog
@@ -16,6 +16,7 @@ from serai.errors import ConfigurationError
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
+from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.settings import Settings
 from serai.storage.connection import Database
@@ -25,6 +26,7 @@ from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 
 if TYPE_CHECKING:
+    from serai.engine.active_run import Component
     from serai.storage.embedded import EmbeddedPostgres
 
 DAY_S = 86_400
@@ -38,7 +40,7 @@ class Runtime:
 
     Args:
         settings: where the database is, and how a node behaves.
-        agents: the hosted agents by id.
+        components: what is hosted.
         record_indexes: indexes of records that a person asks for.
     """
 
@@ -50,10 +52,10 @@ class Runtime:
     record_queries: RecordQueries
 
     def __init__(
-        self, *, settings: Settings, agents: Mapping[str, Any], record_indexes: Sequence[RecordIndex] = ()
+        self, *, settings: Settings, components: Components, record_indexes: Sequence[RecordIndex] = ()
     ) -> None:
         self.settings = settings
-        self.agents = agents
+        self.components = components
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
         self._indexing = RecordIndexing(settings, record_indexes)
@@ -81,7 +83,7 @@ class Runtime:
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
             self.engine = Engine(
                 self.database,
-                list(self.agents.values()),
+                cast("list[Component]", list(self.components)),
                 options=EngineOptions(
                     node_name=self.settings.node_name,
                     max_runs=self.settings.max_runs,

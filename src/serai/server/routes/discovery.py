@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.errors import NotFoundError, RetryLaterError
-from serai.server.components import Agent
-from serai.server.context import Description, description_of, runtime_of
+from serai.errors import InvalidFieldError, NotFoundError, RetryLaterError
+from serai.server.components import KINDS, Agent, Component, Team, Workflow
+from serai.server.context import description_of, runtime_of
 from serai.server.dispatch import Route
-from serai.server.openapi import errors, json_result
+from serai.server.openapi import errors, json_result, query_parameter
 from serai.wire.discovery import (
     AgentResponse,
     ConfigResponse,
@@ -28,6 +28,8 @@ from serai.wire.discovery import (
 # Clients read the version of the protocol here, not of an implementation.
 PROTOCOL_VERSION = "3.1.10"
 DATABASE_ID = "serai"
+# Components are made in code, which knows one version of each.
+CURRENT_VERSION = 1
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -62,9 +64,7 @@ async def get_info(request: Request) -> Response:
             "name": os.name,
             "os_version": version("serai"),
             "agno_version": PROTOCOL_VERSION,
-            "agent_count": len(os.agents),
-            "team_count": 0,
-            "workflow_count": 0,
+            **{f"{kind}_count": len(os.components.of_kind(kind)) for kind in KINDS},
             "mcp": {"enabled": False},
             "auth_mode": "none" if os.settings.security_key is None else "security_key",
             "user_isolation": False,
@@ -82,9 +82,7 @@ async def get_config(request: Request) -> Response:
         "os_database": DATABASE_ID,
         # One generation of clients demands objects here, the other texts: only an empty list suits both.
         "available_models": [],
-        "agents": [_agent_summary(agent) for agent in os.agents.values()],
-        "teams": [],
-        "workflows": [],
+        **{f"{kind}s": [_summary(component) for component in os.components.of_kind(kind).values()] for kind in KINDS},
         "interfaces": [],
         "session": {"dbs": [{"db_id": DATABASE_ID, "tables": ["sessions"]}]},
         "queue": {"durable": True, "queue_per_session": True},
@@ -97,47 +95,56 @@ async def get_config(request: Request) -> Response:
 
 
 async def list_models(request: Request) -> Response:
-    """The models that components use, each once."""
-    models = {(agent.model_name, agent.model_provider) for agent in description_of(request).agents.values()}
-    known = sorted((name, provider or "") for name, provider in models if name)
-    return _json([{"id": name, "provider": provider} for name, provider in known])
+    """The models that components use, those inside teams and workflows too, each once."""
+    modelled = (agent for component in description_of(request).components for agent in _modelled(component))
+    models = {(agent.model_name, agent.model_provider or "") for agent in modelled if agent.model_name}
+    return _json([{"id": name, "provider": provider} for name, provider in sorted(models)])
 
 
 async def list_agents(request: Request) -> Response:
     """All agents in full."""
-    return _json([_agent_detail(agent) for agent in description_of(request).agents.values()])
+    return _json([_detail(agent) for agent in description_of(request).components.agents.values()])
+
+
+async def list_teams(request: Request) -> Response:
+    """All teams in full."""
+    return _json([_detail(team) for team in description_of(request).components.teams.values()])
+
+
+async def list_workflows(request: Request) -> Response:
+    """All workflows in short."""
+    return _json([_summary(workflow) for workflow in description_of(request).components.workflows.values()])
 
 
 async def get_agent(request: Request) -> Response:
     """One agent in full."""
-    return _json(_agent_detail(find_agent(description_of(request), request.path_params["agent_id"])))
+    return _json(_detail(description_of(request).components.find("agent", request.path_params["agent_id"])))
 
 
-async def list_nothing(_request: Request) -> Response:
-    """A list of components of a kind that this server does not host."""
-    return _json([])
+async def get_team(request: Request) -> Response:
+    """One team in full, with its members."""
+    return _json(_detail(description_of(request).components.find("team", request.path_params["team_id"])))
 
 
-async def get_team(_request: Request) -> Response:
-    """One team in full."""
-    raise NotFoundError("Team not found")
+async def get_workflow(request: Request) -> Response:
+    """One workflow in full, with its steps."""
+    workflow = description_of(request).components.find("workflow", request.path_params["workflow_id"])
+    _check_version(request.query_params.get("version"))
+    return _json(_detail(workflow))
 
 
-async def get_workflow(_request: Request) -> Response:
-    """One workflow in full."""
-    raise NotFoundError("Workflow not found")
-
-
-def find_agent(os: Description, agent_id: str) -> Agent:
-    """Return an agent by its id.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    agent = os.agents.get(agent_id)
-    if agent is None:
-        raise NotFoundError("Agent not found")
-    return agent
+def _check_version(text: str | None) -> None:
+    """Refuse versions of a workflow but the one that there is."""
+    if not text:
+        return
+    try:
+        version = int(text)
+    except ValueError as error:
+        raise InvalidFieldError.of(
+            ("query", "version"), "Input should be a valid integer", kind="int_parsing", given=text[:100]
+        ) from error
+    if version != CURRENT_VERSION:
+        raise NotFoundError(f"Workflow not found: it has no version {version}, only {CURRENT_VERSION}.")
 
 
 def _without_nulls(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,43 +152,81 @@ def _without_nulls(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None and value != {}}
 
 
-def _agent_summary(agent: Agent) -> dict[str, Any]:
-    return _without_nulls(
-        {
-            "id": agent.id,
-            "name": agent.name,
-            "description": agent.description,
-            "db_id": DATABASE_ID,
-            "model": _without_nulls({"id": agent.model_name, "provider": agent.model_provider}),
-            "metadata": agent.metadata,
-            "sandboxed": False,
-        }
-    )
+def _modelled(component: Component) -> Iterator[Agent]:
+    """Yield whatever has a model in a component: itself, its members, the agents and teams of its steps."""
+    inside: list[Component] = []
+
+    def note(part: Component) -> dict[str, Any]:
+        inside.append(part)
+        return {}
+
+    if component.kind == "workflow":
+        cast("Workflow", component).describe_steps(note)
+    else:
+        yield cast("Agent", component)
+    if component.kind == "team":
+        inside += cast("Team", component).members
+    for part in inside:
+        yield from _modelled(part)
 
 
-def _agent_detail(agent: Agent) -> dict[str, Any]:
+def _common(component: Component) -> dict[str, Any]:
+    return {
+        "id": component.id,
+        "name": component.name,
+        "description": component.description,
+        "db_id": DATABASE_ID,
+        "metadata": component.metadata,
+        "sandboxed": False,
+    }
+
+
+def _summary(component: Component) -> dict[str, Any]:
+    """Return what lists say about a component."""
+    if component.kind == "workflow":
+        own: dict[str, Any] = {"is_component": False, "is_factory": False, "current_version": CURRENT_VERSION}
+    else:
+        agent = cast("Agent", component)
+        own = {"model": _without_nulls({"id": agent.model_name, "provider": agent.model_provider})}
+    if component.kind == "team":
+        own["mode"] = cast("Team", component).mode
+    return _without_nulls({**_common(component), **own})
+
+
+def _detail(component: Component) -> dict[str, Any]:
+    """Return all that clients are shown of a component, and of those inside it."""
+    if component.kind == "workflow":
+        own = _workflow_members(cast("Workflow", component))
+    else:
+        own = _agent_members(cast("Agent", component))
+    if component.kind == "team":
+        team = cast("Team", component)
+        own |= {"mode": team.mode, "members": [_detail(member) for member in team.members]}
+    return _without_nulls({**_common(component), "is_component": False, "is_factory": False, **own})
+
+
+def _workflow_members(workflow: Workflow) -> dict[str, Any]:
+    return {
+        "input_schema": workflow.input_schema,
+        "steps": workflow.describe_steps(_detail),
+        "workflow_agent": False,
+        "current_version": CURRENT_VERSION,
+    }
+
+
+def _agent_members(agent: Agent) -> dict[str, Any]:
     tools = [_tool(tool) for tool in agent.tools]
     model = {"name": agent.model_name, "model": agent.model_name, "provider": agent.model_provider}
-    return _without_nulls(
-        {
-            "id": agent.id,
-            "name": agent.name,
-            "description": agent.description,
-            "db_id": DATABASE_ID,
-            "model": _without_nulls(model),
-            "tools": {"tools": tools} if tools else None,
-            "sessions": {
-                "session_table": "sessions",
-                "add_history_to_context": agent.history_runs > 0,
-                "num_history_runs": agent.history_runs,
-            },
-            "system_message": _without_nulls({"instructions": agent.instructions}),
-            "metadata": agent.metadata,
-            "is_component": False,
-            "is_factory": False,
-            "sandboxed": False,
-        }
-    )
+    return {
+        "model": _without_nulls(model),
+        "tools": {"tools": tools} if tools else None,
+        "sessions": {
+            "session_table": "sessions",
+            "add_history_to_context": agent.history_runs > 0,
+            "num_history_runs": agent.history_runs,
+        },
+        "system_message": _without_nulls({"instructions": agent.instructions}),
+    }
 
 
 def _tool(tool: Any) -> dict[str, Any]:
@@ -271,7 +316,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/teams",
-        handler=list_nothing,
+        handler=list_teams,
         summary="All teams",
         tags=("teams",),
         responses={**_model(list[TeamResponse]), **errors(401, 403)},
@@ -287,7 +332,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/workflows",
-        handler=list_nothing,
+        handler=list_workflows,
         summary="All workflows",
         tags=("workflows",),
         responses={**_model(list[WorkflowSummaryResponse]), **errors(401, 403)},
@@ -298,6 +343,7 @@ ROUTES: tuple[Route, ...] = (
         handler=get_workflow,
         summary="One workflow",
         tags=("workflows",),
-        responses={**_model(WorkflowResponse), **errors(401, 403, 404)},
+        parameters=(query_parameter("version", {"type": "integer"}, "Default, and all there is: the current one."),),
+        responses={**_model(WorkflowResponse), **errors(401, 403, 404, 422)},
     ),
 )

@@ -6,22 +6,24 @@ The kind of component is in the path; the handlers are the same for all.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.domain.json_text import dump_json, load_json
-from serai.domain.run_state import RunStatus
+from serai.domain.run_state import EVENT_PREFIXES, RunStatus
 from serai.domain.runs import RunRecord
 from serai.engine.engine import RunRequest
-from serai.errors import InvalidFieldError, NotFoundError
+from serai.errors import ConflictError, InvalidFieldError, NotFoundError
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
 from serai.server.form_fields import read_fields
 from serai.server.logs import bind_run_id
-from serai.server.openapi import errors, form_body, header_parameter, json_result, query_parameter
+from serai.server.openapi import JsonObject, errors, form_body, header_parameter, json_result, query_parameter
 from serai.server.run_forms import ContinueForm, RunForm, read_continue_form, read_run_form
+from serai.server.run_kinds import RUN_KINDS, RunKind
+from serai.server.run_schemas import RESUME_FORM, continue_form, run_form, run_object
 from serai.server.run_streams import control_frame, follow, resume
 from serai.server.run_views import run_row, show_run
 from serai.server.runtime import Runtime
@@ -40,7 +42,7 @@ async def create_run(request: Request) -> Response:
     """
     runtime = runtime_of(request)
     kind, component_id = _component_of(request)
-    form = await read_run_form(request, max_field_bytes=runtime.settings.max_body_bytes)
+    form = await read_run_form(request, RUN_KINDS[kind], max_field_bytes=runtime.settings.max_body_bytes)
     project_id = project_of(request)
     if form.blobs:
         await runtime.engine.blobs.put_all(project_id, form.blobs, user_id=form.user_id)
@@ -69,7 +71,7 @@ async def continue_run(request: Request) -> Response:
     runtime = runtime_of(request)
     project_id = project_of(request)
     kind, component_id = _component_of(request)
-    form = await read_continue_form(request, max_field_bytes=runtime.settings.max_body_bytes)
+    form = await read_continue_form(request, RUN_KINDS[kind], max_field_bytes=runtime.settings.max_body_bytes)
     run_id = check_name(request.path_params["run_id"], ("path", "run_id"))
     try:
         record = await runtime.engine.find(project_id, run_id)
@@ -129,7 +131,7 @@ async def list_runs(request: Request) -> Response:
         status=_status(request),
         limit=MOST_LISTED,
     )
-    name = runtime.agents[component_id].name
+    name = runtime.components.find(kind, component_id).name
     return _json(dump_json([run_row(record, answer, name=name) for record, answer in runs]))
 
 
@@ -137,7 +139,7 @@ async def follow_run(request: Request) -> Response:
     """Follow a run's events from a place on, live until its end; resumes at `Last-Event-ID` or `after`."""
     runtime = runtime_of(request)
     after = _after(request)
-    record = await _find_run(request)
+    record = _check_has_events(await _find_run(request))
     return _events(runtime, follow(runtime.engine.follow(record, after=after), blobs=runtime.engine.blobs))
 
 
@@ -152,7 +154,7 @@ async def resume_run(request: Request) -> Response:
     except NotFoundError as error:
         run_id = request.path_params["run_id"]
         return _events(runtime, _only(control_frame("error", run_id, error=error.message, message=error.message)))
-    return _events(runtime, resume(runtime.engine, record, after=after))
+    return _events(runtime, resume(runtime.engine, _check_has_events(record), after=after))
 
 
 async def _answer(
@@ -176,12 +178,13 @@ async def _answer(
 
 async def _still_paused(runtime: Runtime, form: ContinueForm, record: RunRecord, answer: Answer) -> Response:
     """Return what a run still waits for; in a stream it is a frame that is no event of the run's log."""
-    assert answer.output is not None
+    run = await _run_object(runtime, record, answer)
     if not form.is_stream:
-        return _json(await _run_object(runtime, record, answer))
-    output = load_json(answer.output)
-    members = ("agent_id", "agent_name", "session_id", "tools", "requirements", "content")
-    return _events(runtime, _only(control_frame("RunPaused", record.id, **{name: output[name] for name in members})))
+        return _json(run)
+    shown = load_json(run)
+    names = (f"{record.kind}_id", f"{record.kind}_name", *RUN_KINDS[record.kind].paused)
+    members = {name: shown[name] for name in names if name in shown}
+    return _events(runtime, _only(control_frame(f"{EVENT_PREFIXES[record.kind]}Paused", record.id, **members)))
 
 
 async def _only(frame: bytes) -> AsyncIterator[bytes]:
@@ -195,9 +198,8 @@ def _events(runtime: Runtime, frames: AsyncIterator[bytes]) -> Response:
 def _component_of(request: Request) -> tuple[str, str]:
     """Return kind and id of the component in the path."""
     name, component_id = next((name, value) for name, value in request.path_params.items() if name != "run_id")
-    if component_id not in runtime_of(request).agents:
-        raise NotFoundError("Agent not found")
-    return name.removesuffix("_id"), component_id
+    component = runtime_of(request).components.find(name.removesuffix("_id"), component_id)
+    return component.kind, component.id
 
 
 async def _find_run(request: Request, *, session_id: str | None = None) -> RunRecord:
@@ -212,8 +214,14 @@ async def _find_run(request: Request, *, session_id: str | None = None) -> RunRe
     return record
 
 
+def _check_has_events(record: RunRecord) -> RunRecord:
+    if record.parent_key is not None:
+        raise ConflictError(f"Run '{record.id}' runs inside another one, whose events hold its own: follow that.")
+    return record
+
+
 async def _run_object(runtime: Runtime, record: RunRecord, answer: Answer) -> bytes:
-    name = runtime.agents[record.component_id].name
+    name = runtime.components.find(record.kind, record.component_id).name
     return await show_run(record, answer, name=name, blobs=runtime.engine.blobs)
 
 
@@ -259,190 +267,109 @@ def _json(body: bytes, *, status: int = 200) -> Response:
     return Response(body, status_code=status, media_type="application/json")
 
 
-_WHEN_BUSY: Final[dict[str, Any]] = {
-    "type": "string",
-    "enum": ["queue", "reject"],
-    "default": "queue",
-    "description": "What to do when the session has a run already: wait for its end, or answer 409.",
-}
-_MEDIA: Final[dict[str, Any]] = {
-    "type": "string",
-    "description": "A JSON list of media, each with `url` (http, https or data) or `content` (base64; of a file also "
-    "its text), and if known `mime_type`, `format`, `id`, `metadata` and what its kind has. `filepath` is refused.",
-}
-RUN_FORM: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["message"],
-    "properties": {
-        "message": {"type": "string", "minLength": 1, "description": "What the user says."},
-        "stream": {"type": "boolean", "default": True, "description": "Events as they come instead of one answer."},
-        "stream_events": {"type": "boolean", "default": True, "description": "False: only content and the end."},
-        "background": {"type": "boolean", "default": False, "description": "Answer 202 at once; read the run later."},
-        "session_id": {"type": "string", "description": "Default: a new session."},
-        "user_id": {"type": "string"},
-        "run_id": {"type": "string", "description": "Default: a new UUID."},
-        "session_state": {"type": "string", "description": "A JSON object, laid over the session's state."},
-        "dependencies": {"type": "string", "description": "A JSON object for the agent's tools."},
-        "metadata": {"type": "string", "description": "A JSON object kept with the run."},
-        "knowledge_filters": {"type": "string", "description": "JSON, handed to the agent."},
-        **dict.fromkeys(("images", "audio", "videos", "input_files"), _MEDIA),
-        "files": {
-            "description": "Uploads, routed by type or extension; or text like `input_files`.",
-            "anyOf": [{"type": "array", "items": {"type": "string", "format": "binary"}}, {"type": "string"}],
-        },
-        "files_metadata": {"type": "string", "description": "A JSON list of objects, one for each upload in order."},
-        "output_schema": {
-            "type": "string",
-            "description": "A JSON schema of an object (draft 2020-12, `$ref` within it); a model whose answer does "
-            "not follow it is told, and asked again.",
-        },
-        "use_json_schema": {
-            "type": "boolean",
-            "default": False,
-            "description": "True: `content_type` is `dict` instead of the schema's title.",
-        },
-        "add_history_to_context": {"type": "boolean", "default": True},
-        "num_history_runs": {"type": "integer", "description": "How many earlier runs of the session the agent sees."},
-        "when_busy": _WHEN_BUSY,
-    },
-}
-CONTINUE_FORM: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["tools"],
-    "properties": {
-        "tools": {
-            "type": "string",
-            "description": "A JSON list of tool executions, each with tool_call_id and its answer: confirmed, result, "
-            "user_input_schema with values, or user_feedback_schema with selected_options. Nulls say nothing.",
-        },
-        "requirements": {"type": "string", "description": "The same as a JSON list of requirements."},
-        **{name: RUN_FORM["properties"][name] for name in ("stream", "stream_events", "background")},
-        "session_id": {"type": "string", "description": "Default: the run's."},
-        "user_id": {"type": "string"},
-        "when_busy": _WHEN_BUSY,
-    },
-}
-_RESUME_FORM: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "last_event_index": {"type": "integer", "description": "Last event already seen; default none."},
-        "session_id": {"type": "string"},
-    },
-}
-_RUN: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        **{name: {"type": "string"} for name in ("run_id", "agent_id", "agent_name", "session_id")},
-        "user_id": {"type": ["string", "null"]},
-        "metadata": {"type": ["object", "null"]},
-        "session_state": {"type": "object"},
-        "created_at": {"type": "integer", "description": "Unix seconds."},
-        "status": {"type": "string", "enum": ["PENDING", "RUNNING", "PAUSED", "COMPLETED", "CANCELLED", "ERROR"]},
-        "content": {"description": "The answer; of an ERROR its text."},
-        "metrics": {"type": "object"},
-        "messages": {"type": "array", "items": {"type": "object"}},
-        "tools": {"type": "array", "items": {"type": "object"}},
-        "input": {"type": "object", "description": "The message as `input_content`, and the media given with it."},
-        **{
-            name: {"type": "array", "items": {"type": "object"}, "description": "What the model and its tools made."}
-            for name in ("images", "audio", "videos", "files")
-        },
-    },
-}
-_EVENTS: Final[dict[str, Any]] = {
+_EVENTS: Final[JsonObject] = {
     "description": "Server-sent events; each frame's id is the event's sequence number in its run.",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
-_SESSION = query_parameter("session_id", {"type": "string"}, "The run's session; looked up when absent.")
-_RESULT = json_result(_RUN, "The run object.")
-_RESULT_OR_EVENTS = {
-    200: {
-        "description": "The run object, or with stream=true its events.",
-        "content": {**_RESULT[200]["content"], **_EVENTS["content"]},
-    },
-    **json_result(_RUN, "Accepted: background=true and stream=false.", status=202),
-}
+_SESSION: Final = query_parameter("session_id", {"type": "string"}, "The run's session; looked up when absent.")
+_KEY: Final = header_parameter("Idempotency-Key", "The same key and form again are the same request.")
+_TAGS: Final = ("runs",)
 
-_KEY = header_parameter("Idempotency-Key", "The same key and form again are the same request.")
 
-ROUTES: Final = [
-    Route(
-        method="POST",
-        path="/agents/{agent_id}/runs",
-        handler=create_run,
-        summary="Run an agent",
-        description="The run goes on when the connection closes; read or follow it by its id.",
-        tags=("runs",),
-        parameters=(_KEY,),
-        body=form_body(RUN_FORM),
-        responses={**_RESULT_OR_EVENTS, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
-    ),
-    Route(
-        method="GET",
-        path="/agents/{agent_id}/runs",
-        handler=list_runs,
-        summary="List the runs of a session",
-        tags=("runs",),
-        parameters=(
-            query_parameter("session_id", {"type": "string"}, "The session.", required=True),
-            query_parameter("status", {"type": "string"}, "Only runs of this status."),
-        ),
-        responses={
-            **json_result({"type": "array", "items": _RUN}, "Runs, oldest first."),
-            **errors(401, 403, 404, 422, 503),
+def _routes(kind: RunKind) -> list[Route]:
+    """Return the operations on runs of one kind of component."""
+    runs = f"/{kind.name}s/{{{kind.name}_id}}/runs"
+    run = f"{runs}/{{run_id}}"
+    shown = run_object(kind)
+    result = json_result(shown, "The run object.")
+    result_or_events = {
+        200: {
+            "description": "The run object, or with stream=true its events.",
+            "content": {**result[200]["content"], **_EVENTS["content"]},
         },
-    ),
-    Route(
-        method="POST",
-        path="/agents/{agent_id}/runs/{run_id}/continue",
-        handler=continue_run,
-        summary="Continue a paused run",
-        description="Its public id stays. It goes on in its turn, on any node.",
-        tags=("runs",),
-        parameters=(_KEY,),
-        body=form_body(CONTINUE_FORM),
-        responses={**_RESULT_OR_EVENTS, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
-    ),
-    Route(
-        method="POST",
-        path="/agents/{agent_id}/runs/{run_id}/cancel",
-        handler=cancel_run,
-        summary="Cancel a run",
-        description="At any stage, within a second; also before it comes. Repeating it changes nothing.",
-        tags=("runs",),
-        parameters=(_SESSION,),
-        responses={**json_result({"type": "object"}, "Accepted."), **errors(401, 403, 404, 422, 503)},
-    ),
-    Route(
-        method="POST",
-        path="/agents/{agent_id}/runs/{run_id}/resume",
-        handler=resume_run,
-        summary="Resume a run's events",
-        description="As the published protocol has it; `GET …/events` does the same with standard event ids.",
-        tags=("runs",),
-        body=form_body(_RESUME_FORM),
-        responses={200: _EVENTS, **errors(401, 403, 404, 422, 503)},
-    ),
-    Route(
-        method="GET",
-        path="/agents/{agent_id}/runs/{run_id}",
-        handler=get_run,
-        summary="Read a run",
-        tags=("runs",),
-        parameters=(_SESSION,),
-        responses={**_RESULT, **errors(401, 403, 404, 422, 503)},
-    ),
-    Route(
-        method="GET",
-        path="/agents/{agent_id}/runs/{run_id}/events",
-        handler=follow_run,
-        summary="Follow a run",
-        tags=("runs",),
-        parameters=(
-            _SESSION,
-            query_parameter("after", {"type": "integer", "minimum": -1}, "Last sequence number already seen."),
-            header_parameter("Last-Event-ID", "The same as `after`; wins over it."),
+        **json_result(shown, "Accepted: background=true and stream=false.", status=202),
+    }
+    return [
+        Route(
+            method="POST",
+            path=runs,
+            handler=create_run,
+            summary=f"Run {kind.title}",
+            description="The run goes on when the connection closes; read or follow it by its id.",
+            tags=_TAGS,
+            parameters=(_KEY,),
+            body=form_body(run_form(kind)),
+            responses={**result_or_events, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
         ),
-        responses={200: _EVENTS, **errors(401, 403, 404, 422, 503)},
-    ),
-]
+        Route(
+            method="GET",
+            path=runs,
+            handler=list_runs,
+            summary=f"List the runs of {kind.title} in a session",
+            tags=_TAGS,
+            parameters=(
+                query_parameter("session_id", {"type": "string"}, "The session.", required=True),
+                query_parameter("status", {"type": "string"}, "Only runs of this status."),
+            ),
+            responses={
+                **json_result({"type": "array", "items": shown}, "Runs, oldest first."),
+                **errors(401, 403, 404, 422, 503),
+            },
+        ),
+        Route(
+            method="POST",
+            path=f"{run}/continue",
+            handler=continue_run,
+            summary=f"Continue a paused run of {kind.title}",
+            description="Its public id stays. It goes on in its turn, on any node.",
+            tags=_TAGS,
+            parameters=(_KEY,),
+            body=form_body(continue_form(kind)),
+            responses={**result_or_events, **errors(400, 401, 403, 404, 409, 413, 422, 503)},
+        ),
+        Route(
+            method="POST",
+            path=f"{run}/cancel",
+            handler=cancel_run,
+            summary=f"Cancel a run of {kind.title}",
+            description="At any stage, within a second; also before it comes. Repeating it changes nothing.",
+            tags=_TAGS,
+            parameters=(_SESSION,),
+            responses={**json_result({"type": "object"}, "Accepted."), **errors(401, 403, 404, 422, 503)},
+        ),
+        Route(
+            method="POST",
+            path=f"{run}/resume",
+            handler=resume_run,
+            summary=f"Resume the events of a run of {kind.title}",
+            description="As the published protocol has it; `GET …/events` does the same with standard event ids.",
+            tags=_TAGS,
+            body=form_body(RESUME_FORM),
+            responses={200: _EVENTS, **errors(401, 403, 404, 409, 413, 422, 503)},
+        ),
+        Route(
+            method="GET",
+            path=run,
+            handler=get_run,
+            summary=f"Read a run of {kind.title}",
+            tags=_TAGS,
+            parameters=(_SESSION,),
+            responses={**result, **errors(401, 403, 404, 422, 503)},
+        ),
+        Route(
+            method="GET",
+            path=f"{run}/events",
+            handler=follow_run,
+            summary=f"Follow a run of {kind.title}",
+            tags=_TAGS,
+            parameters=(
+                _SESSION,
+                query_parameter("after", {"type": "integer", "minimum": -1}, "Last sequence number already seen."),
+                header_parameter("Last-Event-ID", "The same as `after`; wins over it."),
+            ),
+            responses={200: _EVENTS, **errors(401, 403, 404, 409, 422, 503)},
+        ),
+    ]
+
+
+ROUTES: Final = [route for kind in RUN_KINDS.values() for route in _routes(kind)]

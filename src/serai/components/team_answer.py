@@ -1,0 +1,84 @@
+"""The run object of a team's run: what its leader has, and what its members answered and used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from serai.components.agent_answer import AgentAnswer, Names
+from serai.components.child_runs import ChildRuns
+from serai.components.run_input import RunInput
+from serai.components.segments import Earlier
+from serai.domain.runs import RunRecord
+
+
+class TeamAnswer(AgentAnswer):
+    """What a team's run has so far.
+
+    Args:
+        record, given, names, earlier, about: as of an `AgentAnswer`.
+        children: the members' runs.
+
+    Attributes:
+        responses: the members' run objects by run id, in the order in which they were first asked.
+    """
+
+    def __init__(
+        self,
+        record: RunRecord,
+        given: RunInput,
+        names: Names,
+        earlier: Earlier,
+        *,
+        about: Mapping[str, Any],
+        children: ChildRuns,
+    ) -> None:
+        super().__init__(record, given, names, earlier, about=about)
+        self.responses = {response["run_id"]: response for response in earlier.responses}
+        self._children = children
+        waiting = {delegation.call_id for delegation in earlier.carried.delegations}
+        self._pending |= {tool["tool_call_id"]: tool for tool in earlier.tools if tool["tool_call_id"] in waiting}
+
+    def metrics(self) -> dict[str, Any]:
+        """Return tokens and seconds of the leader and its members together; ``details`` by model."""
+        metrics = super().metrics()
+        of_members = [response.get("metrics") or {} for response in self.responses.values()]
+        tokens = _sum(_tokens(each) for each in (metrics, *of_members))
+        details = [item for each in (metrics, *of_members) for item in each.get("details", {}).get("model", ())]
+        return {**metrics, **tokens, "details": {"model": _by_model(details)}}
+
+    def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
+        """Return the run object's members; its media may be in the members' run objects."""
+        return self._with_inner_blobs(super().members(content=content, content_type=content_type))
+
+    def made(self) -> dict[str, Any]:
+        """Return the media that the leader made, and the blobs of all, as an event lists them."""
+        return self._with_inner_blobs(super().made())
+
+    def new_tokens(self, name: str) -> int:
+        """Return the tokens of this segment, the members' among them."""
+        of_members = {"input_tokens": self._children.input_tokens, "output_tokens": self._children.output_tokens}
+        return super().new_tokens(name) + of_members.get(name, 0)
+
+    def _with_inner_blobs(self, document: dict[str, Any]) -> dict[str, Any]:
+        inner = [sha256 for response in self.responses.values() for sha256 in response.get("blobs", ())]
+        return {"blobs": [*document.pop("blobs", ()), *inner], **document} if inner else document
+
+
+def _by_model(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+    for item in details:
+        found.setdefault((item.get("id"), item.get("provider")), []).append(_tokens(item))
+    return [{"id": model, "provider": provider, **_sum(items)} for (model, provider), items in found.items()]
+
+
+def _tokens(metrics: Mapping[str, Any]) -> dict[str, int]:
+    return {name: value for name, value in metrics.items() if name.endswith("_tokens") and isinstance(value, int)}
+
+
+def _sum(tokens: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in tokens:
+        total.update(each)
+    return dict(total)
