@@ -11,6 +11,7 @@ from serai import AgentOS
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
 from tests.compat.serai_parts import PAUSING_TOOLS, get_weather, list_earlier_messages, pause_first, say_it_back, talk
 from tests.compat.serai_teams import TEAMS
+from tests.compat.serai_workflows import WORKFLOWS
 
 
 def say_it_back_late(asked: Asked) -> Turn:
@@ -84,4 +85,5 @@ agent_os = AgentOS(
     name="compat",
     agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping, media, shaped],
     teams=TEAMS,
+    workflows=WORKFLOWS,
 )
