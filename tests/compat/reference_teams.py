@@ -102,6 +102,11 @@ def research_team(db):
     return team(db, "research-team", search_then_write, [searcher(), writer()], description="Searches and writes.")
 
 
+def asking_team(db):
+    members = [member(name, pause_first, tools=PAUSING_TOOLS) for name in ("asker", "other-asker")]
+    return team(db, "asking-team", ask_the_askers, members)
+
+
 def team(db, name, reply, members, *, chunk_delay_s=0.0, **options):
     model = Script(reply, chunk_delay_s=chunk_delay_s)
     shared = {"db": db, "add_history_to_context": True, "telemetry": False}
@@ -109,7 +114,6 @@ def team(db, name, reply, members, *, chunk_delay_s=0.0, **options):
 
 
 def all_teams(db):
-    asker, other = (member(name, pause_first, tools=PAUSING_TOOLS) for name in ("asker", "other-asker"))
     inner = team(db, "inner-team", delegate_once("searcher"), [searcher()], role="Looks things up.")
     return [
         research_team(db),
@@ -117,7 +121,7 @@ def all_teams(db):
         team(db, "all-team", ask_all, [searcher(), writer()], mode=TeamMode.broadcast),
         team(db, "outer-team", delegate_once("inner-team"), [inner, writer()]),
         team(db, "toolful-team", use_own_tools, [searcher()], tools=[get_weather, *PAUSING_TOOLS]),
-        team(db, "asking-team", ask_the_askers, [asker, other]),
+        asking_team(db),
         team(db, "broken-team", explode_or_delegate, [member("broken", explode_at_once)]),
         team(db, "slow-team", talk_or_delegate, [member("talker", talk, chunk_delay_s=0.05)], chunk_delay_s=0.05),
     ]

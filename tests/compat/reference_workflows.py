@@ -7,7 +7,7 @@ from agno.agent import Agent
 from agno.workflow import Condition, Loop, Parallel, Router, Step, StepOutput, Steps, Workflow
 from agno.workflow.types import HumanReview
 from reference_parts import PAUSING_TOOLS, Script, explode_at_once, pause_first, say_it_back, talk
-from reference_teams import research_team
+from reference_teams import asking_team, research_team
 
 
 def note(step_input):
@@ -130,6 +130,7 @@ def all_workflows(db):
     broken = agent("broken", explode_at_once)
     talker = agent("talker", talk, chunk_delay_s=0.05)
     pausing = agent("asker", pause_first, tools=PAUSING_TOOLS)
+    review = workflow(db, "review-workflow", *guarded("skip"))
     inner = workflow(db, "inner-workflow", ask(), step(shout))
     return [
         workflow(db, "seq-workflow", ask(), step(shout), description="Asks, then shouts."),
@@ -173,7 +174,7 @@ def all_workflows(db):
             ),
             step(finish),
         ),
-        workflow(db, "review-workflow", *guarded("skip")),
+        review,
         workflow(db, "cancel-review-workflow", *guarded("cancel")),
         workflow(
             db,
@@ -200,6 +201,14 @@ def all_workflows(db):
         ),
         workflow(db, "output-review-workflow", step(note, "draft", review=review_output), step(finish)),
         workflow(db, "executor-pause-workflow", Step("act", agent=pausing), step(finish)),
+        workflow(db, "team-pause-workflow", Step("act", team=asking_team(db)), step(finish)),
+        workflow(db, "nested-pause-workflow", Step("inner", workflow=review), step(finish)),
+        workflow(
+            db,
+            "parallel-pause-workflow",
+            Parallel(Step("act", agent=pausing), step(shout, "right"), name="both"),
+            step(finish),
+        ),
         workflow(db, "error-workflow", step(note), step(explode, "fail", review={"on_error": "fail"}), step(finish)),
         workflow(
             db,

@@ -85,6 +85,7 @@ talker = Agent(ScriptedModel(talk), name="talker")
 research = Team(
     "research-team", [searcher, writer], model=ScriptedModel(search_then_write), description="Searches and writes."
 )
+asking = Team("asking-team", [asker, other_asker], model=ScriptedModel(ask_the_askers))
 inner = Team("inner-team", [searcher], model=ScriptedModel(delegate_once("searcher")), description="Looks things up.")
 TEAMS = [
     research,
@@ -92,7 +93,7 @@ TEAMS = [
     Team("all-team", [searcher, writer], model=ScriptedModel(ask_all), mode="broadcast"),
     Team("outer-team", [inner, writer], model=ScriptedModel(delegate_once("inner-team"))),
     Team("toolful-team", [searcher], model=ScriptedModel(use_own_tools), tools=[get_weather, *PAUSING_TOOLS]),
-    Team("asking-team", [asker, other_asker], model=ScriptedModel(ask_the_askers)),
+    asking,
     Team("broken-team", [broken], model=ScriptedModel(explode_or_delegate)),
     Team("slow-team", [talker], model=ScriptedModel(talk_or_delegate)),
 ]

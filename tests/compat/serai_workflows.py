@@ -11,7 +11,7 @@ from pydantic_ai import Agent
 from serai import Condition, Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Workflow
 from serai.testing import Rule, ScriptedModel, Turn
 from tests.compat.serai_parts import PAUSING_TOOLS, pause_first, say_it_back, talk
-from tests.compat.serai_teams import research
+from tests.compat.serai_teams import asking, research
 
 
 def note(step: StepInput) -> str:
@@ -139,6 +139,7 @@ decided_by_a_person = Condition(
     confirmation_message="Hurry?",
 )
 chosen_by_a_person = Router(choices=ways(), name="way", requires_route_selection=True, user_input_message="Which way?")
+review = Workflow("review-workflow", steps=guarded("skip"))
 inner = Workflow("inner-workflow", steps=[ask(), shout])
 constructs_in_constructs = Steps(
     "outside",
@@ -168,13 +169,19 @@ WORKFLOWS = [
     Workflow("router-workflow", steps=[Router(choices=ways(), select=choose_way, name="way"), finish]),
     Workflow("nested-workflow", steps=[Step("inner", workflow=inner), finish]),
     Workflow("deep-workflow", steps=[constructs_in_constructs, finish]),
-    Workflow("review-workflow", steps=guarded("skip")),
+    review,
     Workflow("cancel-review-workflow", steps=guarded("cancel")),
     Workflow("else-review-workflow", steps=[decided_by_a_person, finish]),
     Workflow("input-workflow", steps=[note, asking_for_values, finish]),
     Workflow("choice-workflow", steps=[chosen_by_a_person, finish]),
     Workflow("output-review-workflow", steps=[reviewed, finish]),
     Workflow("executor-pause-workflow", steps=[Step("act", agent=asker), finish]),
+    Workflow("team-pause-workflow", steps=[Step("act", team=asking), finish]),
+    Workflow("nested-pause-workflow", steps=[Step("inner", workflow=review), finish]),
+    Workflow(
+        "parallel-pause-workflow",
+        steps=[Parallel(Step("act", agent=asker), Step("right", run=shout), name="both"), finish],
+    ),
     Workflow("error-workflow", steps=[note, Step("fail", run=explode), finish]),
     Workflow("broken-agent-workflow", steps=[Step("broken", agent=broken), finish]),
     Workflow("skip-workflow", steps=[note, Step("fail", run=explode, on_error="skip"), finish]),

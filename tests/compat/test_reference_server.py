@@ -7,6 +7,8 @@ from tests.compat.clients.roster import CLIENTS
 from tests.compat.published_clients import outcomes
 
 DEFECTS_OF_THE_REFERENCE = {
+    "a_failed_step_is_skipped_when_a_person_says_so",
+    "a_failed_step_is_tried_again_when_a_person_says_so",
     "a_failing_agent_ends_a_plain_workflow_in_error_status",
     "a_failing_step_ends_a_plain_run_in_error_status",
     "a_message_of_two_mebibytes_is_answered",

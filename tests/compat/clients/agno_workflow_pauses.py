@@ -5,9 +5,10 @@ serai_workflows.py.
 """
 
 from importlib.metadata import version
+from uuid import uuid4
 
 from agno.client import AgentOSClient
-from agno_calls import equal, expect_status, posted, read, streamed_workflow, without_repetition
+from agno_calls import equal, expect_status, posted, read, status_of, streamed_workflow, without_repetition
 from agno_workflow_calls import A_FUNCTION, ended, paused, paused_at, proceed, proceed_streamed
 from checklist import check, check_generation, main
 
@@ -234,6 +235,34 @@ async def a_rejected_output_is_made_again(target):
     ended(await proceed(client, run, [{**again, "confirmed": True}]), run, "finished: noted Tea")
 
 
+# --- a step that failed
+
+
+@check
+async def a_workflow_asks_what_to_do_about_a_failed_step(target):
+    _, run = await paused(target, "error-pause-workflow", str(uuid4()))
+    [failure] = run.error_requirements
+    equal((failure.step_name, failure.step_index, failure.error_message), ("fail_once", 1, "not yet"))
+    equal((failure.error_type, run.paused_step_name), ("ValueError", "fail_once"))
+    equal([step.step_name for step in run.step_results], ["note"])
+
+
+@check_generation(3)
+async def a_failed_step_is_tried_again_when_a_person_says_so(target):
+    message = str(uuid4())
+    client, run = await paused(target, "error-pause-workflow", message)
+    run.error_requirements[0].retry()
+    ended(await proceed(client, run, run.error_requirements), run, f"finished: at last: {message}")
+
+
+@check_generation(3)
+async def a_failed_step_is_skipped_when_a_person_says_so(target):
+    client, run = await paused(target, "error-pause-workflow", str(uuid4()))
+    run.error_requirements[0].skip()
+    done = await proceed(client, run, run.error_requirements)
+    equal((status_of(done), done.run_id, done.step_results[-1].step_name), ("COMPLETED", run.run_id, "finish"))
+
+
 # --- refused
 
 
@@ -259,7 +288,7 @@ async def a_workflow_run_that_has_ended_is_not_continued(target):
     requirement.confirm()
     await proceed(client, run)
     body = await expect_status(409, proceed(client, run))
-    assert "completed" in body["detail"], body
+    assert "completed" in body["detail"].lower(), body
 
 
 @check
