@@ -24,9 +24,11 @@ DEFECTS_OF_THE_REFERENCE = {
     "a_result_of_three_mebibytes_is_taken",
     "a_run_that_waits_for_its_turn_is_cancelled",
     "a_silent_stream_outlives_the_timeout_of_the_client",
+    "a_silent_step_outlives_the_timeout_of_the_client",
     "a_streamed_workflow_is_cancelled_in_a_function",
     "a_team_is_continued_by_its_run_id_alone",
     "a_workflow_is_continued_by_its_run_id_alone",
+    "a_workflow_pauses_with_the_workflow_in_its_step",
     "an_answer_to_an_unknown_step_is_400",
     "an_image_of_three_mebibytes_reaches_the_model",
     "an_unknown_way_is_400_and_changes_nothing",
@@ -38,6 +40,7 @@ DEFECTS_OF_THE_REFERENCE = {
     "odd_characters_of_a_team_arrive_in_a_stream",
     "odd_characters_of_a_workflow_arrive_in_a_stream",
     "odd_characters_of_results_from_outside_arrive_in_a_stream",
+    "runs_of_one_session_of_a_team_take_turns",
     "runs_of_one_session_take_turns",
     "the_documented_answer_of_an_id_and_a_result_is_enough",
 }
@@ -49,6 +52,8 @@ DECIDED_OTHERWISE = {
     "an_unanswered_agent_in_a_step_is_400",
     "an_unanswered_requirement_of_a_team_is_400_and_changes_nothing",
     "two_calls_are_answered_one_after_the_other",
+    # It does not let what works in a branch pause.
+    "a_workflow_pauses_with_one_of_its_branches",
 }
 
 

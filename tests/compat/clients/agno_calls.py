@@ -1,5 +1,8 @@
 """What the scripts of agno's client have in common: calls, and what is expected of their answers."""
 
+import asyncio
+import time
+
 import httpx
 from agno.client import AgentOSClient
 
@@ -76,6 +79,19 @@ async def listed(target, component_id, session_id, *, kind="agents", **query):
         answer = await http.get(f"/{kind}/{component_id}/runs", params={"session_id": session_id, **query})
     equal(answer.status_code, 200)
     return answer.json()
+
+
+async def ended(target, component_id, run, *, kind="agents", patience_s=10):
+    """Wait until a run in the background has ended; return it as plain HTTP shows it."""
+    path, query = f"/{kind}/{component_id}/runs/{run.run_id}", {"session_id": run.session_id}
+    deadline = time.monotonic() + patience_s
+    async with httpx.AsyncClient(base_url=target.base_url) as http:
+        while True:
+            answer = await http.get(path, params=query)
+            if answer.status_code == 200 and answer.json()["status"] not in ("PENDING", "RUNNING"):
+                return answer.json()
+            assert time.monotonic() < deadline, answer.text
+            await asyncio.sleep(0.1)
 
 
 async def posted(target, path, **fields):

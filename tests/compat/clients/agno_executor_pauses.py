@@ -86,11 +86,58 @@ async def an_agent_in_a_step_pauses_again(target):
     ended(done, run, "finished: Report: deleted /tmp/x; a.txt")
 
 
+# --- other runs that pause in a step
+
+
+@check_generation(3)
+async def a_workflow_pauses_with_a_member_of_its_team(target):
+    client, run, requirement = await paused_at(target, "team-pause-workflow", "delete")
+    equal(
+        (requirement.executor_id, getattr(requirement.executor_type, "value", requirement.executor_type)),
+        ("asking-team", "team"),
+    )
+    [asked] = requirement.executor_requirements
+    equal((asked["member_agent_id"], asked["tool_execution"]["tool_name"]), ("asker", "delete_file"))
+    events = await proceed_streamed(client, run, [resolved(requirement.to_dict(), confirmed=True)])
+    names = without_repetition(events)
+    equal(names[:2], ["StepExecutorContinued", "RunContinued"])
+    equal(names[-5:], ["StepCompleted", *A_FUNCTION, "WorkflowCompleted"])
+    team = without_repetition(of_run(events, requirement.executor_run_id))
+    equal((team[0], team[-1]), ("TeamRunContinued", "TeamRunCompleted"))
+    assert "Report: deleted /tmp/x" in events[-1].content, events[-1].content
+
+
+@check_generation(3)
+async def a_workflow_pauses_with_the_workflow_in_its_step(target):
+    client, run, requirement = await paused_at(target, "nested-pause-workflow", "Tea")
+    equal((requirement.step_name, requirement.requires_confirmation), ("guarded", True))
+    requirement.confirm()
+    ended(await proceed(client, run), run, "finished: finished: NOTED TEA")
+
+
+# --- refused
+
+
 @check_generation(3)
 async def an_unanswered_agent_in_a_step_is_400(target):
     client, run, _ = await paused_at(target, "executor-pause-workflow", "delete")
     await expect_status(400, proceed(client, run))
     equal((await read(target, "executor-pause-workflow", run, kind="workflows"))["status"], "PAUSED")
+
+
+# --- a branch that pauses; last, for agno's own server drops the connection after it
+
+
+@check_generation(3)
+async def a_workflow_pauses_with_one_of_its_branches(target):
+    client, run, requirement = await paused_at(target, "parallel-pause-workflow", "delete")
+    equal((requirement.step_name, requirement.requires_executor_input), ("act", True))
+    done = await proceed(client, run, [resolved(requirement.to_dict(), confirmed=True)])
+    ended(done, run, done.content)
+    equal(
+        [(step.step_name, step.content) for step in done.step_results[0].steps],
+        [("act", "Report: deleted /tmp/x"), ("right", "DELETE")],
+    )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 Runs in the locked environments of agno 3 and agno 2; the teams are those of serai_teams.py.
 """
 
+import asyncio
 from importlib.metadata import version
 from uuid import uuid4
 
 from agno.client import AgentOSClient
 from agno.run.agent import RunOutput
 from agno.run.team import TeamRunOutput
-from agno_calls import equal, expect_status, listed, read, status_of, streamed_team
+from agno_calls import ended, equal, expect_status, listed, read, status_of, streamed_team
 from checklist import check, main
 
 TEAMS = {"research-team", "route-team", "all-team", "outer-team", "toolful-team", "asking-team", "broken-team"}
@@ -132,6 +133,21 @@ async def a_second_run_of_a_team_sees_the_first(target):
     done = await run(target, "research-team", "recall", session_id=session)
     equal(done.content, "Before: my name is Ada")
     equal(done.member_responses, [])
+
+
+@check
+async def runs_of_one_session_of_a_team_take_turns(target):
+    session = str(uuid4())
+    done = await asyncio.gather(*(run(target, "research-team", "recall", session_id=session) for _ in range(3)))
+    equal(sorted(one.content for one in done), ["Before: nothing", "Before: recall", "Before: recall, recall"])
+
+
+@check
+async def a_team_works_in_the_background(target):
+    accepted = await run(target, "research-team", "tea", session_id=str(uuid4()), background=True)
+    assert accepted.run_id
+    done = await ended(target, "research-team", accepted, kind="teams")
+    equal((done["status"], done["content"]), ("COMPLETED", "I ask around. Summary: Found: tea; Written: Found: tea"))
 
 
 @check

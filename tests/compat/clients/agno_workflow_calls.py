@@ -31,7 +31,8 @@ async def proceed_streamed(client, run, requirements=None):
     resolved = run.step_requirements if requirements is None else requirements
     stream = client.continue_workflow_run_stream(run.workflow_id, run.run_id, resolved, run.session_id)
     events = [event async for event in stream]
-    equal({event.run_id for event in events if not getattr(event, "agent_id", None)}, {run.run_id})
+    own = [event for event in events if not (getattr(event, "agent_id", None) or getattr(event, "team_id", None))]
+    equal({event.run_id for event in own}, {run.run_id})
     return events
 
 

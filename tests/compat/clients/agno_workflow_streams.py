@@ -105,6 +105,13 @@ async def odd_characters_of_a_workflow_arrive_in_a_stream(target):
 
 
 @check
+async def a_silent_step_outlives_the_timeout_of_the_client(target):
+    client = AgentOSClient(target.base_url, timeout=0.6)
+    events = await streamed_workflow(client, "nap-workflow", "take your time")
+    equal(events[-1].content, "finished: slept")
+
+
+@check
 async def a_team_in_a_step_streams_its_members_as_well(target):
     events = await stream(target, "team-workflow", "tea")
     [team] = named(events, "TeamRunStarted")

@@ -10,7 +10,7 @@ from agno.client import AgentOSClient
 from agno.run.agent import RunOutput
 from agno.run.team import TeamRunOutput
 from agno.run.workflow import WorkflowRunOutput
-from agno_calls import ODD_TEXT, equal, expect_status, listed, read, status_of, streamed_workflow
+from agno_calls import ODD_TEXT, ended, equal, expect_status, listed, read, status_of, streamed_workflow
 from checklist import check, check_generation, main
 
 WORKFLOWS = {
@@ -133,6 +133,14 @@ async def run_workflow_keeps_ids_and_dictionaries(target):
 async def odd_characters_pass_through_a_workflow(target):
     done = await run(target, "seq-workflow", ODD_TEXT)
     equal((done.input, done.content), (ODD_TEXT, f"Echo: {ODD_TEXT}".upper()))
+
+
+@check
+async def a_workflow_works_in_the_background(target):
+    client = AgentOSClient(target.base_url)
+    accepted = await client.run_workflow("seq-workflow", "tea", session_id=str(uuid4()), background=True)
+    done = await ended(target, "seq-workflow", accepted, kind="workflows")
+    equal((done["status"], done["content"]), ("COMPLETED", "ECHO: TEA"))
 
 
 @check
