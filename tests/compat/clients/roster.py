@@ -33,7 +33,7 @@ class PublishedClient:
     generation: int | None = None
 
     def check_names(self, scripts: tuple[str, ...] | None = None) -> list[str]:
-        """Names of the checks that the client has to pass, read from its scripts (or these): it need not be installed."""
+        """Names of the checks that the client has to pass, read from its scripts or these: it need not be installed."""
         return [name for script in scripts or self.scripts for name in self.script_check_names(script)]
 
     def script_check_names(self, script: str) -> list[str]:
