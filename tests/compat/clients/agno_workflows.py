@@ -107,6 +107,7 @@ async def run_workflow_gives_the_runs_of_its_agents(target):
     equal((inner.agent_id, inner.content, status_of(inner)), ("echo-agent", "Echo: hello", "COMPLETED"))
     equal((inner.parent_run_id, inner.workflow_step_id), (done.run_id, done.step_results[0].step_id))
     equal((inner.run_id, inner.session_id), (done.step_results[0].step_run_id, done.session_id))
+    assert inner.run_id != inner.workflow_step_id
     equal(inner.input.input_content, "hello")
 
 
