@@ -301,6 +301,84 @@ async def test_a_failing_step_ends_the_run(database: Database):
     assert names_of(done.output["step_results"]) == ["a"]
 
 
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), StopIteration(), SilentError()],
+    ids=lambda error: type(error).__name__,
+)
+async def test_whatever_functions_raise_fails_their_step(database: Database, error: BaseException, is_async: bool):
+    def function(given: Any) -> Any:
+        raise error
+
+    async def function_async(given: Any) -> Any:
+        raise error
+
+    raising = function_async if is_async else function
+    made: list[Any] = [
+        Step("step", run=raising),
+        Condition([boom], if_=raising),
+        Loop([calls("a")], until=raising),
+        Parallel(Step("step", run=raising), calls("b")),
+        Step("step", run=boom, on_error="skip", requires_output_review=raising),
+    ]
+    workflows = [Workflow(f"W{number}", [step]) for number, step in enumerate(made)]
+    async with engine_of(database, *workflows) as engine:
+        outputs = [(await run(engine, workflow, "hi")).output for workflow in workflows]
+    assert [output["status"] for output in outputs] == ["ERROR"] * 4 + ["COMPLETED"]
+    assert all(output["content"] for output in outputs[:4])
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({1, 2}, [1, 2]),
+        ("a\0b\ud800", "a\0b\ud800"),
+        (float("nan"), None),
+        (10**40, 10**40),
+    ],
+)
+async def test_content_is_what_json_makes_of_it(database: Database, content: Any, shown: Any):
+    done = await ran(database, Step("a", run=lambda given: content))
+    assert (done.output["status"], done.output["content"]) == ("COMPLETED", shown)
+
+
+async def test_content_that_cannot_be_read_again_fails_its_step(database: Database):
+    def nest(given: StepInput) -> Any:
+        content: Any = 1
+        for _ in range(150):
+            content = [content]
+        return content
+
+    done = await ran(database, nest)
+    assert done.output["content"] == "the step's content is nested more than 100 levels"
+    done = await ran(database, Step("a", run=lambda given: b"\xff"))
+    assert done.output["status"] == "ERROR"
+
+
+async def test_a_state_that_json_cannot_hold_fails_its_step(database: Database):
+    def spoil(given: StepInput) -> str:
+        given.run.session_state = 5  # type: ignore[assignment]
+        return "done"
+
+    done = await ran(database, Step("a", run=spoil, on_error="skip"), lambda given: dict(given.session_state))
+    assert done.output["step_results"][0]["error"].startswith("session_state must stay a dictionary of JSON values")
+    assert done.output["content"] == {}
+
+
+async def test_steps_may_be_called_anything(database: Database):
+    for name in ("a/b", "a|b", "a#2", "0:a", "é\u2028", "a\0b", "x" * 3000):
+        loop = Loop([calls(name)], max_iterations=2, name="l")
+        done = await ran(database, Steps(name, [calls(name), loop]), calls(f"{name}2"))
+        assert done.output["status"] == "COMPLETED"
+        assert len({event["step_id"] for event in done.told("StepStarted")}) == 4
+
+
 async def test_an_agent_that_fails_fails_its_step(database: Database):
     broken = Agent(ScriptedModel([Turn(error=provider_error(message="model exploded"))]), name="broken")
     done = await ran(database, Step("ask", agent=broken))
