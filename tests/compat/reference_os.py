@@ -17,6 +17,7 @@ from reference_parts import (
     PAUSING_TOOLS,
     Calls,
     Script,
+    describe_media,
     explode_at_once,
     get_weather,
     pause_first,
@@ -45,14 +46,6 @@ def ask_the_tool_first(messages):
 
 def call_the_broken_tool_once(messages):
     return "The tool failed." if messages[-1].role == "tool" else Calls(("explode", "{}"))
-
-
-def describe_media(messages):
-    """Say what came with the message: kind and size, or address."""
-    message = messages[-1]
-    kinds = {"image": message.images, "audio": message.audio, "video": message.videos, "file": message.files}
-    seen = [f"{kind} {item.url or len(item.content)}" for kind, items in kinds.items() for item in items or ()]
-    return f"Seen: {', '.join(seen) or 'nothing'}"
 
 
 def nap_first(messages):

@@ -116,6 +116,14 @@ def talk(_messages):
     return "".join(f"w{number} " for number in range(100))
 
 
+def describe_media(messages):
+    """Say what came with the message: kind and size, or address."""
+    message = next(message for message in reversed(messages) if message.role == "user")
+    kinds = {"image": message.images, "audio": message.audio, "video": message.videos, "file": message.files}
+    seen = [f"{kind} {item.url or len(item.content)}" for kind, items in kinds.items() for item in items or ()]
+    return f"Seen: {', '.join(seen) or 'nothing'}"
+
+
 @tool(requires_confirmation=True)
 def delete_file(path: str) -> str:
     """Delete a file."""

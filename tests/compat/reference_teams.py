@@ -10,6 +10,7 @@ from reference_parts import (
     PAUSING_TOOLS,
     Calls,
     Script,
+    describe_media,
     explode_at_once,
     get_weather,
     pause_first,
@@ -81,6 +82,11 @@ def explode_or_delegate(messages):
     return explode_at_once(messages) if "leader" in asked(messages)[0] else delegate_once("broken")(messages)
 
 
+def look_and_delegate(messages):
+    _, results = asked(messages)
+    return f"Leader: {describe_media(messages)}; seer: {results[0]}" if results else Calls(delegate("seer", "look"))
+
+
 def talk_or_delegate(messages):
     return talk(messages) if "leader" in asked(messages)[0] else delegate_once("talker")(messages)
 
@@ -123,5 +129,6 @@ def all_teams(db):
         team(db, "toolful-team", use_own_tools, [searcher()], tools=[get_weather, *PAUSING_TOOLS]),
         asking_team(db),
         team(db, "broken-team", explode_or_delegate, [member("broken", explode_at_once)]),
+        team(db, "media-team", look_and_delegate, [member("seer", describe_media)]),
         team(db, "slow-team", talk_or_delegate, [member("talker", talk, chunk_delay_s=0.05)], chunk_delay_s=0.05),
     ]

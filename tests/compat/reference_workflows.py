@@ -6,7 +6,7 @@ import asyncio
 from agno.agent import Agent
 from agno.workflow import Condition, Loop, Parallel, Router, Step, StepOutput, Steps, Workflow
 from agno.workflow.types import HumanReview
-from reference_parts import PAUSING_TOOLS, Script, explode_at_once, pause_first, say_it_back, talk
+from reference_parts import PAUSING_TOOLS, Script, describe_media, explode_at_once, pause_first, say_it_back, talk
 from reference_teams import asking_team, research_team
 
 
@@ -220,6 +220,7 @@ def all_workflows(db):
         workflow(db, "error-pause-workflow", step(note), step(fail_once, review={"on_error": "pause"}), step(finish)),
         workflow(db, "retry-workflow", Step("fail_once", executor=fail_once, max_retries=1), step(finish)),
         workflow(db, "stop-workflow", step(stop_if_told), step(finish)),
+        workflow(db, "media-workflow", Step("look", agent=agent("seer", describe_media)), step(finish)),
         workflow(db, "state-workflow", step(count), step(tell)),
         workflow(db, "slow-workflow", step(note), Step("talk", agent=talker), step(finish)),
         workflow(db, "nap-workflow", step(note), step(nap), step(finish)),

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 
 from pydantic_ai import Agent
-from pydantic_ai.messages import AudioUrl, BinaryContent, FileUrl, ImageUrl, UserPromptPart, VideoUrl
 
 from serai import AgentOS
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
-from tests.compat.serai_parts import PAUSING_TOOLS, get_weather, list_earlier_messages, pause_first, say_it_back, talk
+from tests.compat.serai_parts import (
+    PAUSING_TOOLS,
+    describe_media,
+    get_weather,
+    list_earlier_messages,
+    pause_first,
+    say_it_back,
+    talk,
+)
 from tests.compat.serai_teams import TEAMS
 from tests.compat.serai_workflows import WORKFLOWS
 
@@ -26,25 +33,6 @@ def ask_the_tool_first(asked: Asked) -> Turn | str:
 
 def call_the_broken_tool_once(asked: Asked) -> Turn | str:
     return Turn(tools=[ToolCall("explode")]) if asked.step == 0 else "The tool failed."
-
-
-KINDS: dict[type[FileUrl], str] = {ImageUrl: "image", AudioUrl: "audio", VideoUrl: "video"}
-
-
-def describe_media(asked: Asked) -> str:
-    """Say what came with the message: kind and size, or address."""
-    request = asked.messages[-1]
-    prompts = [part for part in request.parts if isinstance(part, UserPromptPart)]
-    contents = [item for part in prompts if not isinstance(part.content, str) for item in part.content]
-    seen = [_describe(item) for item in contents if isinstance(item, (BinaryContent, FileUrl))]
-    return f"Seen: {', '.join(seen) or 'nothing'}"
-
-
-def _describe(item: BinaryContent | FileUrl) -> str:
-    if isinstance(item, FileUrl):
-        return f"{KINDS.get(type(item), 'file')} {item.url}"
-    kind = item.media_type.partition("/")[0]
-    return f"{kind if kind in ('image', 'audio', 'video') else 'file'} {len(item.data)}"
 
 
 async def nap() -> str:

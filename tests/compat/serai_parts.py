@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic_ai.messages import ModelRequest, UserPromptPart
+from pydantic_ai.messages import AudioUrl, BinaryContent, FileUrl, ImageUrl, ModelRequest, UserPromptPart, VideoUrl
 
 import serai
 from serai.testing import Asked, ToolCall, Turn
@@ -49,6 +49,25 @@ def pause_first(asked: Asked) -> Turn:
 
 def talk(_asked: Asked) -> Turn:
     return Turn([f"w{number} " for number in range(100)], chunk_delay_s=0.05)
+
+
+KINDS: dict[type[FileUrl], str] = {ImageUrl: "image", AudioUrl: "audio", VideoUrl: "video"}
+
+
+def describe_media(asked: Asked) -> str:
+    """Say what came with the message: kind and size, or address."""
+    prompts = [part for message in asked.messages for part in message.parts if isinstance(part, UserPromptPart)]
+    content = prompts[-1].content
+    contents = [] if isinstance(content, str) else content
+    seen = [_describe(item) for item in contents if isinstance(item, (BinaryContent, FileUrl))]
+    return f"Seen: {', '.join(seen) or 'nothing'}"
+
+
+def _describe(item: BinaryContent | FileUrl) -> str:
+    if isinstance(item, FileUrl):
+        return f"{KINDS.get(type(item), 'file')} {item.url}"
+    kind = item.media_type.partition("/")[0]
+    return f"{kind if kind in ('image', 'audio', 'video') else 'file'} {len(item.data)}"
 
 
 @serai.tool(requires_confirmation=True)

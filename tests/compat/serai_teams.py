@@ -7,7 +7,14 @@ from pydantic_ai import Agent
 from serai import Team
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
 from serai.testing.script import Script
-from tests.compat.serai_parts import PAUSING_TOOLS, get_weather, list_earlier_messages, pause_first, talk
+from tests.compat.serai_parts import (
+    PAUSING_TOOLS,
+    describe_media,
+    get_weather,
+    list_earlier_messages,
+    pause_first,
+    talk,
+)
 
 
 def delegate(member_id: str, task: str) -> ToolCall:
@@ -71,6 +78,12 @@ def explode_or_delegate(asked: Asked) -> Turn | str:
     return delegate_once("broken")(asked)
 
 
+def look_and_delegate(asked: Asked) -> Turn | str:
+    if not asked.tool_results:
+        return Turn(tools=[delegate("seer", "look")])
+    return f"Leader: {describe_media(asked)}; seer: {results_of(asked)[0]}"
+
+
 def talk_or_delegate(asked: Asked) -> Turn | str:
     return talk(asked) if "leader" in asked.message else delegate_once("talker")(asked)
 
@@ -80,6 +93,7 @@ writer = Agent(ScriptedModel(lambda asked: f"Written: {asked.message}"), name="w
 asker = Agent(ScriptedModel(pause_first), name="asker", tools=PAUSING_TOOLS)
 other_asker = Agent(ScriptedModel(pause_first), name="other-asker", tools=PAUSING_TOOLS)
 broken = Agent(ScriptedModel(rules=[Rule("", [Turn(error=RuntimeError("model exploded"))])]), name="broken")
+seer = Agent(ScriptedModel(describe_media), name="seer")
 talker = Agent(ScriptedModel(talk), name="talker")
 
 research = Team(
@@ -95,5 +109,6 @@ TEAMS = [
     Team("toolful-team", [searcher], model=ScriptedModel(use_own_tools), tools=[get_weather, *PAUSING_TOOLS]),
     asking,
     Team("broken-team", [broken], model=ScriptedModel(explode_or_delegate)),
+    Team("media-team", [seer], model=ScriptedModel(look_and_delegate)),
     Team("slow-team", [talker], model=ScriptedModel(talk_or_delegate)),
 ]

@@ -11,7 +11,7 @@ from pydantic_ai import Agent
 from serai import Condition, Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Workflow
 from serai.testing import Rule, ScriptedModel, Turn
 from tests.compat.serai_parts import PAUSING_TOOLS, pause_first, say_it_back, talk
-from tests.compat.serai_teams import asking, research
+from tests.compat.serai_teams import asking, research, seer
 
 
 def note(step: StepInput) -> str:
@@ -188,6 +188,7 @@ WORKFLOWS = [
     Workflow("error-pause-workflow", steps=[note, Step("fail_once", run=fail_once, on_error="pause"), finish]),
     Workflow("retry-workflow", steps=[Step("fail_once", run=fail_once, max_retries=1), finish]),
     Workflow("stop-workflow", steps=[stop_if_told, finish]),
+    Workflow("media-workflow", steps=[Step("look", agent=seer), finish]),
     Workflow("state-workflow", steps=[count, tell]),
     Workflow("slow-workflow", steps=[note, Step("talk", agent=talker), finish]),
     Workflow("nap-workflow", steps=[note, nap, finish]),
