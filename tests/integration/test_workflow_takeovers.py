@@ -66,7 +66,7 @@ class Held:
     def failing(self, name: str) -> Step:
         async def function(given: StepInput) -> str:
             await self.pass_by(name)
-            if given.run.idempotency_key.endswith(name):  # the first attempt
+            if self.ended[name] == 1:  # the first attempt
                 raise ValueError("not yet")
             return "well"
 
