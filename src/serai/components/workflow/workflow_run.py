@@ -60,14 +60,16 @@ class HostedWorkflow:
         if self.input_type is None:
             return message
         try:
-            value = load_json(message)
-        except ValueError:
-            value = message
-        try:
-            return self.input_type.validate_python(value)
+            return self.input_type.validate_json(message)
         except pydantic.ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'message'}: {one['msg']}" for one in error.errors())
-            raise RequestError(f"message: it is not what the workflow {self.name!r} takes: {wrong}.") from error
+            wrong = error
+        try:
+            return self.input_type.validate_python(message)
+        except pydantic.ValidationError as error:
+            is_json = wrong.errors()[0]["type"] != "json_invalid"
+            found = (wrong if is_json else error).errors()
+            why = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'message'}: {one['msg']}" for one in found)
+            raise RequestError(f"message: it is not what the workflow {self.name!r} takes: {why}.") from error
 
 
 class WorkflowRun:
