@@ -17,7 +17,7 @@ from serai.components.deps import RunDeps
 from serai.components.durability import current_execution
 from serai.components.pauses import take_answers
 from serai.components.team_briefing import leader_instructions
-from serai.components.team_run import HostedTeam, TeamMode, TeamRun
+from serai.components.team_run import DELEGATIONS, HostedTeam, TeamMode, TeamRun
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
@@ -82,6 +82,9 @@ class Team:
         if mode not in get_args(TeamMode):
             known = ", ".join(repr(each) for each in get_args(TeamMode))
             raise ConfigurationError(f"Team {name!r} has mode {mode!r}; the modes are {known}.")
+        for tool in tools:
+            if (tool.name if isinstance(tool, Tool) else getattr(tool, "__name__", "")) in DELEGATIONS:
+                raise ConfigurationError(f"Team {name!r} has a tool named like those it gives work with; rename it.")
         self.mode: TeamMode = mode
         self.members = [_as_component(name, member) for member in members]
         self._by_id = _index(name, self.members)

@@ -41,6 +41,7 @@ from serai.errors import SeraiError
 TeamMode: TypeAlias = Literal["coordinate", "route", "broadcast"]
 TO_ONE: Final = "delegate_task_to_member"
 TO_ALL: Final = "delegate_task_to_members"
+DELEGATIONS: Final = (TO_ONE, TO_ALL)
 _Result = TypeVar("_Result")
 
 
@@ -83,7 +84,7 @@ class TeamRun(AgentRun):
         self._team = host
         self._children = ChildRuns(run)
         self._results_now: dict[str, list[ChildResult]] = {}
-        self._waiting: dict[str, Delegation] = {}
+        self._paused_now: dict[str, tuple[Delegation, list[ChildResult]]] = {}
         self._went_on: dict[str, list[ChildResult]] = {}
         self._spoken_by: str | None = None
         self._partly_said = ""
@@ -268,16 +269,15 @@ class TeamRun(AgentRun):
         """Go on with the members that paused, in a segment that continues them; return what they wait for again."""
         delegations = self._earlier.carried.delegations
         asked = (self._ask_members(each.name, each.member_ids, each.task) for each in delegations)
-        by_call: dict[str, list[ChildResult]] = {}
         for delegation, results in zip(delegations, await _side_by_side(asked), strict=True):
             for result in results:
                 self._state.apply(result.state_changes, list(result.state_removals))
-            by_call.setdefault(delegation.call_id, []).extend(results)
-        for call_id, results in by_call.items():
-            if not _paused(results):
-                self._went_on[call_id] = results
-                self._note_answer(call_id, results)
-        return self._requirements_of(result for results in by_call.values() for result in results)
+            if _paused(results):
+                self._paused_now[delegation.call_id] = delegation, results
+            else:
+                self._went_on[delegation.call_id] = results
+                self._note_answer(delegation.call_id, results)
+        return [wanted for _, results in self._paused_now.values() for wanted in self._requirements_of(results)]
 
     def _note_answer(self, call_id: str, results: Sequence[ChildResult]) -> None:
         """Show in the run object what members answered after their pause."""
@@ -325,8 +325,7 @@ class TeamRun(AgentRun):
         if results is None:  # replayed: the answers are stored
             results = await self._ask_members(given.name, given.member_ids, given.task)
         if _paused(results):
-            self._waiting[given.name] = given
-            self._results_now[given.name] = results
+            self._paused_now[given.call_id] = given, results
 
     def _tool_call(self, name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         tool = super()._tool_call(name, call, args)
@@ -342,34 +341,33 @@ class TeamRun(AgentRun):
     def _ask(self, call: ToolCallPart, requests: DeferredToolRequests) -> Asked:
         if not _is_delegation(call.tool_name):
             return super()._ask(call, requests)
-        # A model may give two calls one id: each is asked about once.
-        name = next(
-            name for name, results in self._results_now.items() if self._waiting[name].call_id == call.tool_call_id
-        )
-        tool = self._tool_call(name, call, call.args_as_dict())
+        given, results = self._paused_now[call.tool_call_id]
+        tool = self._tool_call(given.name, call, call.args_as_dict())
         self._answer.put_tool(tool)
-        return Asked(tool, self._requirements_of(self._results_now.pop(name)))
+        return Asked(tool, self._requirements_of(results))
 
     def _carry(self, run_usage: RunUsage) -> Carried:
         carried = super()._carry(run_usage)
-        carried.delegations = list(self._waiting.values())
+        carried.delegations = [given for given, _ in self._paused_now.values()]
         return carried
 
     def _pause_again(self, asked: Sequence[dict[str, Any]]) -> Outcome:
         """Return the outcome of a segment in which members paused anew, before their leader was asked."""
         self._state.settle()
-        self._waiting = {each.name: each for each in self._earlier.carried.delegations}
         pending = [requirement["tool_execution"] for requirement in asked]
         requirements = [*self._earlier.own_requirements, *asked]
         sentence = describe_pause(pending, [None] * len(pending))
-        waiting = {each.call_id for each in self._waiting.values()} - self._went_on.keys()
-        tools = [tool for tool in self._earlier.tools if tool["tool_call_id"] in waiting]
+        tools = [self._answer.pending(call_id) for call_id in self._paused_now]
         last = self._events.members("RunPaused", content=sentence, tools=tools, requirements=requirements)
         said = text_of(self._earlier.messages)
         outcome = self._end(RunStatus.PAUSED, content=said or sentence, content_type="str", last=last)
         outcome.output["requirements"] = requirements
         outcome.messages = self._dump(self._earlier.messages)
-        outcome.carried = dump_json(self._carry(self._earlier.run_usage() or RunUsage()))
+        carried = self._carry(self._earlier.run_usage() or RunUsage())
+        carried.delegations = (
+            self._earlier.carried.delegations
+        )  # with those that are done: the leader has not heard yet
+        outcome.carried = dump_json(carried)
         return outcome
 
     def _answer_as_members(self) -> Outcome:
@@ -389,7 +387,7 @@ class TeamRun(AgentRun):
 
 
 def _is_delegation(tool_name: str) -> bool:
-    return tool_name in (TO_ONE, TO_ALL)
+    return tool_name in DELEGATIONS
 
 
 def _is_only_call(messages: Sequence[ModelMessage]) -> bool:
