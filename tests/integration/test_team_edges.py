@@ -19,19 +19,8 @@ from serai.errors import ConfigurationError, RequestError
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run, submit
-from tests.integration.test_team_runs import (
-    ALL,
-    ONE,
-    agent,
-    ask,
-    careful,
-    confirmed,
-    delete_file,
-    leader,
-    searcher,
-    sum_up,
-)
 from tests.run_values import open_database, until
+from tests.teams import ALL, ONE, agent, ask, careful, confirmed, delete_file, leader, searcher, sum_up
 
 
 @pytest.fixture
@@ -60,7 +49,7 @@ async def until_said(database: Database, text: str) -> None:
 )
 async def test_a_leader_hears_what_is_wrong_with_its_call(database: Database, args: dict[str, Any], heard: str):
     def lead(asked: Asked) -> Turn | str:
-        return Turn(tools=[ToolCall(ONE, args)]) if asked.step == 0 else repr(asked.messages[-1].parts[0].content)
+        return Turn(tools=[ToolCall(ONE, args)]) if asked.step == 0 else repr(asked.messages[-1].parts[0])
 
     team = Team("team", [searcher()], model=ScriptedModel(lead))
     async with engine_of(database, team) as engine:
@@ -188,13 +177,17 @@ async def test_members_side_by_side_do_not_share_what_they_change(database: Data
 
 async def test_a_member_that_fails_early_and_one_with_limits_are_answers_like_others(database: Database):
     greedy = AgentComponent(
-        agent("greedy", Turn(tools=[ToolCall("delete", {})]), "x", tools=[_delete]),
+        agent("greedy", Turn(tools=[ToolCall("look", {})]), "x", tools=[look]),
         usage_limits=UsageLimits(request_limit=1),
     )
     slow = AgentComponent(agent("slow", Turn("x", delay_s=60)), timeout_s=0.1)
     picky = AgentComponent(agent("picky", "x"), deps=_no_deps)
-    members = [greedy, slow, picky, searcher()]
-    team = Team("team", members, model=leader(Turn(tools=[ToolCall(ALL, {"task": "x"})])), mode="broadcast")
+    team = Team(
+        "team",
+        [greedy, slow, picky, searcher()],
+        model=leader(Turn(tools=[ToolCall(ALL, {"task": "x"})])),
+        mode="broadcast",
+    )
     async with engine_of(database, team) as engine:
         ran = await run(engine, team, "go")
     assert [response["status"] for response in ran.output["member_responses"]] == ["ERROR"] * 3 + ["COMPLETED"]
@@ -203,12 +196,9 @@ async def test_a_member_that_fails_early_and_one_with_limits_are_answers_like_ot
     assert "Found: x." in ran.output["content"]
 
 
-def _delete() -> str:
-    """Delete."""
-    return "deleted"
-
-
-_delete.__name__ = "delete"
+def look() -> str:
+    """Look."""
+    return "seen"
 
 
 def _no_deps(_deps: serai.RunDeps) -> Any:
@@ -327,11 +317,10 @@ async def test_a_leader_that_fails_while_another_member_waits_leaves_nobody_wait
 
 
 async def test_a_team_goes_on_with_whom_it_asked_though_it_has_other_members_now(database: Database):
-    heard: list[str] = []
     team = Team(
         "team", [careful(), searcher()], model=leader(Turn(tools=[ToolCall(ALL, {"task": "x"})])), mode="broadcast"
     )
-    newcomer = Agent(ScriptedModel(lambda _: heard.append("new") or "New."), name="newcomer")
+    newcomer = agent("newcomer", Turn(error=AssertionError("it was asked")))
     other = Team(
         "team",
         [careful(), searcher(), newcomer],
@@ -343,7 +332,7 @@ async def test_a_team_goes_on_with_whom_it_asked_though_it_has_other_members_now
     async with engine_of(database, other) as engine:
         ran = await go_on(engine, paused, confirmed(paused.output))
     assert ran.output["content"] == "Summary: careful: Report: deleted /careful\n\nsearcher: Found: x."
-    assert heard == []
+    assert [response["agent_id"] for response in ran.output["member_responses"]] == ["careful", "searcher"]
 
 
 async def test_a_member_that_was_removed_while_it_waited_is_a_clear_error(database: Database):

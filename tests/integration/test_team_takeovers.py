@@ -21,8 +21,8 @@ from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, outcome_of, submit
 from tests.run_values import open_database
+from tests.teams import ALL, ask, confirmed, delete_file
 
-ONE, ALL = "delegate_task_to_member", "delegate_task_to_members"
 CHANGING = (
     "run_id",
     "parent_run_id",
@@ -72,10 +72,6 @@ class Stop:
         return Agent(self.model(script), name=name, **options)
 
 
-def ask(member: str, task: str, **options: Any) -> ToolCall:
-    return ToolCall(ONE, {"member_id": member, "task": task}, **options)
-
-
 def turns(*given: Turn | str) -> Script:
     """Follow these turns in each run, then sum up."""
     return lambda asked: given[asked.step] if asked.step < len(given) else sum_up(asked)
@@ -87,12 +83,6 @@ def sum_up(asked: Asked) -> Turn:
 
 def found(name: str) -> Script:
     return lambda asked: Turn([f"{name} ", f"found {asked.message}."])
-
-
-@serai.tool(requires_confirmation=True)
-def delete_file(path: str) -> str:
-    """Delete a file."""
-    return f"deleted {path}"
 
 
 def careful(asked: Asked) -> Turn | str:
@@ -230,8 +220,7 @@ async def _answer_until_it_ends(engine: Engine, record: RunRecord) -> Ran:
         ran = await outcome_of(engine, record)
         if ran.output["status"] != RunStatus.PAUSED.value:
             return ran
-        answers = [{"requirement_id": wanted["id"], "confirmed": True} for wanted in ran.output["requirements"]]
-        continued = await engine.proceed(await engine.find("p", record.id), answers)
+        continued = await engine.proceed(await engine.find("p", record.id), confirmed(ran.output))
         await engine.wait(continued.record, after=continued.after)
 
 
