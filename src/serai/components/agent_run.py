@@ -70,7 +70,7 @@ from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
 
 _log = structlog.get_logger("serai.agents")
-announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("seraiannounced_call_call")
+announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
 
