@@ -23,6 +23,13 @@ def cluster(database_url: str, tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
+def nested(cluster: Cluster) -> Cluster:
+    """Nodes of the OS that has teams and workflows."""
+    cluster.os_file = Path(__file__).parent / "nested_os.py"
+    return cluster
+
+
+@pytest.fixture
 def own_postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that the test may stop and start."""
     with data_folder() as folder, EmbeddedPostgres(folder, postgres_version=POSTGRES_VERSION) as postgres:

@@ -331,6 +331,21 @@ async def test_a_cancel_ends_the_members_before_the_team(database: Database):
     assert [row["status"] for row in statuses] == ["CANCELLED"]
 
 
+async def test_a_cancel_keeps_what_members_had_answered_in_the_order_in_which_they_were_asked(database: Database):
+    slow, quick = agent("slow", Turn(["One ", "two"], chunk_delay_s=30)), agent("quick", "Quickly done.")
+    model = leader(Turn(tools=[ToolCall(ALL, {"task": "go"})]))
+    team = Team("team", [slow, quick], model=model, mode="broadcast")
+    async with engine_of(database, team) as engine:
+        record = await submit(engine, team, "go")
+        await until(database, "select count(*) = 1 from runs where component_id = 'quick' and status = 'COMPLETED'")
+        await engine.cancel("p", record.id, kind="team", component_id="team")
+        ran = await outcome_of(engine, record)
+    answered = [(response["agent_id"], response["status"]) for response in ran.output["member_responses"]]
+    assert answered == [("slow", "CANCELLED"), ("quick", "COMPLETED")]
+    of_events = [event["total_tokens"] for event in ran.events if event["event"].endswith("ModelRequestCompleted")]
+    assert ran.output["metrics"]["total_tokens"] == sum(of_events)
+
+
 async def test_a_takeover_repeats_no_member_that_had_ended_and_no_event(database: Database):
     gate = asyncio.Event()
     asked: list[str] = []

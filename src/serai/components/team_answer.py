@@ -19,9 +19,6 @@ class TeamAnswer(AgentAnswer):
     Args:
         record, given, names, earlier, about: as of an `AgentAnswer`.
         children: the members' runs.
-
-    Attributes:
-        responses: the members' run objects by run id, in the order in which they were first asked.
     """
 
     def __init__(
@@ -35,15 +32,28 @@ class TeamAnswer(AgentAnswer):
         children: ChildRuns,
     ) -> None:
         super().__init__(record, given, names, earlier, about=about)
-        self.responses = {response["run_id"]: response for response in earlier.responses}
+        self._responses: dict[str, dict[str, Any]] = {response["run_id"]: response for response in earlier.responses}
         self._children = children
         waiting = {delegation.call_id for delegation in earlier.carried.delegations}
         self._pending |= {tool["tool_call_id"]: tool for tool in earlier.tools if tool["tool_call_id"] in waiting}
 
+    @property
+    def responses(self) -> list[dict[str, Any]]:
+        """The members' run objects, in the order in which they were first asked."""
+        return [response for response in self._responses.values() if response]
+
+    def begin_response(self, run_id: str) -> dict[str, Any]:
+        """Keep a place for a member that is asked now; return its run object if it paused before, else nothing."""
+        return self._responses.setdefault(run_id, {})
+
+    def put_response(self, run_id: str, response: dict[str, Any]) -> None:
+        """Keep the run object of a member that came to rest."""
+        self._responses[run_id] = response
+
     def metrics(self) -> dict[str, Any]:
         """Return tokens and seconds of the leader and its members together; ``details`` by model."""
         metrics = super().metrics()
-        of_members = [response.get("metrics") or {} for response in self.responses.values()]
+        of_members = [response.get("metrics") or {} for response in self.responses]
         tokens = _sum(_tokens(each) for each in (metrics, *of_members))
         details = [item for each in (metrics, *of_members) for item in each.get("details", {}).get("model", ())]
         return {**metrics, **tokens, "details": {"model": _by_model(details)}}
@@ -62,7 +72,7 @@ class TeamAnswer(AgentAnswer):
         return super().new_tokens(name) + of_members.get(name, 0)
 
     def _with_inner_blobs(self, document: dict[str, Any]) -> dict[str, Any]:
-        inner = [sha256 for response in self.responses.values() for sha256 in response.get("blobs", ())]
+        inner = [sha256 for response in self.responses for sha256 in response.get("blobs", ())]
         return {"blobs": [*document.pop("blobs", ()), *inner], **document} if inner else document
 
 

@@ -132,7 +132,7 @@ class TeamRun(AgentRun):
 
     def _cancel_members(self) -> None:
         for result in self._children.cancel_open():
-            self._team_answer.responses[result.record.id] = result.output
+            self._team_answer.put_response(result.record.id, result.output)
 
     async def _ask_members(
         self, name: str, member_ids: Sequence[str], task: str, *, voice: AgentEvents | None = None
@@ -142,13 +142,10 @@ class TeamRun(AgentRun):
             self._ask_member(f"{name}/{member_id}" if is_one_of_many else name, member_id, task, voice)
             for member_id in member_ids
         ]
-        results = await asyncio.gather(*asked)
-        for result in results:
-            self._team_answer.responses[result.record.id] = result.output
-        return results
+        return await asyncio.gather(*asked)
 
     async def _ask_member(self, name: str, member_id: str, task: str, voice: AgentEvents | None) -> ChildResult:
-        before = self._team_answer.responses.get(self._children.id_of(name), {})
+        before = self._team_answer.begin_response(self._children.id_of(name))
         wanted = {requirement["id"] for requirement in before.get("requirements") or ()}
         given = RunInput(
             message=self._brief(task),
@@ -158,7 +155,7 @@ class TeamRun(AgentRun):
             knowledge_filters=self.input.knowledge_filters,
             media=self.input.media,
         )
-        return await self._children.do(
+        result = await self._children.do(
             name,
             self._team.members[member_id],
             given,
@@ -171,13 +168,15 @@ class TeamRun(AgentRun):
                 if requirement["id"] in wanted
             ],
         )
+        self._team_answer.put_response(result.record.id, result.output)
+        return result
 
     def _brief(self, task: str) -> str:
         parts = [task]
         if self._team.add_team_history_to_members:
             parts.append(history_text(self._history))
         if self._team.share_member_interactions:
-            parts.append(interactions_text(self._team_answer.responses.values()))
+            parts.append(interactions_text(self._team_answer.responses))
         return "\n\n".join(part for part in parts if part)
 
     def _lay_over(self, result: ChildResult) -> None:
@@ -318,7 +317,7 @@ class TeamRun(AgentRun):
         return self._end_well(text_of(said), "str", said)
 
     def _more_output(self) -> dict[str, Any]:
-        return {"member_responses": list(self._team_answer.responses.values())}
+        return {"member_responses": self._team_answer.responses}
 
 
 def _is_delegation(tool_name: str) -> bool:
