@@ -18,6 +18,7 @@ from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 
 OS_FILE = Path(__file__).parent / "acceptance_os.py"
+NESTED_OS = Path(__file__).parent / "nested_os.py"
 ROOT = Path(__file__).parents[2]
 RUNS = "/agents/worker/runs"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,8 @@ def _member(name: str) -> Agent[Any, Any]:
         match message.split():
             case ["tools", *labels] if asked.step < len(labels):
                 return _turn(name, asked, tools=[ToolCall("record", {"label": labels[asked.step]})])
-            case ["delete", path] if asked.step == 0:
-                return _turn(name, asked, tools=[ToolCall("delete", {"path": path})])
+            case ["delete", *paths] if asked.step < len(paths):
+                return _turn(name, asked, tools=[ToolCall("delete", {"path": paths[asked.step]})])
             case ["resist", label] if asked.step == 0:
                 return _turn(name, asked, tools=[ToolCall("resist", {"label": label})])
             case _:
@@ -132,6 +133,15 @@ async def brief(given: StepInput) -> str:
     return json.dumps({"ask": [{"deep": f"tools {tag}.deep", "low": f"tools {tag}.low"}]})
 
 
+def insist(given: StepInput) -> str:
+    """Go on in a thread, which nobody can stop, until there is a file called released."""
+    _note(f"tool {given.input}")
+    while not (_LEDGER.parent / "released").exists():
+        time.sleep(0.02)
+    _note(f"tool {given.input} ended")
+    return "done"
+
+
 async def check(given: StepInput) -> str:
     """Do something that a person allowed."""
     await _do(f"tool {given.session_state['tag']}.check")
@@ -175,5 +185,10 @@ os_ = AgentOS(
     name="Acceptance",
     agents=[worker, single],
     teams=[crew, desk],
-    workflows=[flow, careful, Workflow("fork", [Step("begin", run=begin), branches])],
+    workflows=[
+        flow,
+        careful,
+        Workflow("fork", [Step("begin", run=begin), branches]),
+        Workflow("stubborn", [Step("insist", run=insist), Step("begin", run=begin)]),
+    ],
 )

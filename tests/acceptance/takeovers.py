@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
+import httpx
 
-from tests.acceptance.cluster import Cluster, Node
+from tests.acceptance.cluster import Cluster, Node, submit
 from tests.acceptance.run_trees import Tree, check_tokens, check_tree, rests, wait_for
 
 CREW: Final = "/teams/crew/runs"
@@ -18,6 +20,8 @@ DESK: Final = "/teams/desk/runs"
 FLOW: Final = "/workflows/flow/runs"
 CAREFUL: Final = "/workflows/careful/runs"
 FORK: Final = "/workflows/fork/runs"
+SINGLE: Final = "/agents/single/runs"
+STUBBORN: Final = "/workflows/stubborn/runs"
 SESSION: Final = {"session_id": "s", "stream": "true"}
 
 
@@ -26,18 +30,68 @@ def asking(*rounds: dict[str, Any]) -> str:
     return json.dumps({"ask": rounds})
 
 
-async def kill_when_held(cluster: Cluster, node: Node, *held: str, **statuses: str) -> Tree:
-    """Kill a node that stands still in what it holds, when the runs inside run-1 stand so; return how it left them."""
+async def kill_when_held(cluster: Cluster, node: Node, *held: str, steps: int = 0, **statuses: str) -> Tree:
+    """Kill a node that stands still in what it holds; return how it left run-1.
+
+    Args:
+        cluster: where it runs.
+        node: which one.
+        *held: what it stands still in.
+        steps: how many steps of the workflow are told to be completed before.
+        **statuses: how runs inside the run stand before, by component.
+    """
     models = sum(what.startswith("model") for what in held)
 
     def stands(tree: Tree) -> bool:
         talking = [row for row in tree.rows if tree.of(row) and tree.of(row)[-1]["event"].endswith("RunContent")]
         is_there = set(held) <= set(cluster.ledger) and len(talking) >= models
-        return is_there and statuses.items() <= tree.statuses.items()
+        told = [event["event"] for event in tree.events].count("StepCompleted")
+        return is_there and told >= steps and statuses.items() <= tree.statuses.items()
 
     await wait_for(cluster.dsn, "run-1", stands)
     await asyncio.to_thread(node.kill)
     return await wait_for(cluster.dsn, "run-1", stands)
+
+
+async def pause(cluster: Cluster, node: Node, message: str, runs: str) -> Tree:
+    """Do run-1 until it pauses, and return it."""
+    await submit(node.base_url, message, run_id="run-1", runs=runs, **SESSION)
+    return await wait_for_pause(cluster)
+
+
+async def wait_for_pause(cluster: Cluster, *, segment: int = 0) -> Tree:
+    """Wait until run-1 is paused, check what it left, and return it."""
+    tree = await wait_for(cluster.dsn, "run-1", lambda tree: rests(tree) and tree.root["segment"] == segment)
+    assert tree.root["status"] == "PAUSED", tree.root["output"]
+    check_tree(tree)
+    await check_session(cluster.dsn)
+    return tree
+
+
+async def allow(node: Node, tree: Tree, runs: str, *, only: int | None = None) -> None:
+    """Continue run-1 with a yes to all that it waits for, or to one thing of it; the node may die meanwhile."""
+    form = {**yes_to(tree.output, only=only), "stream": "true"}
+    async with httpx.AsyncClient(timeout=20) as client:
+        with suppress(httpx.TransportError):
+            async with client.stream("POST", f"{node.base_url}{runs}/run-1/continue", data=form) as response:
+                assert response.is_success, await response.aread()
+
+
+def yes_to(run: Mapping[str, Any], *, only: int | None = None) -> dict[str, str]:
+    """Return the form that allows all that a paused run waits for, or one thing of it."""
+    field = "step_requirements" if "workflow_id" in run else "requirements"
+    wanted = [_yes(requirement) for requirement in run[field]]
+    return {field: json.dumps(wanted if only is None else [wanted[only]])}
+
+
+def _yes(requirement: dict[str, Any]) -> dict[str, Any]:
+    """Return the least that allows what a requirement asks."""
+    if "step_id" not in requirement:
+        return {"id": requirement["id"], "confirmation": True}
+    if not requirement["requires_executor_input"]:
+        return {"step_id": requirement["step_id"], "confirmed": True}
+    inside = [_yes(wanted) for wanted in requirement["executor_requirements"]]
+    return {"step_id": requirement["step_id"], "executor_requirements": inside}
 
 
 async def end_well(cluster: Cluster, *again: str, times: Mapping[str, int] | None = None, runs: int = 1) -> Tree:
