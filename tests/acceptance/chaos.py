@@ -1,4 +1,4 @@
-"""Kills nodes at random while they run agents, teams and workflows, then looks at every trace they left. Not a test itself.
+"""Kills nodes at random while they run agents, teams and workflows, then looks at every trace. Not a test itself.
 
 By hand: ``uv run python -m tests.acceptance.chaos --seconds 600``.
 """
@@ -236,7 +236,7 @@ async def _check_tools(connection: Connection, tree: Tree, plan: Plan, ledger: C
     return again
 
 
-async def _check_epochs(connection: Connection, row: asyncpg.Record, calls: list[tuple[str, int]]) -> None:
+async def _check_epochs(connection: Connection, row: dict[str, Any], calls: list[tuple[str, int]]) -> None:
     """Check that no later claim called a tool whose result was durable.
 
     Results that were still on their way when the run ended are no longer kept: any claim may have made those.

@@ -26,11 +26,11 @@ class Tree:
         events: with their `seq`.
     """
 
-    rows: list[asyncpg.Record]
+    rows: list[dict[str, Any]]
     events: list[dict[str, Any]]
 
     @property
-    def root(self) -> asyncpg.Record:
+    def root(self) -> dict[str, Any]:
         """The row of the root."""
         return self.rows[0]
 
@@ -58,7 +58,7 @@ async def read_tree(connection: Connection, run_id: str) -> Tree | None:
     inside = "select * from runs where root_key = $1 and key <> $1 order by created_at, key"
     events = await connection.fetch("select seq, event from run_events where run_key = $1 order by seq", root["key"])
     return Tree(
-        [root, *await connection.fetch(inside, root["key"])],
+        [dict(row) for row in (root, *await connection.fetch(inside, root["key"]))],
         [{**json.loads(event["event"]), "seq": event["seq"]} for event in events],
     )
 

@@ -30,7 +30,9 @@ def asking(*rounds: dict[str, Any]) -> str:
     return json.dumps({"ask": rounds})
 
 
-async def kill_when_held(cluster: Cluster, node: Node, *held: str, steps: int = 0, **statuses: str) -> Tree:
+async def kill_when_held(
+    cluster: Cluster, node: Node, *held: str, steps: int = 0, stand: Mapping[str, str] | None = None
+) -> Tree:
     """Kill a node that stands still in what it holds; return how it left run-1.
 
     Args:
@@ -38,7 +40,7 @@ async def kill_when_held(cluster: Cluster, node: Node, *held: str, steps: int = 
         node: which one.
         *held: what it stands still in.
         steps: how many steps of the workflow are told to be completed before.
-        **statuses: how runs inside the run stand before, by component.
+        stand: the status that runs inside it have before, by component.
     """
     models = sum(what.startswith("model") for what in held)
 
@@ -46,7 +48,7 @@ async def kill_when_held(cluster: Cluster, node: Node, *held: str, steps: int = 
         talking = [row for row in tree.rows if tree.of(row) and tree.of(row)[-1]["event"].endswith("RunContent")]
         is_there = set(held) <= set(cluster.ledger) and len(talking) >= models
         told = [event["event"] for event in tree.events].count("StepCompleted")
-        return is_there and told >= steps and statuses.items() <= tree.statuses.items()
+        return is_there and told >= steps and (stand or {}).items() <= tree.statuses.items()
 
     await wait_for(cluster.dsn, "run-1", stands)
     await asyncio.to_thread(node.kill)

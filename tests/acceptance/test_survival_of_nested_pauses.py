@@ -41,7 +41,7 @@ async def test_a_pause_of_a_run_inside_outlives_the_node_before_its_root_pauses(
     doomed = nested.start_node(test_hold="tool b")
     survivor = nested.start_node()
     await submit(doomed.base_url, message, run_id="run-1", runs=runs, **SESSION)
-    await kill_when_held(nested, doomed, "tool b", **statuses)
+    await kill_when_held(nested, doomed, "tool b", stand=statuses)
     paused = await wait_for_pause(nested)
     assert paused.root["takeovers"] == 1
     await allow(survivor, paused, runs)

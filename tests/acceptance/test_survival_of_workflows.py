@@ -33,7 +33,7 @@ async def test_a_workflow_goes_on_where_it_was(nested: Cluster, held: tuple[str,
     doomed = nested.start_node(test_hold=",".join(held))
     nested.start_node()
     await submit(doomed.base_url, "r", run_id="run-1", runs=FLOW, **SESSION)
-    left = await kill_when_held(nested, doomed, *held, **statuses, flow="RUNNING")
+    left = await kill_when_held(nested, doomed, *held, stand={**statuses, "flow": "RUNNING"})
     assert left.root["epoch"] == 1
     tree = await end_well(nested, *held, times=ROUNDS)
     assert tree.output["content"] == "r is done"
