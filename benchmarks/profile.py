@@ -20,7 +20,14 @@ from benchmarks.runs.operations import ASKS, Operation
 from benchmarks.subjects import SERAI, all_subjects
 
 PROFILES = RESULTS / "profiles"
-OPERATIONS = {"plain": Operation.PLAIN, "tool": Operation.TOOL, "stream": Operation.STREAM, "team": Operation.TEAM, "workflow": Operation.WORKFLOW, "parallel": Operation.PARALLEL}
+OPERATIONS = {
+    "plain": Operation.PLAIN,
+    "tool": Operation.TOOL,
+    "stream": Operation.STREAM,
+    "team": Operation.TEAM,
+    "workflow": Operation.WORKFLOW,
+    "parallel": Operation.PARALLEL,
+}
 _PROFILER_LOCK = Path(__file__).parent / "profiler" / "requirements.txt"
 _SAMPLES_PER_S = 250
 _FOLDED_LEAF = re.compile(r"(?P<function>[^;]*) \((?P<file>[^()]*?)(?::\d+)?\)$")

@@ -1,4 +1,4 @@
-"""What is measured of Serai: agents, teams and workflows whose models answer at once, or at a pace, as the peer's do."""
+"""What is measured of Serai: agents, a team and workflows whose models answer at once, or at a pace, as the peer's."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent, UserPro
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
-from serai import AgentOS, Parallel, Step, Team, Workflow
-from serai.components.workflow.values import StepInput
+from serai import AgentOS, Parallel, Step, StepInput, Team, Workflow
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 
 CHUNKS = 200
@@ -123,7 +122,8 @@ AGENTS = {
     "tooled": Agent(ScriptedModel(call_then_answer), name="tooled", tools=[add]),
     "paced": Agent(PacedModel(), name="paced"),
 }
-TEAM = Team("team", [instant(name) for name in MEMBERS], model=ScriptedModel(lead))
+TEAM_MEMBERS = [instant(name) for name in MEMBERS]
+TEAM = Team("team", TEAM_MEMBERS, model=ScriptedModel(lead))
 ASKER, REPEATER = instant("asker"), Agent(ScriptedModel(repeat), name="repeater")
 BRANCH_AGENTS = [instant(name) for name in BRANCHES]
 WORKFLOWS = [
