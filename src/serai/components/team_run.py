@@ -260,6 +260,9 @@ class TeamRun(AgentRun):
         if delegation is not None and delegation["name"] not in self._done_now:  # replayed: the answers are stored
             await self._ask_members(delegation["name"], *self._task_of(delegation["tool_name"], delegation["args"]))
 
+    def _is_delegation(self, call: ToolCallPart) -> bool:
+        return _is_delegation(call.tool_name)
+
     def _tool_call(self, name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         tool = super()._tool_call(name, call, args)
         if call.tool_name == TO_ONE:

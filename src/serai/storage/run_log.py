@@ -77,8 +77,8 @@ class Append:
 
     @property
     def open_steps(self) -> int:
-        """How much of it the run's next step waits for."""
-        return len(self.steps) + len(self.children)
+        """How much of it the run's next step waits for; a child that is lost right after its beginning begins again."""
+        return len(self.steps) + sum(child.status.is_at_rest for child in self.children)
 
 
 class RunLog:
