@@ -245,7 +245,11 @@ class AgentRun:
         # Values as the model and people gave them: what a tool's types make of them may differ in each process.
         given = [call.tool_name, {**dict.fromkeys(args), **call.args_as_dict()}]
         step = await self.run.journal.run(
-            TOOL_STEP, name, given=given, body=lambda: self._call_tool(name, call, args, body)
+            TOOL_STEP,
+            name,
+            given=given,
+            body=lambda: self._call_tool(name, call, args, body),
+            consists_of_steps=self._is_delegation(call),
         )
         await self._take_tool_step(step)
         if step["failure"] is not None:
@@ -419,6 +423,10 @@ class AgentRun:
             tool["requires_confirmation"] = False
         self._events.emit_tool_completed(tool, error=problem, **made_members(media_of(media)))
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
+
+    def _is_delegation(self, _call: ToolCallPart) -> bool:
+        """Return whether a call does nothing itself, but has other runs do it."""
+        return False
 
     def _tool_call(self, _name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         """Return the tool execution of a call that begins."""

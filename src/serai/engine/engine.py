@@ -249,7 +249,7 @@ class Engine:
         Raises:
             ShuttingDownError: this node stops and another one goes on with the run.
         """
-        follower = self.follow(record, after=after, is_new=is_new)
+        follower = self._events.follow(record, after=after, is_new=is_new, skips=True)
         try:
             async for _ in follower.batches():
                 pass
