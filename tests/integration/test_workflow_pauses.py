@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -579,6 +580,28 @@ async def test_a_paused_run_is_cancelled(database: Database):
     assert answer.output["content"] == "a(hi)"
     assert "step_requirements" not in answer.output
     assert answer.names[-2:] == ["WorkflowPaused", "WorkflowCancelled"]
+
+
+async def test_a_continued_run_is_cancelled(database: Database):
+    counted, begun = Counted(), asyncio.Event()
+
+    async def slow(given: StepInput) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    workflow = Workflow("W", [counted.step("a"), Step("b", run=slow, requires_confirmation=True)])
+    async with engine_of(database, workflow) as engine:
+        first = await run(engine, workflow, "hi")
+        (wanted,) = first.output["step_requirements"]
+        await engine.proceed(first.record, [{"step_id": wanted["step_id"], "confirmed": True}])
+        await asyncio.wait_for(begun.wait(), 10)
+        await engine.cancel("p", first.record.id, kind="workflow", component_id="w")
+        answer = await outcome_of(engine, first.record)
+        while answer.output["status"] == "PAUSED":
+            answer = await outcome_of(engine, first.record)
+    assert (answer.output["status"], answer.output["cancellation_stage"]) == ("CANCELLED", "EXECUTING")
+    assert answer.output["content"] == "a(hi)"
+    assert names_of(answer.output["step_results"]) == ["a"]
 
 
 async def test_a_run_whose_steps_changed_while_it_was_paused_says_so(database: Database):

@@ -474,6 +474,47 @@ async def test_session_state_is_kept_and_passed_on(database: Database):
     assert state == {"tone": "terse", "count": 12, "agent": 12}
 
 
+async def test_steps_side_by_side_have_a_state_of_their_own(database: Database):
+    meet, seen = asyncio.Barrier(2), []
+
+    def branch(name: str) -> Step:
+        async def function(given: StepInput) -> str:
+            given.session_state[name] = 1
+            given.session_state["last"] = name
+            await meet.wait()
+            seen.append(sorted(given.session_state))
+            return name
+
+        return Step(name, run=function)
+
+    def look(given: StepInput) -> list[str]:
+        return sorted(given.session_state)
+
+    done = await ran(database, Parallel(branch("left"), branch("right")), look)
+    assert sorted(seen) == [["last", "left"], ["last", "right"]]
+    assert done.output["content"] == ["last", "left", "right"]
+
+
+async def test_what_fails_has_done_nothing_to_the_state_and_what_decides_has(database: Database):
+    keys: list[str] = []
+
+    def spend(given: StepInput) -> str:
+        keys.append(given.run.idempotency_key)
+        given.session_state["spent"] = given.session_state.get("spent", 0) + 1
+        if len(keys) == 1:
+            raise ValueError("not yet")
+        return "spent"
+
+    def is_true(given: StepInput) -> bool:
+        given.session_state["asked"] = given.run.idempotency_key.rpartition(":")[2]
+        return True
+
+    steps = [Step("spend", run=spend, max_retries=1), Condition([calls("a")], if_=is_true, name="c")]
+    done = await ran(database, *steps, lambda given: dict(given.session_state))
+    assert done.output["content"] == {"spent": 1, "asked": "c|if"}
+    assert keys == [f"{done.record.id}:0:spend"] * 2
+
+
 async def test_functions_learn_of_their_run(database: Database):
     keys: list[str] = []
 

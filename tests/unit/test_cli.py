@@ -42,6 +42,11 @@ COMMANDS = [
     "runs follow",
     "runs cancel",
     "runs continue",
+    "schedules",
+    "schedules list",
+    "schedules pause",
+    "schedules resume",
+    "schedules fire",
     "records",
     "records collections",
     "records indexes",
@@ -87,7 +92,8 @@ def test_every_command_explains_itself_and_its_parameters(command):
 
 def test_the_list_of_commands_here_is_complete():
     group: Any = typer.main.get_command(app)
-    nested = [f"{outer} {name}" for outer in ("db", "records", "runs") for name in group.commands[outer].commands]
+    outer_ones = ("db", "records", "runs", "schedules")
+    nested = [f"{outer} {name}" for outer in outer_ones for name in group.commands[outer].commands]
     assert sorted([*group.commands, *nested]) == sorted(COMMANDS)
 
 

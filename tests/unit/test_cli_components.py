@@ -193,6 +193,8 @@ def test_the_pause_of_a_workflow_names_its_steps_and_the_command_that_ends_it():
         "go on with:",
         f"  {continue_command(run, url=URL)}",
         '  (to refuse: --reject instead of --confirm, and --note "why")',
+        "  (to go on with another answer: --edit STEP=TEXT)",
+        "  (to go on without a step: --skip instead of --retry)",
     ]
 
 

@@ -21,6 +21,7 @@ from serai.run.workflow import (
     StepRequirement,
     WorkflowRunOutput,
     WorkflowRunOutputEvent,
+    WorkflowRunSchema,
 )
 from serai.tools import ToolExecution
 from serai.wire.discovery import TeamSummaryResponse, WorkflowResponse
@@ -114,7 +115,8 @@ async def test_runs_are_read_listed_and_cancelled(client_class, kind):
     asked = Asked(client_class, kind, run_json(), httpx.Response(200, json=[row]), httpx.Response(200, json={}))
     assert isinstance(await asked.result("get_{}_run", "r-1", "s"), OUTPUTS[kind])
     [listed] = await asked.result("list_{}_runs", "s", "paused")
-    assert isinstance(listed, RunSchema)
+    assert isinstance(listed, WorkflowRunSchema if kind == "workflow" else RunSchema)
+    assert f"{listed.created_at:%Y}" == "2026"
     assert getattr(listed, f"{kind}_id") == "x"
     assert await asked.result("cancel_{}_run", "r-1") is None
     assert asked.server.asked == [f"GET {asked.runs}/r-1", f"GET {asked.runs}", f"POST {asked.runs}/r-1/cancel"]
@@ -323,6 +325,7 @@ async def check_types(client: AgentOSClient, blocking: SyncAgentOSClient) -> Non
     assert_type(blocking.continue_team_run("t", "r", requirements=[RunRequirement()]), TeamRunOutput)
     assert_type(blocking.list_teams(), list[TeamSummaryResponse])
     assert_type(blocking.get_workflow("w", version=1), WorkflowResponse)
+    assert_type(blocking.list_workflow_runs("w", "s"), list[WorkflowRunSchema])
     assert_type(client.run_workflow_stream("w", "m"), AsyncGenerator[WorkflowRunOutputEvent, None])
     assert_type(blocking.follow_team_run("t", "r"), Generator[TeamRunOutputEvent, None, None])
     client.run_team(agent_id="t", message="m")  # type: ignore[call-arg, unused-coroutine]

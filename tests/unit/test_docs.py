@@ -28,6 +28,7 @@ PUBLIC_NAMES = {
         "ask_user",
         "tool",
         "RunDeps",
+        "Schedule",
         "SyncAgentOSClient",
         "Team",
         "Condition",
@@ -107,6 +108,17 @@ def test_the_example_of_an_os_can_be_served(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     example = load_target(str(ROOT / "examples" / "my_os.py"), settings=Settings())
     assert list(example.agents) == ["assistant"]
+
+
+def test_the_example_of_schedules_is_one(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    page = (ROOT / "docs" / "how-to" / "run-on-a-schedule.md").read_text()
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    assert [schedule.name for schedule in names["os"].schedules] == ["assistant @hourly", "morning"]
+    called = {name: getattr(serai.SyncAgentOSClient, name) for name in re.findall(r"client\.(\w+)\(", second)}
+    assert called.keys() == {"create_schedule", "list_schedule_runs"}
 
 
 def _agree(text: str, default: object) -> bool:

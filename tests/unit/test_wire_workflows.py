@@ -18,6 +18,7 @@ from serai.run.workflow import (
     TeamRunOutput,
     WorkflowMetrics,
     WorkflowRunOutput,
+    WorkflowRunSchema,
 )
 from serai.wire.events import parse_event
 from serai.wire.runs import RunSchema
@@ -134,12 +135,13 @@ def test_a_workflows_run_is_read_with_its_nested_objects():
 
 
 def test_a_row_of_a_list_says_whose_run_it_is():
-    rows = [RunSchema.model_validate({"run_id": "r", name: "x"}) for name in ("agent_id", "team_id", "workflow_id")]
-    assert [(row.agent_id, row.team_id, row.workflow_id) for row in rows] == [
-        ("x", None, None),
-        (None, "x", None),
-        (None, None, "x"),
-    ]
+    rows = [RunSchema.model_validate({"run_id": "r", name: "x"}) for name in ("agent_id", "team_id")]
+    assert [(row.agent_id, row.team_id) for row in rows] == [("x", None), (None, "x")]
+    data = {"workflow_id": "w", "run_input": "tea", "created_at": "2026-01-02T03:04:05+00:00", "step_results": [{}]}
+    row = WorkflowRunSchema.model_validate({**data, "metrics": {"steps": {"ask": {"metrics": {"total_tokens": 3}}}}})
+    assert (row.workflow_id, row.run_input, f"{row.created_at:%Y}") == ("w", "tea", "2026")
+    assert row.metrics is not None
+    assert [step.metrics and step.metrics.total_tokens for step in (row.metrics.steps or {}).values()] == [3]
 
 
 def required(**members: Any) -> StepRequirement:

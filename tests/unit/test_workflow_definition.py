@@ -127,7 +127,8 @@ def test_a_message_is_checked_against_the_input_type():
         workflow.check_message("{}")
     with pytest.raises(RequestError, match=r"takes: message: "):
         workflow.check_message("three")
-    Workflow("W", [work], input_type=str).check_message("any text")
+    for text in ("any text", "5", '{"a": 1}', ""):
+        Workflow("W", [work], input_type=str).check_message(text)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ class AnswerView:
         """Show what an agent or a team does, in the run that was asked for or inside it."""
         lane = self._tree.run_of(item)
         if lane.parent is not None and kind in ("RunStarted", "RunContinued"):
+            lane.is_open = True
             self._tell_calls_around(lane)
         if kind in _DELTAS:
             self._say(lane, item.content)

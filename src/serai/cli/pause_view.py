@@ -26,6 +26,14 @@ _MESSAGES = {
 }
 
 
+_HINTS = {
+    'to refuse: --reject instead of --confirm, and --note "why"': {"confirmation", "output_review"},
+    "to go on with another answer: --edit STEP=TEXT": {"output_review"},
+    "to go on without a step: --skip instead of --retry": {"decision"},
+}
+"""What a command may have instead of what it is offered with, by what a run waits for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something a run waits for, and the member or the step that it is about."""
@@ -60,10 +68,9 @@ def describe_pause(run: Any, *, url: str, component: str | None = None) -> str:
     if not waiting:
         return f"  its event does not say for what; see: {_command('show', run, component)}{url_flag(url)}"
     command = continue_command(run, url=url, component=component)
-    lines = [*(f"  {one}" for one in waiting), "go on with:", f"  {command}"]
-    if any(one.item.needs in ("confirmation", "output_review") for one in waiting):
-        lines.append('  (to refuse: --reject instead of --confirm, and --note "why")')
-    return "\n".join(lines)
+    needs = {one.item.needs for one in waiting}
+    hints = [f"  ({hint})" for hint, wanted in _HINTS.items() if needs & wanted]
+    return "\n".join([*(f"  {one}" for one in waiting), "go on with:", f"  {command}", *hints])
 
 
 def continue_command(run: Any, *, url: str, component: str | None = None) -> str:

@@ -22,10 +22,14 @@ from serai.cli.watch import watch
 from serai.client import SyncAgentOSClient
 from serai.wire.runs import RunSchema
 from serai.wire.status import RunStatus
+from serai.wire.workflow_runs import WorkflowRunSchema
 
 __all__ = ["AnswerFlags", "Server", "cancel_run", "continue_run", "fetch_runs", "follow_run", "show_run", "show_runs"]
 
 _LONGEST_CELL = 50
+
+Listed = RunSchema | WorkflowRunSchema
+"""A run in a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,14 @@ class Server:
             yield client, find_component(client, given)
 
 
-def fetch_runs(server: Server, component: str, session: str, status: str | None) -> list[RunSchema]:
+def fetch_runs(server: Server, component: str, session: str, status: str | None) -> list[Listed]:
     """Return a component's runs of a session."""
     with server.asked_for(component) as (client, named):
-        runs: list[RunSchema] = named.ask(client, "list_{}_runs", session, status)
+        runs: list[Listed] = named.ask(client, "list_{}_runs", session, status)
         return runs
 
 
-def show_runs(runs: Sequence[RunSchema], *, as_json: bool) -> None:
+def show_runs(runs: Sequence[Listed], *, as_json: bool) -> None:
     """Print runs as a table, or as JSON."""
     if as_json:
         for run in runs:

@@ -20,19 +20,20 @@ if TYPE_CHECKING:
         WorkflowResponse,
         WorkflowSummaryResponse,
     )
-    from serai.wire.runs import RunOutput, TeamRunOutput
+    from serai.wire.runs import RunOutput, RunSchema, TeamRunOutput
     from serai.wire.team_events import TeamRunOutputEvent
     from serai.wire.workflow_events import WorkflowRunOutputEvent
-    from serai.wire.workflow_runs import WorkflowRunOutput
+    from serai.wire.workflow_runs import WorkflowRunOutput, WorkflowRunSchema
 
 Summary = TypeVar("Summary")
 Detail = TypeVar("Detail")
 Output = TypeVar("Output")
 Event = TypeVar("Event")
+Listed = TypeVar("Listed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind(Generic[Summary, Detail, Output, Event]):
+class Kind(Generic[Summary, Detail, Output, Event, Listed]):
     """A kind of components.
 
     Attributes:
@@ -43,6 +44,7 @@ class Kind(Generic[Summary, Detail, Output, Event]):
         detail: what one of them is read as.
         output: what a run is read as.
         event: what an event of a run's stream is read as.
+        rows: what a list of runs is read as.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Kind(Generic[Summary, Detail, Output, Event]):
     detail: Answer[Detail]
     output: Answer[Output]
     event: Answer[Event]
+    rows: Answer[list[Listed]]
 
     @property
     def id_name(self) -> str:
@@ -63,7 +66,7 @@ class Kind(Generic[Summary, Detail, Output, Event]):
         return text.replace("{kind}", self.name).replace("{a_kind}", self.phrase).replace("component_id", self.id_name)
 
 
-AGENT: Kind[AgentSummaryResponse, AgentResponse, RunOutput, RunOutputEvent] = Kind(
+AGENT: Kind[AgentSummaryResponse, AgentResponse, RunOutput, RunOutputEvent, RunSchema] = Kind(
     name="agent",
     phrase="an agent",
     answers="tools",
@@ -71,9 +74,10 @@ AGENT: Kind[AgentSummaryResponse, AgentResponse, RunOutput, RunOutputEvent] = Ki
     detail=Answer("discovery:AgentResponse"),
     output=Answer("runs:RunOutput"),
     event=Answer("agent_events:RunOutputEvent", streams=True),
+    rows=Answer("runs:RunSchema", many=True),
 )
 
-TEAM: Kind[TeamSummaryResponse, TeamResponse, TeamRunOutput, TeamRunOutputEvent] = Kind(
+TEAM: Kind[TeamSummaryResponse, TeamResponse, TeamRunOutput, TeamRunOutputEvent, RunSchema] = Kind(
     name="team",
     phrase="a team",
     answers="requirements",
@@ -81,9 +85,12 @@ TEAM: Kind[TeamSummaryResponse, TeamResponse, TeamRunOutput, TeamRunOutputEvent]
     detail=Answer("discovery:TeamResponse"),
     output=Answer("runs:TeamRunOutput"),
     event=Answer("team_events:TeamRunOutputEvent", streams=True),
+    rows=Answer("runs:RunSchema", many=True),
 )
 
-WORKFLOW: Kind[WorkflowSummaryResponse, WorkflowResponse, WorkflowRunOutput, WorkflowRunOutputEvent] = Kind(
+WORKFLOW: Kind[
+    WorkflowSummaryResponse, WorkflowResponse, WorkflowRunOutput, WorkflowRunOutputEvent, WorkflowRunSchema
+] = Kind(
     name="workflow",
     phrase="a workflow",
     answers="step_requirements",
@@ -91,9 +98,10 @@ WORKFLOW: Kind[WorkflowSummaryResponse, WorkflowResponse, WorkflowRunOutput, Wor
     detail=Answer("discovery:WorkflowResponse"),
     output=Answer("workflow_runs:WorkflowRunOutput"),
     event=Answer("workflow_events:WorkflowRunOutputEvent", streams=True),
+    rows=Answer("workflow_runs:WorkflowRunSchema", many=True),
 )
 
-AnyKind = Kind[Any, Any, Any, Any]
+AnyKind = Kind[Any, Any, Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

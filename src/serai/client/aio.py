@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from serai.client import operations as table
+from serai.client import schedule_operations as schedules
 from serai.client._calls import Call, Result
 from serai.client._methods import awaited, blocking, streamed_async
 from serai.client._once import Once
@@ -107,6 +108,16 @@ class AgentOSClient:
     list_workflow_runs = awaited(table.list_workflow_runs)
     get_workflow_run = awaited(table.get_workflow_run)
     follow_workflow_run = streamed_async(table.follow_workflow_run)
+
+    list_schedules = awaited(schedules.list_schedules)
+    create_schedule = awaited(schedules.create_schedule)
+    get_schedule = awaited(schedules.get_schedule)
+    update_schedule = awaited(schedules.update_schedule)
+    delete_schedule = awaited(schedules.delete_schedule)
+    pause_schedule = awaited(schedules.pause_schedule)
+    resume_schedule = awaited(schedules.resume_schedule)
+    fire_schedule = awaited(schedules.fire_schedule)
+    list_schedule_runs = awaited(schedules.list_schedule_runs)
 
     async def __aenter__(self) -> Self:
         return self

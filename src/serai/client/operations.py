@@ -10,16 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
 from serai.client import _shapes as shapes
+from serai.client import schedule_operations
 from serai.client._arguments import document
 from serai.client._calls import Answer, Arguments, Headers, Operation, Parameters, Result, Row
 from serai.client._kinds import AGENT, TEAM, WORKFLOW, AgentRow, TeamRow, WorkflowRow
 
 if TYPE_CHECKING:
     from serai.wire.discovery import ConfigResponse, InfoResponse, Model
-    from serai.wire.runs import RunSchema
 
 NOTHING: Answer[None] = Answer()
-RUN_ROWS: Answer[list[RunSchema]] = Answer("runs:RunSchema", many=True)
 CONFIG: Answer[ConfigResponse] = Answer("discovery:ConfigResponse")
 INFO: Answer[InfoResponse] = Answer("discovery:InfoResponse")
 MODELS: Answer[list[Model]] = Answer("discovery:Model", many=True)
@@ -61,7 +60,7 @@ run_agent_stream = AgentRow(shapes.run_stream, AGENT.event)
 continue_agent_run = AgentRow(shapes.proceed_with_tools, AGENT.output)
 continue_agent_run_stream = AgentRow(shapes.proceed_with_tools_stream, AGENT.event)
 cancel_agent_run = AgentRow(shapes.cancel, NOTHING)
-list_agent_runs = AgentRow(shapes.list_runs, RUN_ROWS)
+list_agent_runs = AgentRow(shapes.list_runs, AGENT.rows)
 get_agent_run = AgentRow(shapes.get_run, AGENT.output)
 follow_agent_run = AgentRow(shapes.follow_run, AGENT.event)
 
@@ -71,7 +70,7 @@ run_team_stream = TeamRow(shapes.run_stream, TEAM.event)
 continue_team_run = TeamRow(shapes.proceed, TEAM.output)
 continue_team_run_stream = TeamRow(shapes.proceed_stream, TEAM.event)
 cancel_team_run = TeamRow(shapes.cancel, NOTHING)
-list_team_runs = TeamRow(shapes.list_runs, RUN_ROWS)
+list_team_runs = TeamRow(shapes.list_runs, TEAM.rows)
 get_team_run = TeamRow(shapes.get_run, TEAM.output)
 follow_team_run = TeamRow(shapes.follow_run, TEAM.event)
 
@@ -81,9 +80,10 @@ run_workflow_stream = WorkflowRow(shapes.run_stream, WORKFLOW.event)
 continue_workflow_run = WorkflowRow(shapes.proceed, WORKFLOW.output)
 continue_workflow_run_stream = WorkflowRow(shapes.proceed_stream, WORKFLOW.event)
 cancel_workflow_run = WorkflowRow(shapes.cancel, NOTHING)
-list_workflow_runs = WorkflowRow(shapes.list_runs, RUN_ROWS)
+list_workflow_runs = WorkflowRow(shapes.list_runs, WORKFLOW.rows)
 get_workflow_run = WorkflowRow(shapes.get_run, WORKFLOW.output)
 follow_workflow_run = WorkflowRow(shapes.follow_run, WORKFLOW.event)
 
-OPERATIONS: dict[str, Row[..., Any]] = {row.name: row for row in list(globals().values()) if isinstance(row, Row)}
+_ROWS = [*globals().values(), *vars(schedule_operations).values()]
+OPERATIONS: dict[str, Row[..., Any]] = {row.name: row for row in _ROWS if isinstance(row, Row)}
 """Every operation by name."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from serai.client import operations as table
+from serai.client import schedule_operations as schedules
 from serai.client._calls import Call, Result
 from serai.client._methods import blocking, streamed_blocking
 from serai.client._once import Once
@@ -102,6 +103,16 @@ class SyncAgentOSClient:
     list_workflow_runs = blocking(table.list_workflow_runs)
     get_workflow_run = blocking(table.get_workflow_run)
     follow_workflow_run = streamed_blocking(table.follow_workflow_run)
+
+    list_schedules = blocking(schedules.list_schedules)
+    create_schedule = blocking(schedules.create_schedule)
+    get_schedule = blocking(schedules.get_schedule)
+    update_schedule = blocking(schedules.update_schedule)
+    delete_schedule = blocking(schedules.delete_schedule)
+    pause_schedule = blocking(schedules.pause_schedule)
+    resume_schedule = blocking(schedules.resume_schedule)
+    fire_schedule = blocking(schedules.fire_schedule)
+    list_schedule_runs = blocking(schedules.list_schedule_runs)
 
     def __enter__(self) -> Self:
         return self

@@ -36,14 +36,22 @@ class Journal:
 
     def has(self, operation: str, call: str) -> bool:
         """Return whether a step was finished by an earlier claim."""
-        return (operation, _printable(call)) in self._steps
+        return (operation, printable(call)) in self._steps
 
     def result(self, operation: str, call: str) -> Any:
         """Return the result of a step that an earlier claim finished, else None."""
-        stored = self._steps.get((operation, _printable(call)))
+        stored = self._steps.get((operation, printable(call)))
         return None if stored is None else load_json(stored.result)
 
-    async def run(self, operation: str, call: str, *, given: Any, body: Callable[[], Awaitable[Any]]) -> Any:
+    async def run(
+        self,
+        operation: str,
+        call: str,
+        *,
+        given: Any,
+        body: Callable[[], Awaitable[Any]],
+        consists_of_steps: bool = False,
+    ) -> Any:
         """Return a step's result: the stored one, or that of `body`, which is then stored.
 
         Args:
@@ -51,6 +59,7 @@ class Journal:
             call: which of its calls: a tool call id, or an ordinal.
             given: what the step depends on, compared when the run is replayed.
             body: does it and returns a JSON value; an exception is not a result and is not stored.
+            consists_of_steps: `body` does nothing to the world but by steps of children, which wait in its place.
 
         Raises:
             JournalMismatchError: the stored step was given something else.
@@ -59,7 +68,7 @@ class Journal:
         Every earlier step is durable before `body` starts; its result becomes durable with the run's next
         step or end, at the latest after 10 ms. After a crash within, `body` runs again.
         """
-        call = _printable(call)
+        call = printable(call)
         fingerprint = hashlib.blake2b(dump_json(given), digest_size=16).digest()
         stored = self._steps.get((operation, call))
         if stored is not None:
@@ -69,8 +78,9 @@ class Journal:
                     "inputs changed while it ran. Start the run again."
                 )
             return load_json(stored.result)
-        await self._writer.commit()
-        faults.reach("after_step_commit", f"{operation}/{call}")
+        if not consists_of_steps:
+            await self._writer.commit()
+            faults.reach("after_step_commit", f"{operation}/{call}")
         result = await body()
         faults.reach("before_step_commit", f"{operation}/{call}")
         self._writer.add_step(
@@ -79,6 +89,6 @@ class Journal:
         return result
 
 
-def _printable(call: str) -> str:
-    """Return a call's name as text that PostgreSQL takes; a model may name its calls oddly."""
+def printable(call: str) -> str:
+    """Return a call's name as text that PostgreSQL and hashes take; a model may name its calls oddly."""
     return call if call.isprintable() else call.encode("unicode_escape").decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serai.wire import team_events as _events
+from serai.wire.event_names import TeamRunEvent
 from serai.wire.runs import Message, RunInput, RunMetrics, RunOutput, RunSchema, TeamRunOutput
 from serai.wire.status import RunStatus
 from serai.wire.streamed_text import StreamedText
@@ -21,6 +22,7 @@ __all__ = [
     "RunSchema",
     "RunStatus",
     "StreamedText",
+    "TeamRunEvent",
     "TeamRunInput",
     "TeamRunOutput",
     "ToolExecution",

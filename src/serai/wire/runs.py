@@ -171,7 +171,6 @@ class RunSchema(BaseRunOutput):
     team_id: str | None = None
     team_name: str | None = None
     workflow_id: str | None = None
-    workflow_name: str | None = None
     created_at: datetime | None = None  # type: ignore[assignment]
     run_input: str | None = None
     run_response_format: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -90,3 +91,10 @@ class WorkflowRunOutput(WireModel):
     def active_error_requirements(self) -> list[ErrorRequirement]:
         """The failed steps about which nobody has decided yet."""
         return [requirement for requirement in self.error_requirements or () if not requirement.is_resolved]
+
+
+class WorkflowRunSchema(WorkflowRunOutput):
+    """A workflow's run as lists show it: ``created_at`` is a time, and ``run_input`` the text of what was asked."""
+
+    created_at: datetime | None = None  # type: ignore[assignment]
+    run_input: str | None = None

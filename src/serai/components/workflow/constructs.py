@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from serai.components.deps import RunDeps
 from serai.components.workflow.definition import Condition, Loop, Node, Parallel, Router, Step, Steps
 from serai.components.workflow.human import Confirmed
 from serai.components.workflow.places import Place, Scope, of_construct
@@ -110,8 +111,8 @@ async def _do_condition(work: Work, node: Condition, place: Place, scope: Scope)
     elif callable(node.if_):
         predicate = node.if_
 
-        async def decide() -> bool:
-            return bool(await call_function(predicate, await work.step_input(scope)))
+        async def decide(deps: RunDeps) -> bool:
+            return bool(await call_function(predicate, await work.step_input(scope, deps)))
 
         is_true = await work.decide(place, "if", decide)
     elif node.if_ is not None:
@@ -174,7 +175,7 @@ async def _is_enough(work: Work, node: Loop, place: Place, results: list[StepRes
         return False
     until = node.until
 
-    async def decide() -> bool:
+    async def decide(_deps: RunDeps) -> bool:
         return bool(await call_function(until, await work.outputs(result for result in results if result.is_shown)))
 
     return bool(await work.decide(place, f"until|{number}", decide))
@@ -209,8 +210,8 @@ async def _select(work: Work, node: Router, place: Place, scope: Scope) -> list[
         raise work.wait_for(place, "route", wanted)
     select = node.select
 
-    async def decide() -> list[str]:
-        return _names(await call_function(select, await work.step_input(scope)), node)
+    async def decide(deps: RunDeps) -> list[str]:
+        return _names(await call_function(select, await work.step_input(scope, deps)), node)
 
     taken: list[str] = await work.decide(place, "select", decide)
     return taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal
@@ -11,6 +10,7 @@ from pydantic_ai.agent.abstract import AbstractAgent
 
 from serai.components.agent import AgentComponent
 from serai.components.workflow.human import Confirmed, InputSchema, ReviewWhen, input_fields
+from serai.components.workflow.validation import as_component, check_function, check_name, one_of
 from serai.engine.active_run import Component
 from serai.errors import ConfigurationError
 
@@ -177,7 +177,7 @@ class Condition(Confirmed):
     def __post_init__(self) -> None:
         check_name(self.name, self.type)
         what = f"Condition {self.name!r}"
-        self.if_ = _one_of(what, if_=self.if_, evaluator=self.evaluator)
+        self.if_ = one_of(what, if_=self.if_, evaluator=self.evaluator)
         if self.if_ is None and not self.requires_confirmation:
             raise ConfigurationError(f"{what} has no if_: give it a function, or requires_confirmation=True.")
         if self.if_ is not None and not isinstance(self.if_, bool):
@@ -216,7 +216,7 @@ class Loop(Confirmed):
     def __post_init__(self) -> None:
         check_name(self.name, self.type)
         what = f"Loop {self.name!r}"
-        self.until = _one_of(what, until=self.until, end_condition=self.end_condition)
+        self.until = one_of(what, until=self.until, end_condition=self.end_condition)
         if self.until is not None:
             check_function(self.until, f"{what}: until")
         if self.max_iterations < 1:
@@ -252,7 +252,7 @@ class Router:
     def __post_init__(self) -> None:
         check_name(self.name, self.type)
         what = f"Router {self.name!r}"
-        self.select = _one_of(what, select=self.select, selector=self.selector)
+        self.select = one_of(what, select=self.select, selector=self.selector)
         if (self.select is None) is not self.requires_route_selection:
             raise ConfigurationError(f"{what} needs one who chooses: select=… or requires_route_selection=True.")
         if self.select is not None:
@@ -262,16 +262,6 @@ class Router:
 
 Node = Step | Steps | Parallel | Condition | Loop | Router
 _NODES = (Step, Steps, Parallel, Condition, Loop, Router)
-
-
-def as_component(given: Any) -> Component | None:
-    """Return what an agent, a team or a workflow is to the engine; None for anything else."""
-    if isinstance(given, AbstractAgent):
-        return AgentComponent(given, history_runs=0)  # type: ignore[arg-type]
-    if getattr(given, "kind", None) in ("agent", "team", "workflow") and callable(getattr(given, "begin", None)):
-        component: Component = given
-        return component
-    return None
 
 
 def as_nodes(steps: Any, what: str) -> list[Node]:
@@ -291,34 +281,6 @@ def as_nodes(steps: Any, what: str) -> list[Node]:
     return nodes
 
 
-def check_name(name: Any, kind: str) -> None:
-    """Check what a step is called.
-
-    Raises:
-        ConfigurationError: it is no text, or an empty one.
-    """
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigurationError(f"A {kind} is called {name!r}; its name must be a text that is not empty.")
-
-
-def check_function(function: Any, what: str) -> None:
-    """Check that a function can be called with the one thing that it is given.
-
-    Raises:
-        ConfigurationError: it cannot be called so, or is a generator.
-    """
-    if not callable(function):
-        raise ConfigurationError(f"{what} is {function!r}, which cannot be called.")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(f"{what} is a generator; return the content instead of yielding it.")
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError as error:
-        raise ConfigurationError(f"{what} is called with one argument, and takes another number: {error}.") from error
-    except ValueError:  # of some built-in functions nobody knows what they take
-        return
-
-
 def _as_node(step: Any, what: str) -> Node:
     if isinstance(step, _NODES):
         return step
@@ -328,11 +290,3 @@ def _as_node(step: Any, what: str) -> Node:
     if callable(step) and not isinstance(step, type):
         return Step(getattr(step, "__name__", type(step).__name__), run=step)
     raise ConfigurationError(f"{what}: {step!r} is no step; give it a Step, a construct, a function or an agent.")
-
-
-def _one_of(what: str, **names: Any) -> Any:
-    """Return the one value that was given under its name or its other name."""
-    given = {name: value for name, value in names.items() if value is not None}
-    if len(given) > 1:
-        raise ConfigurationError(f"{what} has both {' and '.join(given)}, which mean the same: leave one out.")
-    return next(iter(given.values()), None)

@@ -83,6 +83,15 @@ class WorkflowEvents:
         self._run.emit(event, dump_json(self.members(event, blobs=blobs or None, **about, **members)))
 
 
+def last_content(events: Iterable[Event], run_id: str) -> Any:
+    """Return what the last step answered that a log tells of, or None."""
+    content = None
+    for event in events:
+        if event.name == "StepCompleted" and (members := load_json(event.data)).get("run_id") == run_id:
+            content = members.get("content")
+    return content
+
+
 def _about(place: Place, *, with_id: bool) -> dict[str, Any]:
     """Return a step event's members; the published `StepOutput` has its id inside only."""
     known = {"step_id": place.id if with_id else None, "parent_step_id": place.parent_id}

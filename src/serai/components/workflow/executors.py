@@ -16,6 +16,7 @@ from serai.components.workflow.requirements import executor_input, executor_memb
 from serai.components.workflow.results import StepResult
 from serai.components.workflow.values import text_of
 from serai.components.workflow.work import CANCELLED, RunRejected, StepPaused, Work
+from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 
 
@@ -51,7 +52,7 @@ async def do_component(
             knowledge_filters=work.given.knowledge_filters,
             media=list(scope.media),
         ),
-        state=work.deps.session_state,
+        state=load_json(dump_json(work.deps.session_state)),
         about=_about(work, step, place),
         answers=answers,
         timeout_s=step.timeout_s,

@@ -32,7 +32,8 @@ class Place:
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", str(uuid5(self.run_key, self.path)))
+        # The runs inside are named by paths alone; a step and its run have ids of their own.
+        object.__setattr__(self, "id", str(uuid5(self.run_key, f"step:{self.path}")))
 
     @classmethod
     def of(cls, run_key: UUID, number: int, name: str) -> Place:
