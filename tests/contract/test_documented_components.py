@@ -22,7 +22,8 @@ from serai.client import AgentOSClient
 from serai.run.workflow import StepOutput
 from serai.settings import Settings
 from tests.documented_examples import ClientCode, Command, Example, examples_of, text_of
-from tests.hosting import serving
+from tests.hosting import serving, shared_database
+from tests.postgres import PostgresServer
 
 PAGES: Final = ("build-a-team", "build-a-workflow", "ask-people-in-workflows")
 EXIT_CODES: Final = {"completed": 0, "failed": 1, "cancelled": 1, "refused": 4, "paused": 5}
@@ -30,17 +31,23 @@ STATUSES: Final = {"failed": "error"}
 RUN_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+@pytest.fixture(scope="module")
+def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
+    with shared_database(postgres_server) as dsn:
+        yield dsn
+
+
 @pytest.mark.parametrize("example", [example for page in PAGES for example in examples_of(page)], ids=str)
 async def test_an_example_does_what_its_page_says(
     example: Example,
-    database_url: str,
+    shared_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     assert example.uses, "the page does not say how to use it"
     (tmp_path / "my_os.py").write_text(example.with_model("from tests.obedient_model import MODEL"))
-    monkeypatch.setenv("SERAI_DATABASE_URL", database_url)
+    monkeypatch.setenv("SERAI_DATABASE_URL", shared_url)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setitem(sys.modules, "my_os", sys)  # so that this example's is gone afterwards
     os = load_target(str(tmp_path / "my_os.py"), settings=Settings())
