@@ -1,7 +1,8 @@
-"""The agent loop alone: pydantic-ai with the models of the benchmarks, in a process without server or database."""
+"""The agent loops alone: pydantic-ai with the models of the benchmarks, in a process without server or database."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import sys
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, ToolCallPart
 from pydantic_ai.tools import ToolDefinition
 
 from benchmarks.runs.operations import ASKS, Operation
-from benchmarks.serai_os import AGENTS
+from benchmarks.serai_os import AGENTS, ASKER, BRANCH_AGENTS, REPEATER, TEAM, TEAM_MEMBERS, lead
 from serai.components.durability import ListeningModel, current_execution
+from serai.components.team_briefing import leader_instructions
+from serai.testing import ScriptedModel
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,60 @@ class _Listener:
         raise NotImplementedError(call, tool, args, handler)
 
 
+class _HeardAgent:
+    """An agent whose model is listened to."""
+
+    def __init__(self, agent: Agent[Any, Any]) -> None:
+        assert agent.model is not None
+        assert not isinstance(agent.model, str)
+        self._agent = agent
+        self._model = ListeningModel(agent.model)
+
+    async def ask(self, message: str) -> str:
+        """Run it once."""
+        return str((await self._agent.run(message, model=self._model)).output)
+
+
+def _lead_team() -> _HeardAgent:
+    """Return the leader of the team; what it delegates runs inside its tool."""
+    members = {str(agent.name): _HeardAgent(agent) for agent in TEAM_MEMBERS}
+
+    async def delegate_task_to_member(member_id: str, task: str) -> str:
+        """Give a task to one member and wait for its answer."""
+        return await members[member_id].ask(task)
+
+    instructions = leader_instructions("coordinate", TEAM.members)
+    tools = [delegate_task_to_member]
+    return _HeardAgent(Agent(ScriptedModel(lead), name="team", instructions=instructions, tools=tools))
+
+
+def _loops_of(operation: Operation) -> Callable[[str], Awaitable[object]]:
+    """Return what does the agents' part of an operation."""
+    if operation is Operation.TEAM:
+        return _lead_team().ask
+    if operation is Operation.WORKFLOW:
+        asker, repeater = _HeardAgent(ASKER), _HeardAgent(REPEATER)
+
+        async def ask_in_turn(message: str) -> str:
+            return await repeater.ask(f"Checked: {await asker.ask(message)}")
+
+        return ask_in_turn
+    if operation is Operation.PARALLEL:
+        branches = [_HeardAgent(agent) for agent in BRANCH_AGENTS]
+        return lambda message: asyncio.gather(*(branch.ask(message) for branch in branches))
+    return _HeardAgent(AGENTS[ASKS[operation].component.removeprefix("agents/")]).ask
+
+
 async def run(job: Job) -> dict[str, float]:
-    """Run the agent again and again; return CPU and waiting time of a run, in milliseconds."""
-    ask = ASKS[job.operation]
-    agent = AGENTS[ask.agent]
-    assert agent.model is not None
-    assert not isinstance(agent.model, str)
-    model = ListeningModel(agent.model)
+    """Do the agents' part again and again; return CPU and waiting time of a run, in milliseconds."""
+    message = ASKS[job.operation].message
+    loops = _loops_of(job.operation)
     current_execution.set(_Listener())
     for _ in range(max(1, job.runs // 10)):
-        await agent.run(ask.message, model=model)
+        await loops(message)
     began, used = time.perf_counter(), time.process_time()
     for _ in range(job.runs):
-        await agent.run(ask.message, model=model)
+        await loops(message)
     cpu_s, wall_s = time.process_time() - used, time.perf_counter() - began
     return {"cpu_ms": cpu_s * 1000 / job.runs, "wall_ms": wall_s * 1000 / job.runs}
 

@@ -147,7 +147,7 @@ def measure_agent_loop(sizes: Sizes, *, peers: bool) -> list[Sample]:  # noqa: A
 
 def _serve_runs(serai: Subject, operation: Operation, runs: int) -> Sample:
     ask = ASKS[operation]
-    request = serai.run_request(ask.agent, message=ask.message, stream=ask.stream)
+    request = serai.run_request(ask.component, message=ask.message, stream=ask.stream)
     before = serai.cpu()
     seen = serai.send([request], most=runs, concurrency=16, expect=ask.expect, count=ask.count)
     used = serai.cpu().since(before)
@@ -165,7 +165,7 @@ BENCHMARKS: dict[str, Callable[..., list[Sample]]] = {
 
 
 def _store_rows(subject: Subject, sizes: Sizes) -> None:
-    request = subject.run_request("instant", message="What is 2 + 2?", stream="false")
+    request = subject.run_request("agents/instant", message="What is 2 + 2?", stream="false")
     subject.send([request], most=sizes.rows, concurrency=4, expect="COMPLETED")
 
 

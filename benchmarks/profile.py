@@ -1,4 +1,4 @@
-"""Where the server's CPU time goes: ``python -m benchmarks.profile [--of plain|tool|stream]``.
+"""Where the server's CPU time goes: ``python -m benchmarks.profile [--of NAME]``.
 
 The sampler py-spy, from an environment of its own, looks at the server from outside; nothing is added to what runs.
 """
@@ -20,7 +20,14 @@ from benchmarks.runs.operations import ASKS, Operation
 from benchmarks.subjects import SERAI, all_subjects
 
 PROFILES = RESULTS / "profiles"
-OPERATIONS = {"plain": Operation.PLAIN, "tool": Operation.TOOL, "stream": Operation.STREAM}
+OPERATIONS = {
+    "plain": Operation.PLAIN,
+    "tool": Operation.TOOL,
+    "stream": Operation.STREAM,
+    "team": Operation.TEAM,
+    "workflow": Operation.WORKFLOW,
+    "parallel": Operation.PARALLEL,
+}
 _PROFILER_LOCK = Path(__file__).parent / "profiler" / "requirements.txt"
 _SAMPLES_PER_S = 250
 _FOLDED_LEAF = re.compile(r"(?P<function>[^;]*) \((?P<file>[^()]*?)(?::\d+)?\)$")
@@ -58,7 +65,7 @@ def profile_runs(operation: Operation, runs: int, *, concurrency: int = 1) -> Pr
     with all_subjects([SERAI]) as [serai]:
         serai.server.start()
         ask = ASKS[operation]
-        requests = [serai.run_request(ask.agent, message=ask.message, stream=ask.stream)]
+        requests = [serai.run_request(ask.component, message=ask.message, stream=ask.stream)]
         serai.send(requests, most=max(1, runs // 10), concurrency=concurrency, expect=ask.expect)
         folded = serai.server.log.with_suffix(".folded")
         recorder = _start_recording(py_spy, serai.server.pid, folded)

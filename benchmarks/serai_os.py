@@ -1,4 +1,4 @@
-"""What is measured of Serai: agents whose models answer at once, or at a pace, as the peer's do."""
+"""What is measured of Serai: agents, a team and workflows whose models answer at once, or at a pace, as the peer's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent, UserPro
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
-from serai import AgentOS
+from serai import AgentOS, Parallel, Step, StepInput, Team, Workflow
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 
 CHUNKS = 200
@@ -23,6 +23,7 @@ CHUNKS_PER_S = 50
 ANSWER = "Four."
 STREAM = Turn([f"word{number} " for number in range(CHUNKS)])
 CALL = Turn(tools=[ToolCall("add", {"a": 2, "b": 2})])
+MEMBERS, BRANCHES = ("adder", "checker"), ("one", "two", "three", "four")
 
 
 def answer(asked: Asked) -> Turn | str:
@@ -38,6 +39,24 @@ def call_then_answer(asked: Asked) -> Turn | str:
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+def lead(asked: Asked) -> Turn | str:
+    """Give the question to one member after the other, then sum up what they answered."""
+    if asked.step < len(MEMBERS):
+        task = {"member_id": MEMBERS[asked.step], "task": asked.message}
+        return Turn(tools=[ToolCall("delegate_task_to_member", task)])
+    return f"In all: {' '.join(str(result.content) for result in asked.tool_results)}"
+
+
+def repeat(asked: Asked) -> str:
+    """Say what was asked."""
+    return asked.message
+
+
+def check(step: StepInput) -> str:
+    """Check what the step before answered."""
+    return f"Checked: {step.previous_step_content}"
 
 
 class PacedModel(ScriptedModel):
@@ -93,9 +112,22 @@ class _PacedStream(StreamedResponse):
         return self.created_at
 
 
+def instant(name: str) -> Agent[Any, Any]:
+    """Return an agent that answers at once."""
+    return Agent(ScriptedModel(answer), name=name)
+
+
 AGENTS = {
-    "instant": Agent(ScriptedModel(answer), name="instant"),
+    "instant": instant("instant"),
     "tooled": Agent(ScriptedModel(call_then_answer), name="tooled", tools=[add]),
     "paced": Agent(PacedModel(), name="paced"),
 }
-agent_os = AgentOS(name="benchmarks", agents=list(AGENTS.values()))
+TEAM_MEMBERS = [instant(name) for name in MEMBERS]
+TEAM = Team("team", TEAM_MEMBERS, model=ScriptedModel(lead))
+ASKER, REPEATER = instant("asker"), Agent(ScriptedModel(repeat), name="repeater")
+BRANCH_AGENTS = [instant(name) for name in BRANCHES]
+WORKFLOWS = [
+    Workflow("three-steps", steps=[Step("ask", agent=ASKER), Step("check", run=check), Step("say", agent=REPEATER)]),
+    Workflow("four-branches", steps=[Parallel(*(Step(str(agent.name), agent=agent) for agent in BRANCH_AGENTS))]),
+]
+agent_os = AgentOS(name="benchmarks", agents=list(AGENTS.values()), teams=[TEAM], workflows=WORKFLOWS)

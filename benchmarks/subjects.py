@@ -56,9 +56,9 @@ class Subject:
     server: ServerProcess
     postgres_folder: Path | None = None
 
-    def run_request(self, agent: str, **fields: str) -> bytes:
-        """Return the request that runs an agent."""
-        return post_form(self.server.port, f"/agents/{agent}/runs", fields)
+    def run_request(self, component: str, **fields: str) -> bytes:
+        """Return the request that runs a component, such as ``agents/instant``."""
+        return post_form(self.server.port, f"/{component}/runs", fields)
 
     def send(
         self,

@@ -12,7 +12,14 @@ from benchmarks.subjects import PEER_ON_POSTGRES, PEER_ON_QUEUE, PEER_ON_SQLITE,
 
 PEERS = (PEER_ON_SQLITE, PEER_ON_POSTGRES)
 FIRST, THOUSANDTH = position_name(1), position_name(1000)
-_LIMITS = {Operation.PLAIN: 0.6, Operation.TOOL: 0.6, Operation.STREAM: 0.35}
+_LIMITS = {
+    Operation.PLAIN: 0.6,
+    Operation.TOOL: 0.6,
+    Operation.STREAM: 0.35,
+    Operation.TEAM: 0.6,
+    Operation.WORKFLOW: 0.6,
+    Operation.PARALLEL: 0.6,
+}
 _SUBMITTED_AT_ONCE = 16
 _NOISE = 1.05
 

@@ -129,13 +129,13 @@ def _answers(subject: Subject) -> bool:
 
 def _store_rows(subject: Subject, sizes: Sizes) -> None:
     for ask in ASKS.values():
-        request = subject.run_request(ask.agent, message=ask.message, stream=ask.stream)
+        request = subject.run_request(ask.component, message=ask.message, stream=ask.stream)
         subject.send([request], most=sizes.rows, concurrency=4, expect=ask.expect)
 
 
 def _measure(subject: Subject, operation: Operation, concurrency: int, sizes: Sizes) -> Sample:
     ask = ASKS[operation]
-    request = subject.run_request(ask.agent, message=ask.message, stream=ask.stream)
+    request = subject.run_request(ask.component, message=ask.message, stream=ask.stream)
     before = subject.cpu()
     seen = subject.send(
         [request],
@@ -190,7 +190,7 @@ def _measure_at(subject: Subject, position: int, sessions: int, *, rounds: int) 
 
 def _session_requests(subject: Subject, sessions: int, *, prefix: str = "long") -> list[bytes]:
     return [
-        subject.run_request("instant", message=MESSAGE, stream="false", session_id=f"{prefix}-{number}")
+        subject.run_request("agents/instant", message=MESSAGE, stream="false", session_id=f"{prefix}-{number}")
         for number in range(sessions)
     ]
 
@@ -246,7 +246,7 @@ def next_streams(passed: int, failed: int | None, *, most: int) -> int | None:
 
 def _try_streams(subject: Subject, streams: int, sizes: Sizes, *, is_fresh: bool = False) -> StreamSample:
     chunks = max(1, round(sizes.stream_s * CHUNKS_PER_S))
-    request = subject.run_request("paced", message=str(chunks), stream="true")
+    request = subject.run_request("agents/paced", message=str(chunks), stream="true")
     job = slow_streams.Job(subject.server.port, request, streams, min(1.0, sizes.stream_s / 4))
     before, memory_before = subject.cpu(), subject.memory_mb()
     peak = _Peak(subject)

@@ -19,6 +19,9 @@ class Operation(StrEnum):
     PLAIN = "plain run"
     TOOL = "run with one tool call"
     STREAM = "streamed run of 200 chunks"
+    TEAM = "team of two"
+    WORKFLOW = "workflow of three steps"
+    PARALLEL = "workflow with four parallel branches"
     BACKGROUND = "background run"
 
 
@@ -33,9 +36,14 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Ask:
-    """How an operation is asked for, and what a good answer holds."""
+    """How an operation is asked for, and what a good answer holds.
 
-    agent: str
+    Attributes:
+        component: what runs, as its routes name it: ``agents/instant``.
+        expect, count: text of a good answer, and text that is counted in it.
+    """
+
+    component: str
     message: str
     stream: str
     expect: str
@@ -43,9 +51,12 @@ class Ask:
 
 
 ASKS = {
-    Operation.PLAIN: Ask("instant", MESSAGE, "false", "COMPLETED"),
-    Operation.TOOL: Ask("tooled", MESSAGE, "false", "COMPLETED"),
-    Operation.STREAM: Ask("instant", "stream", "true", "RunCompleted", "event: RunContent\n"),
+    Operation.PLAIN: Ask("agents/instant", MESSAGE, "false", "COMPLETED"),
+    Operation.TOOL: Ask("agents/tooled", MESSAGE, "false", "COMPLETED"),
+    Operation.STREAM: Ask("agents/instant", "stream", "true", "RunCompleted", "event: RunContent\n"),
+    Operation.TEAM: Ask("teams/team", MESSAGE, "false", "In all: Four. Four."),
+    Operation.WORKFLOW: Ask("workflows/three-steps", MESSAGE, "false", "Checked: Four."),
+    Operation.PARALLEL: Ask("workflows/four-branches", MESSAGE, "false", "COMPLETED"),
 }
 
 

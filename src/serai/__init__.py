@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from serai.components.deps import RunDeps
     from serai.components.team import Team
     from serai.components.tool import tool
+    from serai.components.workflow.component import Workflow
+    from serai.components.workflow.definition import Condition, Loop, Parallel, Router, Step, Steps
+    from serai.components.workflow.values import StepInput, StepOutput
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
+    from serai.server.schedules import Schedule
 
     __version__: str
 
@@ -24,10 +28,20 @@ _HOMES = {
     "AgentOS": "serai.server.app",
     "AgentOSClient": "serai.client",
     "AsyncAgentDataClient": "serai.agent_data",
+    "Condition": "serai.components.workflow.definition",
+    "Loop": "serai.components.workflow.definition",
+    "Parallel": "serai.components.workflow.definition",
     "RecordIndex": "serai.records.indexes.declared",
+    "Router": "serai.components.workflow.definition",
     "RunDeps": "serai.components.deps",
+    "Schedule": "serai.server.schedules",
+    "Step": "serai.components.workflow.definition",
+    "StepInput": "serai.components.workflow.values",
+    "StepOutput": "serai.components.workflow.values",
+    "Steps": "serai.components.workflow.definition",
     "SyncAgentOSClient": "serai.client",
     "Team": "serai.components.team",
+    "Workflow": "serai.components.workflow.component",
     "ask_user": "serai.components.ask_user",
     "tool": "serai.components.tool",
 }
@@ -38,10 +52,20 @@ __all__ = [
     "AgentOS",
     "AgentOSClient",
     "AsyncAgentDataClient",
+    "Condition",
+    "Loop",
+    "Parallel",
     "RecordIndex",
+    "Router",
     "RunDeps",
+    "Schedule",
+    "Step",
+    "StepInput",
+    "StepOutput",
+    "Steps",
     "SyncAgentOSClient",
     "Team",
+    "Workflow",
     "__version__",
     "ask_user",
     "tool",

@@ -18,6 +18,8 @@ from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 
 OS_FILE = Path(__file__).parent / "acceptance_os.py"
+NESTED_OS = Path(__file__).parent / "nested_os.py"
+ROOT = Path(__file__).parents[2]
 RUNS = "/agents/worker/runs"
 
 
@@ -64,7 +66,8 @@ class Cluster:
     def start_node(self, **settings: str) -> Node:
         """Start a server; settings are SERAI_… variables, for example fault="in_model_call:kill"."""
         command = [sys.executable, "-m", "serai", "serve", str(self.os_file), "--port", "{port}"]
-        node = Node(command, env=self._environment(settings), log=self.folder / f"node{len(self.nodes)}.log")
+        log = self.folder / f"node{len(self.nodes)}.log"
+        node = Node(command, env=self._environment(settings), log=log, folder=ROOT)
         self.nodes.append(node)
         node.start()
         return node
@@ -75,6 +78,7 @@ class Cluster:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "serai", "worker", str(self.os_file)],
                 env=self._environment(settings),
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -103,7 +107,7 @@ class Cluster:
         )
 
 
-async def submit(base_url: str, message: str, *, run_id: str, **fields: str) -> None:
+async def submit(base_url: str, message: str, *, run_id: str, runs: str = RUNS, **fields: str) -> None:
     """Submit a run and leave it alone; the node may die while it answers.
 
     With stream="true" the model's words are logged one by one, as for somebody who listens.
@@ -111,16 +115,16 @@ async def submit(base_url: str, message: str, *, run_id: str, **fields: str) -> 
     form = {"message": message, "run_id": run_id, "stream": "false", "background": "true", **fields}
     async with httpx.AsyncClient(timeout=20) as client:
         try:
-            async with client.stream("POST", base_url + RUNS, data=form) as response:
+            async with client.stream("POST", base_url + runs, data=form) as response:
                 assert response.is_success, await response.aread()
         except httpx.TransportError:
             return
 
 
-async def ask(base_url: str, message: str, **fields: str) -> dict[str, Any]:
+async def ask(base_url: str, message: str, *, runs: str = RUNS, **fields: str) -> dict[str, Any]:
     """Run and wait for the whole answer."""
     async with httpx.AsyncClient(timeout=30) as client:
-        response = await client.post(base_url + RUNS, data={"message": message, "stream": "false", **fields})
+        response = await client.post(base_url + runs, data={"message": message, "stream": "false", **fields})
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
@@ -137,12 +141,12 @@ async def stream(base_url: str, message: str, **fields: str) -> AsyncIterator[di
             yield event
 
 
-async def follow(base_url: str, run_id: str, *, after: int = -1) -> AsyncIterator[dict[str, Any]]:
+async def follow(base_url: str, run_id: str, *, after: int = -1, runs: str = RUNS) -> AsyncIterator[dict[str, Any]]:
     """Follow a run, which may not be stored yet, and yield its events as they come."""
     headers = {"Last-Event-ID": str(after)}
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
-            async with client.stream("GET", f"{base_url}{RUNS}/{run_id}/events", headers=headers) as response:
+            async with client.stream("GET", f"{base_url}{runs}/{run_id}/events", headers=headers) as response:
                 if response.status_code == 404:
                     await asyncio.sleep(0.02)
                     continue
@@ -152,10 +156,10 @@ async def follow(base_url: str, run_id: str, *, after: int = -1) -> AsyncIterato
                 return
 
 
-async def read_run(base_url: str, run_id: str) -> dict[str, Any]:
+async def read_run(base_url: str, run_id: str, *, runs: str = RUNS) -> dict[str, Any]:
     """Read a run as it stands."""
     async with httpx.AsyncClient(timeout=20) as client:
-        response = await client.get(f"{base_url}{RUNS}/{run_id}")
+        response = await client.get(f"{base_url}{runs}/{run_id}")
     assert response.status_code == 200, response.text
     run: dict[str, Any] = response.json()
     return run

@@ -68,6 +68,15 @@ def test_an_aim_counts_the_database_on_both_sides() -> None:
         assert verdict_of(result, "plain run, 1 at a time: CPU over agno 3.1.10, SQLite") == verdict
 
 
+@pytest.mark.parametrize("operation", [Operation.TEAM, Operation.WORKFLOW, Operation.PARALLEL])
+def test_teams_and_workflows_have_the_aim_of_plain_runs(operation: Operation) -> None:
+    for ours, verdict in ((6.0, "met"), (6.1, "**missed**")):
+        rows = [sample(operation, name, ms, concurrency=64) for name, ms in (("Serai", ours), (PEER_ON_SQLITE, 10.0))]
+        result = result_of(*rows)
+        assert verdict_of(result, f"{operation}, 64 at a time: CPU over {PEER_ON_SQLITE}") == verdict
+        assert line_of(render(result), f"64 at a time: Serai | {ours:.2f} ms")
+
+
 def test_streams_are_compared_by_the_event() -> None:
     ours = replace(sample(Operation.STREAM, "Serai", 6.0), events=20_000)
     theirs = replace(sample(Operation.STREAM, PEER_ON_SQLITE, 20.0), events=20_000)

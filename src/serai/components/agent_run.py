@@ -48,6 +48,7 @@ from serai.components.journalled import (
     problem_of,
     text_of_result,
 )
+from serai.components.logged_tokens import count_at_least_logged
 from serai.components.media import made_members, prompt_of
 from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of
 from serai.components.model_turn import ModelTurn
@@ -70,7 +71,7 @@ from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
 
 _log = structlog.get_logger("serai.agents")
-announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("seraiannounced_call_call")
+announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
 
@@ -244,7 +245,11 @@ class AgentRun:
         # Values as the model and people gave them: what a tool's types make of them may differ in each process.
         given = [call.tool_name, {**dict.fromkeys(args), **call.args_as_dict()}]
         step = await self.run.journal.run(
-            TOOL_STEP, name, given=given, body=lambda: self._call_tool(name, call, args, body)
+            TOOL_STEP,
+            name,
+            given=given,
+            body=lambda: self._call_tool(name, call, args, body),
+            consists_of_steps=self._is_delegation(call),
         )
         await self._take_tool_step(step)
         if step["failure"] is not None:
@@ -419,6 +424,10 @@ class AgentRun:
         self._events.emit_tool_completed(tool, error=problem, **made_members(media_of(media)))
         return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
 
+    def _is_delegation(self, _call: ToolCallPart) -> bool:
+        """Return whether a call does nothing itself, but has other runs do it."""
+        return False
+
     def _tool_call(self, _name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         """Return the tool execution of a call that begins."""
         return tool_call(call.tool_call_id, call.tool_name, args)
@@ -503,7 +512,7 @@ class AgentRun:
 
     def _end(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
         changes, removals = self._state.since_load()
-        return Outcome(
+        outcome = Outcome(
             status=status,
             output={
                 **self._answer.members(content=content, content_type=content_type),
@@ -516,6 +525,7 @@ class AgentRun:
             input_tokens=self._answer.new_tokens("input_tokens"),
             output_tokens=self._answer.new_tokens("output_tokens"),
         )
+        return count_at_least_logged(self.run, outcome)
 
     def _more_output(self) -> dict[str, Any]:
         """Return members of the run object that only some kinds have."""

@@ -324,6 +324,9 @@ class TeamRun(AgentRun):
         if _paused(results):
             self._paused_now[given.call_id] = given, results
 
+    def _is_delegation(self, call: ToolCallPart) -> bool:
+        return _is_delegation(call.tool_name)
+
     def _tool_call(self, name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         tool = super()._tool_call(name, call, args)
         if call.tool_name == TO_ONE and args["member_id"] in self._team.members:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from serai.storage.blobs import BlobStore
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.run_log import RunLog
-from serai.storage.run_moves import Cancelled, Continuation, RunMoves
+from serai.storage.run_moves import Cancelled, Continuation, EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore, Submitted
 
 _log = structlog.get_logger("serai.engine")
@@ -126,6 +126,11 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._on_jobs: Callable[[], None] = lambda: None
+
+    @property
+    def components(self) -> Collection[tuple[str, str]]:
+        """Kind and id of each component that this node has."""
+        return self._components.keys()
 
     async def start(self, *, on_jobs: Callable[[], None] | None = None) -> None:
         """Join the cluster and begin to claim.
@@ -244,7 +249,7 @@ class Engine:
         Raises:
             ShuttingDownError: this node stops and another one goes on with the run.
         """
-        follower = self.follow(record, after=after, is_new=is_new)
+        follower = self._events.follow(record, after=after, is_new=is_new, skips=True)
         try:
             async for _ in follower.batches():
                 pass
@@ -332,9 +337,7 @@ class Engine:
     async def _cancel(self, record: RunRecord) -> None:
         component = self._components[record.kind, record.component_id]
 
-        def end(
-            current: RunRecord, stored: Answer, logged: list[Event], next_seq: int
-        ) -> tuple[bytes, bytes | None, Event]:
+        def end(current: RunRecord, stored: Answer, logged: list[Event], next_seq: int) -> EndAtRest:
             try:
                 outcome = component.cancel_at_rest(RestingRun(current, stored, logged, next_seq))
             except Exception:  # noqa: BLE001 - the component's boundary: the run ends in any case
@@ -342,7 +345,13 @@ class Engine:
                 outcome = bare_outcome(current, is_cancelled=True, text="The run was cancelled.", next_seq=next_seq)
             name, members = outcome.last_event
             event = Event(seq=next_seq, name=name, data=dump_json(members))
-            return dump_json(answer_members(outcome)), outcome.messages, event
+            return EndAtRest(
+                output=dump_json(answer_members(outcome)),
+                messages=outcome.messages,
+                event=event,
+                input_tokens=outcome.input_tokens,
+                output_tokens=outcome.output_tokens,
+            )
 
         moved = await self._moves.cancel(record, end=end)
         if isinstance(moved, Cancelled):

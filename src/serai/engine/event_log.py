@@ -75,11 +75,11 @@ class RunWriter:
         self._log.touch(self)
 
     def add_child(self, child: ChildRun) -> None:
-        """Append what has become of a child run; durable like a step."""
+        """Append what has become of a child run; durable like a step, but that it began need not be."""
         if self.is_closed:
             return
         self.pending.children.append(child)
-        self.open_steps += 1
+        self.open_steps += child.status.is_at_rest
         self._log.touch(self)
 
     async def commit(self) -> None:
@@ -134,15 +134,17 @@ class Follower:
     Args:
         after: the last sequence number already seen; -1 for all.
         is_new: the run was stored a moment ago by this process: nothing to catch up on.
+        skips: its reader wants to know how the run ends, and may miss events before that.
     """
 
-    def __init__(self, log: EventLog, record: RunRecord, *, after: int, is_new: bool) -> None:
+    def __init__(self, log: EventLog, record: RunRecord, *, after: int, is_new: bool, skips: bool = False) -> None:
         self.record = record
         self.answer: Answer | None = None
         self.is_cut = False
         self._log = log
         self._seen = after
         self._is_behind = not is_new
+        self._skips = skips
         self._is_over = record.status.is_terminal  # one that paused may have gone on since
         self._pushed: list[Event] = []
         self._wake = asyncio.Event()
@@ -150,6 +152,9 @@ class Follower:
 
     def push(self, events: Sequence[Event], answer: Answer | None) -> None:
         """Take events just committed by this process."""
+        if self._skips and answer is None:
+            self._seen = max(self._seen, events[-1].seq)
+            return
         self._pushed.extend(events)
         self.answer = answer or self.answer
         if len(self._pushed) > MAX_PUSHED:  # a slow reader: it reads the log page by page instead
@@ -280,9 +285,9 @@ class EventLog:
             for follower in self._followers.get(key, ()):
                 follower.look()
 
-    def follow(self, record: RunRecord, *, after: int = -1, is_new: bool = False) -> Follower:
+    def follow(self, record: RunRecord, *, after: int = -1, is_new: bool = False, skips: bool = False) -> Follower:
         """Begin to follow a run; the caller closes the follower."""
-        follower = Follower(self, record, after=after, is_new=is_new)
+        follower = Follower(self, record, after=after, is_new=is_new, skips=skips)
         self._followers.setdefault(record.key, set()).add(follower)
         return follower
 

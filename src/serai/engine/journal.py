@@ -43,7 +43,15 @@ class Journal:
         stored = self._steps.get((operation, printable(call)))
         return None if stored is None else load_json(stored.result)
 
-    async def run(self, operation: str, call: str, *, given: Any, body: Callable[[], Awaitable[Any]]) -> Any:
+    async def run(
+        self,
+        operation: str,
+        call: str,
+        *,
+        given: Any,
+        body: Callable[[], Awaitable[Any]],
+        consists_of_steps: bool = False,
+    ) -> Any:
         """Return a step's result: the stored one, or that of `body`, which is then stored.
 
         Args:
@@ -51,6 +59,7 @@ class Journal:
             call: which of its calls: a tool call id, or an ordinal.
             given: what the step depends on, compared when the run is replayed.
             body: does it and returns a JSON value; an exception is not a result and is not stored.
+            consists_of_steps: `body` does nothing to the world but by steps of children, which wait in its place.
 
         Raises:
             JournalMismatchError: the stored step was given something else.
@@ -69,8 +78,9 @@ class Journal:
                     "inputs changed while it ran. Start the run again."
                 )
             return load_json(stored.result)
-        await self._writer.commit()
-        faults.reach("after_step_commit", f"{operation}/{call}")
+        if not consists_of_steps:
+            await self._writer.commit()
+            faults.reach("after_step_commit", f"{operation}/{call}")
         result = await body()
         faults.reach("before_step_commit", f"{operation}/{call}")
         self._writer.add_step(

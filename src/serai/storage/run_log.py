@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from serai.domain.run_state import RunStatus
@@ -12,9 +13,9 @@ from serai.storage.connection import Connection, Database
 
 # Appends events and steps of runs whose root this node still owns. The share lock on the root's row makes a takeover
 # wait for the append, or the append see the takeover; a repeated append (its answer was lost) changes nothing.
-_APPEND = """
+_FENCED = """
 with root as (
-    select runs.key, runs.epoch, runs.project_id, runs.user_id
+    select runs.key, runs.epoch, runs.project_id, runs.user_id, runs.session_id, runs.position
     from runs join unnest($1::uuid[], $2::int[]) as item(key, epoch) using (key)
     where runs.epoch = item.epoch and runs.node_id = $3 and runs.status = 'RUNNING'
     order by runs.key for share of runs
@@ -32,25 +33,44 @@ with root as (
         as step(root_key, key, segment, operation, call, fingerprint, result)
     join root on root.key = step.root_key
     on conflict do nothing
-)
-select key from root"""
+)"""
+_APPEND = f"""{_FENCED}
+select key from root"""  # noqa: S608 - our own text
 
-# Stores children of runs whose root this node still owns, or what has become of them.
-_PUT_CHILDREN = """
-insert into runs (key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, ready,
-                  position, epoch, segment, input, output, messages, carried, started_at, ended_at)
-select child.key, child.key::text, root.project_id, root.user_id, root.session_id, root.key, child.parent_key,
-       child.kind, child.component_id, child.status, false, root.position, root.epoch, child.segment, child.input,
-       child.output, child.messages, child.carried, now(),
-       case when child.status not in ('RUNNING', 'PAUSED') then now() end
-from unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bytea[],
-            $10::bytea[], $11::bytea[], $12::bytea[])
-    as child(root_key, root_epoch, key, parent_key, kind, component_id, status, segment, input, output, messages,
-             carried)
-join runs as root on root.key = child.root_key and root.epoch = child.root_epoch and root.node_id = $13
-on conflict (key) do update
-    set status = excluded.status, epoch = excluded.epoch, segment = excluded.segment, output = excluded.output,
-        messages = excluded.messages, carried = excluded.carried, ended_at = excluded.ended_at"""
+_INSERT_CHILDREN = """
+    insert into runs (key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, ready,
+                      position, epoch, segment, input, output, messages, carried, started_at, ended_at)
+    select child.key, child.key::text, root.project_id, root.user_id, root.session_id, root.key, child.parent_key,
+           child.kind, child.component_id, child.status, false, root.position, root.epoch, child.segment, child.input,
+           child.output, child.messages, child.carried, now(),
+           case when child.status not in ('RUNNING', 'PAUSED') then now() end
+    from unnest({arrays})
+        as child(root_key, key, parent_key, kind, component_id, status, segment, input, output, messages, carried)
+    join root on root.key = child.root_key
+    on conflict (key) do update
+        set status = excluded.status, epoch = excluded.epoch, segment = excluded.segment, output = excluded.output,
+            messages = excluded.messages, carried = excluded.carried, ended_at = excluded.ended_at"""
+
+# The same with children of these runs, or what has become of them: one statement costs a fourth of a transaction.
+_CHILDREN_OF_APPEND = _INSERT_CHILDREN.format(
+    arrays="""$16::uuid[], $17::uuid[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::int[], $23::bytea[],
+                $24::bytea[], $25::bytea[], $26::bytea[]"""
+)
+_APPEND_WITH_CHILDREN = f"""{_FENCED}, children as ({_CHILDREN_OF_APPEND}
+)
+select key from root"""  # noqa: S608 - our own text
+
+# Stores children of runs that end in the same transaction and were this node's.
+_CHILDREN_OF_ENDED = _INSERT_CHILDREN.format(
+    arrays="""$4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::int[], $11::bytea[],
+                $12::bytea[], $13::bytea[], $14::bytea[]"""
+)
+_PUT_CHILDREN = f"""
+with root as (
+    select runs.key, runs.epoch, runs.project_id, runs.user_id, runs.session_id, runs.position
+    from runs join unnest($1::uuid[], $2::int[]) as item(key, epoch) using (key)
+    where runs.epoch = item.epoch and runs.node_id = $3
+){_CHILDREN_OF_ENDED}"""  # noqa: S608 - our own text
 
 _READ_CHILDREN = """
 select key, parent_key, kind, component_id, status, segment, input, output, messages, carried
@@ -77,8 +97,8 @@ class Append:
 
     @property
     def open_steps(self) -> int:
-        """How much of it the run's next step waits for."""
-        return len(self.steps) + len(self.children)
+        """How much of it the run's next step waits for; a child that is lost right after its beginning begins again."""
+        return len(self.steps) + sum(child.status.is_at_rest for child in self.children)
 
 
 class RunLog:
@@ -92,20 +112,12 @@ class RunLog:
 
         Durable when it returns. Safe to repeat.
         """
-        if not any(item.children for item in items):
-            return await self._append(self._database, items, node_id)
-        async with self._database.transaction() as connection:
-            owned = await self._append(connection, items, node_id)
-            kept = [item for item in items if item.record.root_key in owned]
-            await put_children(connection, [(item.record, child) for item in kept for child in item.children], node_id)
-            return owned
-
-    async def _append(self, database: Database | Connection, items: Sequence[Append], node_id: str) -> set[UUID]:
         roots = {item.record.root_key: item.record.epoch for item in items}
         events = [(item.record, event) for item in items for event in item.events]
         steps = [(item.record, step) for item in items for step in item.steps]
-        rows = await database.fetch(
-            _APPEND,
+        children = _latest((item.record, child) for item in items for child in item.children)
+        rows = await self._database.fetch(
+            _APPEND_WITH_CHILDREN if children else _APPEND,
             list(roots),
             list(roots.values()),
             node_id,
@@ -121,6 +133,7 @@ class RunLog:
             [step.call for _, step in steps],
             [step.fingerprint for _, step in steps],
             [step.result for _, step in steps],
+            *(_child_columns(children) if children else ()),
         )
         return {row["key"] for row in rows}
 
@@ -146,21 +159,27 @@ class RunLog:
 
 async def put_children(connection: Connection, children: Sequence[tuple[RunRecord, ChildRun]], node_id: str) -> None:
     """Store children of runs, or what has become of them, in the caller's transaction; of lost runs nothing."""
-    latest = {child.key: (root, child) for root, child in children}
-    rows = list(latest.values())
-    await connection.execute(
-        _PUT_CHILDREN,
-        [root.root_key for root, _ in rows],
-        [root.epoch for root, _ in rows],
-        [child.key for _, child in rows],
-        [child.parent_key for _, child in rows],
-        [child.kind for _, child in rows],
-        [child.component_id for _, child in rows],
-        [child.status.value for _, child in rows],
-        [child.segment for _, child in rows],
-        [child.input for _, child in rows],
-        [child.output for _, child in rows],
-        [child.messages for _, child in rows],
-        [child.carried for _, child in rows],
-        node_id,
-    )
+    rows = _latest(children)
+    roots = {root.root_key: root.epoch for root, _ in rows}
+    await connection.execute(_PUT_CHILDREN, list(roots), list(roots.values()), node_id, *_child_columns(rows))
+
+
+def _latest(children: Iterable[tuple[RunRecord, ChildRun]]) -> list[tuple[RunRecord, ChildRun]]:
+    """Return each child once, as it was last."""
+    return list({child.key: (root, child) for root, child in children}.values())
+
+
+def _child_columns(children: Sequence[tuple[RunRecord, ChildRun]]) -> list[list[Any]]:
+    return [
+        [root.root_key for root, _ in children],
+        [child.key for _, child in children],
+        [child.parent_key for _, child in children],
+        [child.kind for _, child in children],
+        [child.component_id for _, child in children],
+        [child.status.value for _, child in children],
+        [child.segment for _, child in children],
+        [child.input for _, child in children],
+        [child.output for _, child in children],
+        [child.messages for _, child in children],
+        [child.carried for _, child in children],
+    ]
