@@ -325,7 +325,7 @@ class TeamRun(AgentRun):
             self._paused_now[given.call_id] = given, results
 
     def _is_delegation(self, call: ToolCallPart) -> bool:
-        return _is_delegation(call.tool_name)
+        return is_delegation(call.tool_name)
 
     def _tool_call(self, name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         tool = super()._tool_call(name, call, args)
@@ -364,9 +364,8 @@ class TeamRun(AgentRun):
         outcome.output["requirements"] = requirements
         outcome.messages = self._dump(self._earlier.messages)
         carried = self._carry(self._earlier.run_usage() or RunUsage())
-        carried.delegations = (
-            self._earlier.carried.delegations
-        )  # with those that are done: the leader has not heard yet
+        # With those that are done now, for the leader has not heard their answers yet.
+        carried.delegations = self._earlier.carried.delegations
         outcome.carried = dump_json(carried)
         return outcome
 
