@@ -177,12 +177,9 @@ class TeamRun(AgentRun):
     ) -> list[ChildResult]:
         members = [self._member(member_id) for member_id in member_ids]
         names = self._child_names(name, member_ids)
-        results = await _side_by_side(
+        return await _side_by_side(
             self._ask_member(child_name, member, task, voice) for child_name, member in zip(names, members, strict=True)
         )
-        for result in results:
-            self._team_answer.responses[result.record.id] = result.output
-        return results
 
     async def _ask_member(self, name: str, member: Component, task: str, voice: AgentEvents | None) -> ChildResult:
         before = self._team_answer.responses.get(self._children.id_of(name), {})
@@ -195,7 +192,7 @@ class TeamRun(AgentRun):
             knowledge_filters=self.input.knowledge_filters,
             media=self.input.media,
         )
-        return await self._children.do(
+        result = await self._children.do(
             name,
             member,
             given,
@@ -208,6 +205,8 @@ class TeamRun(AgentRun):
                 if requirement["id"] in wanted
             ],
         )
+        self._team_answer.responses[result.record.id] = result.output
+        return result
 
     def _member(self, member_id: str) -> Component:
         member = self._team.members.get(member_id)
