@@ -15,7 +15,16 @@ from serai.server.app import all_routes
 from serai.server.run_kinds import NOT_SERVED, RUN_KINDS
 from serai.server.run_schemas import run_form
 from serai.settings import Settings
-from tests.compat.clients.roster import AGENTS_CLIENTS, RECORDS_CLIENTS, STORES, PublishedClient
+from tests.compat.clients.roster import (
+    AGENT_SCRIPTS,
+    AGENTS_CLIENTS,
+    CANCEL_SCRIPTS,
+    RECORDS_CLIENTS,
+    STORES,
+    TEAM_SCRIPTS,
+    WORKFLOW_SCRIPTS,
+    PublishedClient,
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- Written by docs/generate.py; change the code, then run `just docs`. -->\n"
@@ -90,6 +99,18 @@ such call, or that the check is made with others.
 
 {agents_checks}
 
+### Teams
+
+{teams_checks}
+
+### Workflows
+
+{workflows_checks}
+
+### Teams and workflows that are cancelled
+
+{cancels_checks}
+
 ### Agent Data
 
 {records_checks}
@@ -106,7 +127,10 @@ def render_http() -> str:
         note=_NOTE,
         routes="\n".join(f"| `{route.method} {route.path}` | {route.summary} |" for route in all_routes()),
         fields="\n".join(_render_fields()),
-        agents_checks="\n".join(_render_checks(AGENTS_CLIENTS)),
+        agents_checks="\n".join(_render_checks(AGENTS_CLIENTS, AGENT_SCRIPTS)),
+        teams_checks="\n".join(_render_checks(AGENTS_CLIENTS, TEAM_SCRIPTS)),
+        workflows_checks="\n".join(_render_checks(AGENTS_CLIENTS, WORKFLOW_SCRIPTS)),
+        cancels_checks="\n".join(_render_checks(AGENTS_CLIENTS, CANCEL_SCRIPTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )
@@ -136,8 +160,8 @@ def _way(field: str, kind: str, form: dict[str, Any]) -> str:
     return "required" if field in form["required"] else "supported"
 
 
-def _render_checks(clients: tuple[PublishedClient, ...]) -> Iterator[str]:
-    names = {client.title: client.check_names() for client in clients}
+def _render_checks(clients: tuple[PublishedClient, ...], scripts: tuple[str, ...] | None = None) -> Iterator[str]:
+    names = {client.title: client.check_names(scripts) for client in clients}
     yield f"| | {' | '.join(names)} |"
     yield f"|---|{'---|' * len(names)}"
     for check in dict.fromkeys(name for checked in names.values() for name in checked):

@@ -64,6 +64,9 @@ class DescribedWorkflow:
     input_schema: dict[str, Any] | None = None
     steps: Sequence[Agent | Team] = ()
 
+    def check_message(self, message: str) -> None:
+        pass
+
     def describe_steps(self, show: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"name": step.id, "type": "Step", step.kind: show(step)} for step in self.steps]
 

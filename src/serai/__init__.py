@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from serai.components.workflow.values import StepInput, StepOutput
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
+    from serai.server.schedules import Schedule
 
     __version__: str
 
@@ -33,6 +34,7 @@ _HOMES = {
     "RecordIndex": "serai.records.indexes.declared",
     "Router": "serai.components.workflow.definition",
     "RunDeps": "serai.components.deps",
+    "Schedule": "serai.server.schedules",
     "Step": "serai.components.workflow.definition",
     "StepInput": "serai.components.workflow.values",
     "StepOutput": "serai.components.workflow.values",
@@ -56,6 +58,7 @@ __all__ = [
     "RecordIndex",
     "Router",
     "RunDeps",
+    "Schedule",
     "Step",
     "StepInput",
     "StepOutput",

@@ -103,7 +103,7 @@ class Cluster:
         )
 
 
-async def submit(base_url: str, message: str, *, run_id: str, **fields: str) -> None:
+async def submit(base_url: str, message: str, *, run_id: str, runs: str = RUNS, **fields: str) -> None:
     """Submit a run and leave it alone; the node may die while it answers.
 
     With stream="true" the model's words are logged one by one, as for somebody who listens.
@@ -111,7 +111,7 @@ async def submit(base_url: str, message: str, *, run_id: str, **fields: str) -> 
     form = {"message": message, "run_id": run_id, "stream": "false", "background": "true", **fields}
     async with httpx.AsyncClient(timeout=20) as client:
         try:
-            async with client.stream("POST", base_url + RUNS, data=form) as response:
+            async with client.stream("POST", base_url + runs, data=form) as response:
                 assert response.is_success, await response.aread()
         except httpx.TransportError:
             return
@@ -137,12 +137,12 @@ async def stream(base_url: str, message: str, **fields: str) -> AsyncIterator[di
             yield event
 
 
-async def follow(base_url: str, run_id: str, *, after: int = -1) -> AsyncIterator[dict[str, Any]]:
+async def follow(base_url: str, run_id: str, *, after: int = -1, runs: str = RUNS) -> AsyncIterator[dict[str, Any]]:
     """Follow a run, which may not be stored yet, and yield its events as they come."""
     headers = {"Last-Event-ID": str(after)}
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
-            async with client.stream("GET", f"{base_url}{RUNS}/{run_id}/events", headers=headers) as response:
+            async with client.stream("GET", f"{base_url}{runs}/{run_id}/events", headers=headers) as response:
                 if response.status_code == 404:
                     await asyncio.sleep(0.02)
                     continue
@@ -152,10 +152,10 @@ async def follow(base_url: str, run_id: str, *, after: int = -1) -> AsyncIterato
                 return
 
 
-async def read_run(base_url: str, run_id: str) -> dict[str, Any]:
+async def read_run(base_url: str, run_id: str, *, runs: str = RUNS) -> dict[str, Any]:
     """Read a run as it stands."""
     async with httpx.AsyncClient(timeout=20) as client:
-        response = await client.get(f"{base_url}{RUNS}/{run_id}")
+        response = await client.get(f"{base_url}{runs}/{run_id}")
     assert response.status_code == 200, response.text
     run: dict[str, Any] = response.json()
     return run

@@ -82,7 +82,7 @@ def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
 
         unknown = ask("nobody", "hello", url=url)
         assert unknown.returncode == 4
-        assert "404" in unknown.stderr
+        assert "There is no agent, team or workflow 'nobody' on this server. It has: agents " in unknown.stderr
 
 
 def test_a_paused_run_goes_on_by_the_command_it_offers(folder):
@@ -118,6 +118,29 @@ def test_a_paused_run_goes_on_by_the_command_it_offers(folder):
         assert "· paused, and continued" in followed.stdout
         as_json = command("runs", "follow", "careful-agent", run_id, "--json", "--after", "3", url=url)
         assert next(json.loads(line)["event_index"] for line in as_json.stdout.splitlines()) == 4
+
+
+def test_a_team_and_a_workflow_are_drawn_and_reviewed_in_the_terminal(folder):
+    with serve(folder) as node:
+        url = node.wait_until_listening()
+        team = ask("research-team", "Research the latest AI trends", url=url)
+        assert team.returncode == 0, team.stderr
+        assert '· delegate_task_to_member(member_id="searcher"' in team.stdout
+        assert "\n  searcher │ " in team.stdout
+        assert "\n  writer │ Report on " in team.stdout
+
+        paused = ask("qa-workflow", "What are AI agents? Let me review the answer.", url=url)
+        assert paused.returncode == 5, paused.stderr
+        assert re.search(r"^▸ gather: 2 branches at a time$", paused.stdout, re.MULTILINE)
+        assert re.search(r"^✓ write \d+ ms in \d rounds?$", paused.stdout, re.MULTILINE)
+        assert "\n  step review waits for a yes or no to its answer: " in paused.stdout
+        offered = copied(paused.stdout, url=url)
+        done = command(*offered[:-2], "--edit", "review=They call tools.", url=url)
+        assert done.returncode == 0, done.stderr
+        assert "\nThey call tools." in done.stdout
+        followed = command("runs", "follow", "workflow:qa-workflow", offered[3], url=url)
+        assert followed.returncode == 0, followed.stderr
+        assert "· paused, and continued" in followed.stdout
 
 
 def test_a_terminal_is_asked_what_a_paused_run_waits_for(folder):

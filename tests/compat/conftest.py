@@ -22,10 +22,16 @@ _PEERS_LOCK = _HERE.parent.parent / "benchmarks" / "peers" / "requirements.txt"
 
 @pytest.fixture(scope="session")
 def serai_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Serai with the agents of serai_os.py, twice on one data folder: open, and behind a security key."""
+    """Serai with the components of serai_os.py, twice on one data folder: open, and behind a security key."""
     with data_folder() as folder:
-        command = [*_SERVE, "--data-dir", str(folder), str(_HERE / "serai_os.py")]
-        yield from _serve_both(command, command, key_name="SERAI_SECURITY_KEY", logs=tmp_path_factory.mktemp("serai"))
+        command = [*_SERVE, "--data-dir", str(folder), "tests.compat.serai_os"]
+        yield from _serve_both(
+            command,
+            command,
+            key_name="SERAI_SECURITY_KEY",
+            logs=tmp_path_factory.mktemp("serai"),
+            PYTHONPATH=str(_HERE.parent.parent),
+        )
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +57,16 @@ def reference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targe
     yield from _serve_both(open_one, keyed_one, key_name="OS_SECURITY_KEY", logs=logs)
 
 
-def _serve_both(open_one: list[str], keyed_one: list[str], *, key_name: str, logs: Path) -> Iterator[Target]:
+def _serve_both(
+    open_one: list[str], keyed_one: list[str], *, key_name: str, logs: Path, **shared: str
+) -> Iterator[Target]:
     servers = [
-        ServerProcess(open_one, env=clean_environment(SERAI_HEARTBEAT_S="0.2"), log=logs / "open.log", folder=logs),
-        ServerProcess(keyed_one, env=clean_environment(**{key_name: KEY}), log=logs / "keyed.log", folder=logs),
+        ServerProcess(
+            open_one, env=clean_environment(SERAI_HEARTBEAT_S="0.2", **shared), log=logs / "open.log", folder=logs
+        ),
+        ServerProcess(
+            keyed_one, env=clean_environment(**{key_name: KEY}, **shared), log=logs / "keyed.log", folder=logs
+        ),
     ]
     try:
         for server in servers:

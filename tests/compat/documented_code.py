@@ -16,6 +16,7 @@ OUR_IMPORT_PATHS = {
     "agno.exceptions": "serai.exceptions",
     "agno.models.response": "serai.tools",
     "agno.run.agent": "serai.run.agent",
+    "agno.run.team": "serai.run.team",
     "llama_cloud.client": "serai.agent_data",
     "llama_cloud_services.beta.agent_data": "serai.agent_data",
 }

@@ -1,95 +1,32 @@
 # mypy: ignore-errors
-"""The agents of serai_os.py on agno's own server, so that the checks themselves can be checked.
+"""The components of serai_os.py on agno's own server, so that the checks themselves can be checked.
 
 Runs only in the environment of benchmarks/peers. Called as ``reference_os.py FOLDER PORT``.
 """
 
 import asyncio
-import json
-import re
 import sys
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import uvicorn
 from agno.agent import Agent
 from agno.db.sqlite import SqliteDb
-from agno.metrics import MessageMetrics
-from agno.models.base import Model
-from agno.models.response import ModelResponse
 from agno.os import AgentOS
-from agno.tools import tool
-from agno.tools.user_feedback import UserFeedbackTools
-
-
-class Calls:
-    """An answer that calls tools, each given by its name and arguments, after a text."""
-
-    def __init__(self, *calls, text=None):
-        self.calls = calls
-        self.text = text
-
-
-class Script(Model):
-    """Answers what ``reply(messages)`` returns: a text, or calls of tools."""
-
-    def __init__(self, reply, *, chunk_delay_s=0.0):
-        super().__init__(id="scripted", name="scripted", provider="tests")
-        self.reply = reply
-        self.chunk_delay_s = chunk_delay_s
-
-    def respond(self, messages):
-        reply = self.reply(messages)
-        response = ModelResponse(
-            role="assistant", response_usage=MessageMetrics(input_tokens=7, output_tokens=3, total_tokens=10)
-        )
-        if isinstance(reply, str):
-            response.content = reply
-        else:
-            response.content = reply.text
-            response.tool_calls = [
-                {
-                    "id": f"call_{uuid4().hex[:12]}",
-                    "type": "function",
-                    "function": {"name": name, "arguments": arguments},
-                }
-                for name, arguments in reply.calls
-            ]
-        return response
-
-    def invoke(self, messages, *args, **kwargs):
-        return self.respond(messages)
-
-    async def ainvoke(self, messages, *args, **kwargs):
-        whole = self.respond(messages)
-        await asyncio.sleep(self.chunk_delay_s * len((whole.content or "").split()))
-        return whole
-
-    def invoke_stream(self, messages, *args, **kwargs):
-        whole = self.respond(messages)
-        for piece in re.findall(r"\s*\S+\s*", whole.content or ""):
-            yield ModelResponse(role="assistant", content=piece)
-        yield ModelResponse(tool_calls=whole.tool_calls, response_usage=whole.response_usage)
-
-    async def ainvoke_stream(self, messages, *args, **kwargs):
-        for part in self.invoke_stream(messages):
-            yield part
-            await asyncio.sleep(self.chunk_delay_s)
-
-    def _parse_provider_response(self, response, **kwargs):
-        return response
-
-    def _parse_provider_response_delta(self, response):
-        return response
-
-
-def text_of(messages, role):
-    return [message.content for message in messages if message.role == role]
-
-
-def say_it_back(messages):
-    return f"Echo: {text_of(messages, 'user')[-1]}"
+from reference_parts import (
+    PAUSING_TOOLS,
+    Calls,
+    Script,
+    describe_media,
+    explode_at_once,
+    get_weather,
+    pause_first,
+    say_it_back,
+    talk,
+    text_of,
+)
+from reference_teams import all_teams
+from reference_workflows import all_workflows
 
 
 def say_it_back_late(messages):
@@ -111,84 +48,14 @@ def call_the_broken_tool_once(messages):
     return "The tool failed." if messages[-1].role == "tool" else Calls(("explode", "{}"))
 
 
-def explode_at_once(messages):
-    raise RuntimeError("model exploded")
-
-
-DELETE = ("delete_file", '{"path": "/tmp/x"}')
-COMMAND = ("run_command", '{"command": "ls"}')
-QUESTION = {
-    "question": "Which colour?",
-    "header": "Colour",
-    "options": [{"label": "red"}, {"label": "blue"}],
-    "multi_select": False,
-}
-PAUSES = {
-    "delete twice": [Calls(DELETE, ("delete_file", '{"path": "/tmp/y"}'))],
-    "delete, then command": [Calls(DELETE), Calls(COMMAND, text="Now the command. ")],
-    "delete": [Calls(DELETE, text="Let me see. ")],
-    "mail": [Calls(("send_mail", '{"subject": "Hello"}'))],
-    "command": [Calls(COMMAND)],
-    "choose": [Calls(("ask_user", json.dumps({"questions": [QUESTION]})))],
-}
-
-
-def pause_first(messages):
-    asked = max(index for index, message in enumerate(messages) if message.role == "user")
-    turns = next(turns for word, turns in PAUSES.items() if word in messages[asked].content)
-    step = sum(message.role == "assistant" for message in messages[asked:])
-    results = text_of(messages[asked:], "tool")
-    return turns[step] if step < len(turns) else f"Report: {'; '.join(map(str, results))}"
-
-
-def talk(_messages):
-    return "".join(f"w{number} " for number in range(100))
-
-
-def describe_media(messages):
-    """Say what came with the message: kind and size, or address."""
-    message = messages[-1]
-    kinds = {"image": message.images, "audio": message.audio, "video": message.videos, "file": message.files}
-    seen = [f"{kind} {item.url or len(item.content)}" for kind, items in kinds.items() for item in items or ()]
-    return f"Seen: {', '.join(seen) or 'nothing'}"
-
-
 def nap_first(messages):
     return "Awake." if messages[-1].role == "tool" else Calls(("nap", "{}"), text="I nap. ")
-
-
-@tool(requires_confirmation=True)
-def delete_file(path: str) -> str:
-    """Delete a file."""
-    return f"deleted {path}"
-
-
-@tool(requires_user_input=True, user_input_fields=["to"])
-def send_mail(subject: str, to: str) -> str:
-    """Send a mail.
-
-    Args:
-        subject: The subject line.
-        to: Who gets it.
-    """
-    return f"sent {subject} to {to}"
-
-
-@tool(external_execution=True)
-def run_command(command: str) -> str:
-    """Run a command on the caller's machine."""
-    raise NotImplementedError(command)
 
 
 async def nap() -> str:
     """Take as long as tools may."""
     await asyncio.sleep(3)
     return "slept"
-
-
-def get_weather(city: str) -> str:
-    """Tell the weather of a city."""
-    return f"{city}: sunny"
 
 
 def explode() -> str:
@@ -217,7 +84,7 @@ def main():
             id="pause-agent",
             name="Pause",
             model=Script(pause_first),
-            tools=[delete_file, send_mail, run_command, UserFeedbackTools(add_instructions=False)],
+            tools=PAUSING_TOOLS,
             **shared,
         ),
         Agent(id="media-agent", name="Media", model=Script(describe_media), **shared),
@@ -225,7 +92,9 @@ def main():
         Agent(id="talk-agent", name="Talk", model=Script(talk, chunk_delay_s=0.05), **shared),
         Agent(id="nap-agent", name="Nap", model=Script(nap_first), tools=[nap], **shared),
     ]
-    server = AgentOS(id="reference", agents=agents, db=db, telemetry=False)
+    server = AgentOS(
+        id="reference", agents=agents, teams=all_teams(db), workflows=all_workflows(db), db=db, telemetry=False
+    )
     uvicorn.run(server.get_app(), host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 

@@ -7,26 +7,53 @@ from tests.compat.clients.roster import CLIENTS
 from tests.compat.published_clients import outcomes
 
 DEFECTS_OF_THE_REFERENCE = {
+    "a_failed_step_is_skipped_when_a_person_says_so",
+    "a_failed_step_is_tried_again_when_a_person_says_so",
+    "a_failing_agent_ends_a_plain_workflow_in_error_status",
+    "a_failing_step_ends_a_plain_run_in_error_status",
     "a_message_of_two_mebibytes_is_answered",
     "a_paused_run_is_cancelled_and_cannot_go_on",
+    "a_paused_team_is_cancelled_and_cannot_go_on",
+    "a_paused_workflow_is_cancelled_and_cannot_go_on",
     "a_plain_run_is_cancelled_in_a_tool",
     "a_plain_run_is_cancelled_in_the_model_call",
+    "a_plain_team_is_cancelled_in_its_leaders_answer",
+    "a_plain_team_is_cancelled_in_its_members_answer",
+    "a_plain_workflow_is_cancelled_in_a_function",
+    "a_plain_workflow_is_cancelled_in_an_agents_answer",
     "a_result_of_three_mebibytes_is_taken",
     "a_run_that_waits_for_its_turn_is_cancelled",
     "a_silent_stream_outlives_the_timeout_of_the_client",
+    "a_silent_step_outlives_the_timeout_of_the_client",
+    "a_streamed_workflow_is_cancelled_in_a_function",
+    "a_team_is_continued_by_its_run_id_alone",
+    "a_workflow_is_continued_by_its_run_id_alone",
+    "a_workflow_pauses_with_the_workflow_in_its_step",
+    "an_answer_to_an_unknown_step_is_400",
     "an_image_of_three_mebibytes_reaches_the_model",
+    "an_unknown_way_is_400_and_changes_nothing",
     "fields_of_three_mebibytes_arrive",
     "nothing_follows_the_cancelled_event",
+    "nothing_follows_the_cancelled_event_of_a_team",
+    "nothing_follows_the_cancelled_event_of_a_workflow",
     "odd_characters_arrive_in_a_stream",
+    "odd_characters_of_a_team_arrive_in_a_stream",
+    "odd_characters_of_a_workflow_arrive_in_a_stream",
     "odd_characters_of_results_from_outside_arrive_in_a_stream",
+    "runs_of_one_session_of_a_team_take_turns",
     "runs_of_one_session_take_turns",
     "the_documented_answer_of_an_id_and_a_result_is_enough",
 }
 DECIDED_OTHERWISE = {
     # It takes what is not answered for refused, and starts another run from one that has ended.
     "a_run_that_has_ended_is_not_continued",
+    "a_team_run_that_has_ended_is_not_continued",
     "an_answer_to_no_pending_call_is_400_and_changes_nothing",
+    "an_unanswered_agent_in_a_step_is_400",
+    "an_unanswered_requirement_of_a_team_is_400_and_changes_nothing",
     "two_calls_are_answered_one_after_the_other",
+    # It does not let what works in a branch pause.
+    "a_workflow_pauses_with_one_of_its_branches",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from serai.agent_data import TypedAgentData
 from serai.client import AgentOSClient
 from tests.compat.clients.agent_data_document import TITLES, environment, run_document
 from tests.compat.clients.checklist import Target
-from tests.compat.clients.roster import CLIENTS
+from tests.compat.clients.roster import AGENTS_CLIENTS, CLIENTS, PublishedClient
 from tests.compat.conftest import KEY
 from tests.compat.documented_code import run_snippet, snippet, titles
 from tests.compat.published_clients import run_script
@@ -53,7 +54,9 @@ async def test_config_names_the_agents(demo_url: str, title: str) -> None:
     config = (await run_with_client(title, demo_url))["config"]
     assert config.os_id
     assert [agent.id for agent in config.agents] == DEMO_AGENTS
-    assert (config.teams, config.workflows, config.interfaces) == ([], [], [])
+    assert [team.id for team in config.teams] == ["research-team"]
+    assert [workflow.id for workflow in config.workflows] == ["qa-workflow"]
+    assert config.interfaces == []
 
 
 async def test_list_agents_prints_ids_and_names(demo_url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +116,22 @@ def test_every_agent_run_snippet_of_the_document_is_here() -> None:
         "continue_agent_run",
         "cancel_agent_run",
     }
+
+
+@pytest.mark.parametrize("client", AGENTS_CLIENTS, ids=lambda client: client.name)
+def test_team_and_workflow_snippets_run_unchanged_with_the_published_package(
+    demo_url: str, client: PublishedClient
+) -> None:
+    done = run_script(client, "agentos_document.py", demo_url)
+    assert done.returncode == 0, done.stderr[-4000:]
+    printed = {line["title"]: line["printed"] for line in map(json.loads, done.stdout.splitlines())}
+    assert list(printed) == [name for name in titles("agentos_client") if "team" in name or "workflow" in name]
+    assert printed["run_team"].startswith("Response: ")
+    assert "AI" in printed["run_team"]
+    assert "Scripted demo model" in printed["run_team_stream"]
+    assert printed["run_workflow"].endswith("\nStatus: COMPLETED\n")
+    assert "Python benefits" in printed["run_workflow"]
+    assert "Machine learning" in printed["run_workflow_stream"]
 
 
 async def test_error_handling_prints_why_and_where(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from pydantic_ai import Agent
 
 import serai
+from serai import Step, StepInput, Team, Workflow
 from serai.client import AgentOSClient, SyncAgentOSClient
 from serai.exceptions import RemoteServerUnavailableError
 from serai.server.app import AgentOS
 from serai.settings import Settings
-from serai.testing import Rule, ScriptedModel, ToolCall, Turn
+from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
 from serai.tools import ToolExecution
 from serai.wire.retry import RetryPolicy
 from tests.hosting import serving
@@ -39,13 +40,25 @@ def delete_file(path: str) -> str:
     return f"deleted {path}"
 
 
+def ask_helper(asked: Asked) -> Turn | str:
+    delegation = ToolCall("delegate_task_to_member", {"member_id": "helper", "task": asked.message})
+    return f"{WORDS}Done." if asked.tool_results else Turn(WORDS, tools=[delegation])
+
+
+def shout(step_input: StepInput) -> str:
+    return str(step_input.previous_step_content).upper()
+
+
 @pytest.fixture
 async def server_url(database_url: str) -> AsyncIterator[str]:
     DELETED.clear()
     delete = ToolCall("delete_file", {"path": "/x"}, id="c1")
     rules = [Rule("delete", [Turn(f"{WORDS}First. ", tools=[delete]), f"{WORDS}Then."]), Rule("", [WORDS])]
     agent = Agent(ScriptedModel(rules=rules), name="helper", tools=[delete_file])
-    app = AgentOS(agents=[agent], settings=Settings(database_url=SecretStr(database_url))).app
+    crew = Team("crew", [agent], model=ScriptedModel(ask_helper))
+    flow = Workflow("flow", steps=[Step("help", agent=agent), Step("shout", run=shout)])
+    settings = Settings(database_url=SecretStr(database_url))
+    app = AgentOS(agents=[agent], teams=[crew], workflows=[flow], settings=settings).app
     async with serving(app) as url:
         yield url
 
@@ -177,3 +190,40 @@ async def test_a_lost_answer_to_a_cancel_is_no_matter(kind: Any, server_url: str
     await do(kind, server_url, [0, 10], lambda client: client.cancel_agent_run("helper", "r"))
     run = await do(kind, server_url, [], lambda client: client.get_agent_run("helper", "r"))
     assert run.is_cancelled
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("component", "named", "content"), [("team", "crew", f"{WORDS}{WORDS}Done."), ("workflow", "flow", WORDS.upper())]
+)
+async def test_a_stream_of_runs_inside_a_run_has_every_event_once(
+    kind: Any, server_url: str, component: str, named: str, content: str
+):
+    cuts = CUTS * 3
+    events = await do(kind, server_url, cuts, lambda c: getattr(c, f"run_{component}_stream")(named, "hello"))
+    assert indexes(events) == list(range(len(events)))
+    assert said(events) == WORDS
+    assert (events[-1].run_id, events[-1].content) == (events[0].run_id, content)
+
+
+@BOTH
+async def test_a_team_whose_member_pauses_is_continued_once(kind: Any, server_url: str):
+    first = await do(kind, server_url, CUTS * 3, lambda c: c.run_team_stream("crew", "delete", run_id="r"))
+    assert first[-1].event == "TeamRunPaused"
+    first[-1].active_requirements[0].confirm()
+    answers = first[-1].requirements
+    more = await do(kind, server_url, [0, *CUTS], lambda c: c.continue_team_run_stream("crew", "r", answers))
+    assert [more[0].event, more[-1].event] == ["RunContinued", "TeamRunCompleted"]
+    assert indexes([*first, *more]) == list(range(len(first) + len(more)))
+    assert DELETED == ["/x"]
+
+
+@BOTH
+async def test_a_workflow_whose_agent_pauses_is_answered_and_done_once(kind: Any, server_url: str):
+    run = await do(kind, server_url, [0, 40], lambda client: client.run_workflow("flow", "delete", run_id="r"))
+    [step] = run.active_step_requirements
+    step.active_executor_requirements[0].confirm()
+    answers = run.step_requirements
+    done = await do(kind, server_url, [0, 40], lambda client: client.continue_workflow_run("flow", "r", answers))
+    assert (done.status, done.content) == ("completed", f"{WORDS}THEN.".upper())
+    assert DELETED == ["/x"]

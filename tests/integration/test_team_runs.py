@@ -15,8 +15,8 @@ from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import engine_of, go_on, outcome_of, run, submit
 from tests.run_values import open_database, until
+from tests.teams import ALL, ONE, agent, ask, careful, confirmed, delete_file, leader, searcher, sum_up, writer
 
-ONE, ALL = "delegate_task_to_member", "delegate_task_to_members"
 MEMBER_RUN = ["RunStarted", "ModelRequestStarted", "ModelRequestCompleted", "RunContentCompleted", "RunCompleted"]
 TEAM_TURN = ["TeamModelRequestStarted", "TeamModelRequestCompleted"]
 TEAM_END = ["TeamRunContentCompleted", "TeamRunCompleted"]
@@ -26,30 +26,6 @@ TEAM_END = ["TeamRunContentCompleted", "TeamRunCompleted"]
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with open_database(database_url) as opened:
         yield opened
-
-
-def agent(name: str, *script: Turn | str, **options: Any) -> Agent[Any, Any]:
-    return Agent(ScriptedModel(list(script)), name=name, **options)
-
-
-def searcher() -> Agent[Any, Any]:
-    return Agent(ScriptedModel(lambda asked: f"Found: {asked.message}."), name="searcher", description="Finds things.")
-
-
-def writer() -> Agent[Any, Any]:
-    return Agent(ScriptedModel(lambda asked: f"Written: {asked.message}."), name="writer")
-
-
-def ask(member: str, task: str, **options: Any) -> ToolCall:
-    return ToolCall(ONE, {"member_id": member, "task": task}, **options)
-
-
-def sum_up(asked: Asked) -> str:
-    return "Summary: " + " | ".join(str(result.content) for result in asked.tool_results)
-
-
-def leader(*turns: Turn) -> ScriptedModel:
-    return ScriptedModel(lambda asked: turns[asked.step] if asked.step < len(turns) else sum_up(asked))
 
 
 async def test_a_leader_asks_its_members_and_sums_up(database: Database):
@@ -211,25 +187,6 @@ async def test_members_change_the_state_of_the_session(database: Database):
         ran = await run(engine, team, "go", session_id="s", session_state={"milk": 0})
     assert ran.output["session_state"] == {"milk": 0, "tea": 2}
     assert await database.fetchval("select state from sessions where id = 's'") is not None
-
-
-@serai.tool(requires_confirmation=True)
-def delete_file(path: str) -> str:
-    """Delete a file."""
-    return f"deleted {path}"
-
-
-def careful(name: str = "careful") -> Agent[Any, Any]:
-    def answer(asked: Asked) -> Turn | str:
-        if asked.step == 0:
-            return Turn("Let me see. ", tools=[ToolCall("delete_file", {"path": f"/{name}"}, id="same")])
-        return f"Report: {asked.tool_results[0].content}"
-
-    return Agent(ScriptedModel(answer), name=name, tools=[delete_file])
-
-
-def confirmed(output: dict[str, Any], *, is_yes: bool = True) -> list[dict[str, Any]]:
-    return [{"requirement_id": wanted["id"], "confirmed": is_yes} for wanted in output["requirements"]]
 
 
 async def test_a_member_that_pauses_pauses_its_team_and_goes_on_before_it(database: Database):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pydantic
 import pytest
-from pydantic_ai import Agent
+from pydantic_ai import Agent, BinaryContent
 
-import serai
 from serai import Condition, Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Team, Workflow
 from serai.domain.run_state import RunStatus
 from serai.errors import RequestError
 from serai.storage.connection import Database
-from serai.testing import Asked, ScriptedModel, ToolCall, Turn
+from serai.testing import ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run
 from tests.run_values import open_database
+from tests.step_values import asker
 
 TOP = ["StepStarted", "StepOutput", "StepCompleted"]
 INNER = ["StepStarted", "StepCompleted"]
@@ -43,22 +44,6 @@ class Counted:
             return f"{name}({given.previous_step_content or given.input}{said or ''})"
 
         return Step(name, run=function, **options)
-
-
-def asker(name: str = "asker") -> Agent[Any, Any]:
-    """Return an agent that deletes a file if it may, and reports."""
-
-    def answer(asked: Asked) -> Turn | str:
-        if asked.tool_results:
-            return f"Report: {asked.tool_results[-1].content}"
-        return Turn(tools=[ToolCall("delete_file", {"path": "/tmp/x"}, id=f"call-{name}")])
-
-    return Agent(ScriptedModel(answer), name=name, tools=[serai.tool(requires_confirmation=True)(delete_file)])
-
-
-def delete_file(path: str) -> str:
-    """Delete a file."""
-    return f"deleted {path}"
 
 
 async def paused_and_continued(
@@ -538,6 +523,36 @@ async def test_a_workflow_inside_pauses_with_the_one_around_it(database: Databas
     assert counted.done == Counter(a=1, b=1, c=1)
 
 
+async def test_a_no_inside_a_workflow_may_end_the_one_around_it(database: Database):
+    counted = Counted()
+    inner = Workflow("Inner", [counted.step("b", requires_confirmation=True, on_reject="cancel")])
+    outer = Step("sub", workflow=inner, max_retries=2, on_error="skip")
+    _, (last,) = await paused_and_continued(database, outer, counted.step("c"), answers=[{"confirmed": False}])
+    assert last.output["status"] == "CANCELLED"
+    assert last.output["content"] == "Workflow cancelled: Step 'b' was rejected"
+    assert last.names == ["StepExecutorContinued", "StepContinued", "WorkflowCancelled", "WorkflowCancelled"]
+    statuses = await database.fetch("select distinct status from runs")
+    assert [row["status"] for row in statuses] == ["CANCELLED"]
+    assert not counted.done
+
+
+async def test_media_of_steps_before_a_pause_are_at_hand_behind_it(database: Database):
+    seen: list[bytes] = []
+
+    def draw(given: StepInput) -> StepOutput:
+        return StepOutput("a picture", media=[BinaryContent(b"\x89PNG", media_type="image/png")])
+
+    def look(given: StepInput) -> str:
+        contents = [*given.media, *given.previous_step_outputs["draw"].media]
+        seen.extend(content.data for content in contents if isinstance(content, BinaryContent))
+        return "seen"
+
+    look_at_it = Step("look", run=look, requires_confirmation=True)
+    _, (last,) = await paused_and_continued(database, draw, look_at_it, answers=[{"confirmed": True}])
+    assert last.output["status"] == "COMPLETED"
+    assert seen == [b"\x89PNG"] * 2
+
+
 async def test_state_and_tokens_are_kept_over_a_pause(database: Database):
     def count(given: StepInput) -> int:
         given.session_state["count"] = given.session_state.get("count", 0) + 1
@@ -565,6 +580,28 @@ async def test_a_paused_run_is_cancelled(database: Database):
     assert answer.output["content"] == "a(hi)"
     assert "step_requirements" not in answer.output
     assert answer.names[-2:] == ["WorkflowPaused", "WorkflowCancelled"]
+
+
+async def test_a_continued_run_is_cancelled(database: Database):
+    counted, begun = Counted(), asyncio.Event()
+
+    async def slow(given: StepInput) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    workflow = Workflow("W", [counted.step("a"), Step("b", run=slow, requires_confirmation=True)])
+    async with engine_of(database, workflow) as engine:
+        first = await run(engine, workflow, "hi")
+        (wanted,) = first.output["step_requirements"]
+        await engine.proceed(first.record, [{"step_id": wanted["step_id"], "confirmed": True}])
+        await asyncio.wait_for(begun.wait(), 10)
+        await engine.cancel("p", first.record.id, kind="workflow", component_id="w")
+        answer = await outcome_of(engine, first.record)
+        while answer.output["status"] == "PAUSED":
+            answer = await outcome_of(engine, first.record)
+    assert (answer.output["status"], answer.output["cancellation_stage"]) == ("CANCELLED", "EXECUTING")
+    assert answer.output["content"] == "a(hi)"
+    assert names_of(answer.output["step_results"]) == ["a"]
 
 
 async def test_a_run_whose_steps_changed_while_it_was_paused_says_so(database: Database):

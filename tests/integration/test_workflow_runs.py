@@ -301,6 +301,84 @@ async def test_a_failing_step_ends_the_run(database: Database):
     assert names_of(done.output["step_results"]) == ["a"]
 
 
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), StopIteration(), SilentError()],
+    ids=lambda error: type(error).__name__,
+)
+async def test_whatever_functions_raise_fails_their_step(database: Database, error: BaseException, is_async: bool):
+    def function(given: Any) -> Any:
+        raise error
+
+    async def function_async(given: Any) -> Any:
+        raise error
+
+    raising = function_async if is_async else function
+    made: list[Any] = [
+        Step("step", run=raising),
+        Condition([boom], if_=raising),
+        Loop([calls("a")], until=raising),
+        Parallel(Step("step", run=raising), calls("b")),
+        Step("step", run=boom, on_error="skip", requires_output_review=raising),
+    ]
+    workflows = [Workflow(f"W{number}", [step]) for number, step in enumerate(made)]
+    async with engine_of(database, *workflows) as engine:
+        outputs = [(await run(engine, workflow, "hi")).output for workflow in workflows]
+    assert [output["status"] for output in outputs] == ["ERROR"] * 4 + ["COMPLETED"]
+    assert all(output["content"] for output in outputs[:4])
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({1, 2}, [1, 2]),
+        ("a\0b\ud800", "a\0b\ud800"),
+        (float("nan"), None),
+        (10**40, 10**40),
+    ],
+)
+async def test_content_is_what_json_makes_of_it(database: Database, content: Any, shown: Any):
+    done = await ran(database, Step("a", run=lambda given: content))
+    assert (done.output["status"], done.output["content"]) == ("COMPLETED", shown)
+
+
+async def test_content_that_cannot_be_read_again_fails_its_step(database: Database):
+    def nest(given: StepInput) -> Any:
+        content: Any = 1
+        for _ in range(150):
+            content = [content]
+        return content
+
+    done = await ran(database, nest)
+    assert done.output["content"] == "the step's content is nested more than 100 levels"
+    done = await ran(database, Step("a", run=lambda given: b"\xff"))
+    assert done.output["status"] == "ERROR"
+
+
+async def test_a_state_that_json_cannot_hold_fails_its_step(database: Database):
+    def spoil(given: StepInput) -> str:
+        given.run.session_state = 5  # type: ignore[assignment]
+        return "done"
+
+    done = await ran(database, Step("a", run=spoil, on_error="skip"), lambda given: dict(given.session_state))
+    assert done.output["step_results"][0]["error"].startswith("session_state must stay a dictionary of JSON values")
+    assert done.output["content"] == {}
+
+
+async def test_steps_may_be_called_anything(database: Database):
+    for name in ("a/b", "a|b", "a#2", "0:a", "é\u2028", "a\0b", "x" * 3000):
+        loop = Loop([calls(name)], max_iterations=2, name="l")
+        done = await ran(database, Steps(name, [calls(name), loop]), calls(f"{name}2"))
+        assert done.output["status"] == "COMPLETED"
+        assert len({event["step_id"] for event in done.told("StepStarted")}) == 4
+
+
 async def test_an_agent_that_fails_fails_its_step(database: Database):
     broken = Agent(ScriptedModel([Turn(error=provider_error(message="model exploded"))]), name="broken")
     done = await ran(database, Step("ask", agent=broken))
@@ -396,6 +474,47 @@ async def test_session_state_is_kept_and_passed_on(database: Database):
     assert state == {"tone": "terse", "count": 12, "agent": 12}
 
 
+async def test_steps_side_by_side_have_a_state_of_their_own(database: Database):
+    meet, seen = asyncio.Barrier(2), []
+
+    def branch(name: str) -> Step:
+        async def function(given: StepInput) -> str:
+            given.session_state[name] = 1
+            given.session_state["last"] = name
+            await meet.wait()
+            seen.append(sorted(given.session_state))
+            return name
+
+        return Step(name, run=function)
+
+    def look(given: StepInput) -> list[str]:
+        return sorted(given.session_state)
+
+    done = await ran(database, Parallel(branch("left"), branch("right")), look)
+    assert sorted(seen) == [["last", "left"], ["last", "right"]]
+    assert done.output["content"] == ["last", "left", "right"]
+
+
+async def test_what_fails_has_done_nothing_to_the_state_and_what_decides_has(database: Database):
+    keys: list[str] = []
+
+    def spend(given: StepInput) -> str:
+        keys.append(given.run.idempotency_key)
+        given.session_state["spent"] = given.session_state.get("spent", 0) + 1
+        if len(keys) == 1:
+            raise ValueError("not yet")
+        return "spent"
+
+    def is_true(given: StepInput) -> bool:
+        given.session_state["asked"] = given.run.idempotency_key.rpartition(":")[2]
+        return True
+
+    steps = [Step("spend", run=spend, max_retries=1), Condition([calls("a")], if_=is_true, name="c")]
+    done = await ran(database, *steps, lambda given: dict(given.session_state))
+    assert done.output["content"] == {"spent": 1, "asked": "c|if"}
+    assert keys == [f"{done.record.id}:0:spend"] * 2
+
+
 async def test_functions_learn_of_their_run(database: Database):
     keys: list[str] = []
 
@@ -455,6 +574,10 @@ async def test_media_that_a_step_makes_are_kept_and_passed_on(database: Database
     (image,) = done.output["images"]
     assert image["mime_type"] == "image/png"
     assert done.output["blobs"] == [image["sha256"]]
+    completed = done.told("StepCompleted")[0]
+    assert (completed["blobs"], completed["images"]) == ([image["sha256"]], [image])
+    assert done.told("StepOutput")[0]["blobs"] == [image["sha256"]]
+    assert all(next(iter(event)) == "blobs" for event in done.events if "blobs" in event)
     assert await database.fetchval("select count(*) from blobs") == 1
 
 

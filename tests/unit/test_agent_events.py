@@ -162,7 +162,7 @@ def logged(*names: str, call_id: str = "c1") -> LoggedEvents:
 def test_a_run_that_said_nothing_yet_starts_from_the_start():
     before = logged()
     assert (before.has_started, before.open_request, before.last_seq) == (False, None, -1)
-    assert not before.was_started("1/c7")
+    assert before.started_at("1/c7") is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,9 @@ def test_announced_tool_calls_are_remembered():
     turn = ("ModelRequestStarted", "ModelRequestCompleted", "ToolCallStarted")
     before = logged("RunStarted", *turn, *turn, "ToolCallStarted", call_id="c7")
     announced = ("1/c7", "2/c7", "2.2/c7")
-    assert [name for name in (*announced, "1.2/c7", "3/c7", "1/c8") if before.was_started(name)] == list(announced)
+    assert [name for name in (*announced, "1.2/c7", "3/c7", "1/c8") if before.started_at(name) is not None] == list(
+        announced
+    )
 
 
 def test_the_end_of_the_content_is_remembered():

@@ -16,10 +16,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from serai.cli import app, main
-from serai.cli.answer_view import AnswerView, JsonView
+from serai.cli.answer_view import AnswerView
 from serai.cli.banner import print_banner, without_password
 from serai.cli.flags import apply_flags, read_settings
 from serai.cli.invocation import own_command
+from serai.cli.json_view import JsonView
 from serai.cli.records_work import purpose
 from serai.cli.tables import printable, size_text, table_text
 from serai.cli.target import load_target
@@ -41,6 +42,11 @@ COMMANDS = [
     "runs follow",
     "runs cancel",
     "runs continue",
+    "schedules",
+    "schedules list",
+    "schedules pause",
+    "schedules resume",
+    "schedules fire",
     "records",
     "records collections",
     "records indexes",
@@ -86,7 +92,8 @@ def test_every_command_explains_itself_and_its_parameters(command):
 
 def test_the_list_of_commands_here_is_complete():
     group: Any = typer.main.get_command(app)
-    nested = [f"{outer} {name}" for outer in ("db", "records", "runs") for name in group.commands[outer].commands]
+    outer_ones = ("db", "records", "runs", "schedules")
+    nested = [f"{outer} {name}" for outer in outer_ones for name in group.commands[outer].commands]
     assert sorted([*group.commands, *nested]) == sorted(COMMANDS)
 
 
@@ -251,7 +258,7 @@ def show(*items: object) -> tuple[str, int]:
     for item in items:
         view.show(item)
     view.close()
-    return out.getvalue(), view.exit_code
+    return out.getvalue(), view.outcome.exit_code
 
 
 TOOL = ToolExecution(
@@ -316,7 +323,7 @@ def test_json_output_is_one_object_a_line(capsys):
     lines = capsys.readouterr().out.split("\n")
     assert len(lines) == 3
     assert '"run_id":"r1"' in lines[1]
-    assert view.exit_code == 0
+    assert view.outcome.exit_code == 0
 
 
 def test_an_answer_cannot_steer_the_terminal():

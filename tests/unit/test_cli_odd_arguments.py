@@ -16,7 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from serai.cli import app
-from serai.cli.answer_view import AnswerView, JsonView
+from serai.cli.answer_view import AnswerView
+from serai.cli.json_view import JsonView
 from serai.cli.output import json_line
 from serai.cli.pause_answers import AnswerFlags, apply_flags
 from serai.cli.runs_work import show_runs
@@ -25,11 +26,12 @@ from serai.tools import ToolExecution
 
 HALF = "a\ud800b"
 NOWHERE = "http://127.0.0.1:9"
+CONFIG = {"os_id": "os", "agents": [{"id": "a"}]}
 COMPLETED = {"run_id": "r1", "status": "COMPLETED", "content": HALF}
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Has a run r1 without events that is completed, and a run p1 that is paused."""
+    """Has an agent a with a run r1 without events that is completed, and a run p1 that is paused."""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -37,7 +39,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         is_stream = self.path.endswith("/events")
         run = COMPLETED | ({"run_id": "p1", "status": "PAUSED"} if "/p1" in self.path else {})
-        self._answer(b"" if is_stream else json.dumps(run).encode(), is_stream=is_stream)
+        answer = CONFIG if self.path == "/config" else run
+        self._answer(b"" if is_stream else json.dumps(answer).encode(), is_stream=is_stream)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -62,10 +65,12 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (["run", "", "hi"], "agent_id must not be ''"),
-        (["runs", "list", "", "--session", "x"], "agent_id must not be ''"),
+        (["run", "", "hi"], "COMPONENT must not be empty"),
+        (["run", "agent:", "hi"], "agent_id must not be ''"),
+        (["run", "team:", "hi"], "team_id must not be ''"),
+        (["runs", "list", "workflow:..", "--session", "x"], "workflow_id must not be '..'"),
         (["runs", "show", "a", ""], "run_id must not be ''"),
-        (["runs", "show", "", "x"], "agent_id must not be ''"),
+        (["runs", "show", "", "x"], "COMPONENT must not be empty"),
         (["runs", "follow", "a", ""], "run_id must not be ''"),
         (["runs", "continue", "a", "", "--confirm", "x"], "run_id must not be ''"),
         (["runs", "cancel", "a", "."], "run_id must not be '.'"),
@@ -81,8 +86,8 @@ def url() -> Iterator[str]:
         (["records", "collections", "--key", "é"], "--key: The header authorization must be printable ASCII"),
     ],
 )
-def test_an_argument_that_cannot_be_sent_is_one_line_and_exit_code_2(line, said):
-    result = CliRunner().invoke(app, [*line, "--url", NOWHERE])
+def test_an_argument_that_cannot_be_sent_is_one_line_and_exit_code_2(url, line, said):
+    result = CliRunner().invoke(app, [*line, "--url", url])
     assert result.exit_code == 2
     assert result.stderr.startswith(f"serai: {said}")
     assert result.stderr.count("\n") == 1

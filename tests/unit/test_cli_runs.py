@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from serai.cli.answer_view import AnswerView, JsonView
-from serai.cli.pause_answers import AnswerFlags, apply_flags, ask_for
-from serai.cli.pause_view import continue_command, describe_pause
+from serai.cli.answer_view import AnswerView
+from serai.cli.json_view import JsonView
+from serai.cli.pause_answers import AnswerFlags, apply_flags
+from serai.cli.pause_questions import ask_for
+from serai.cli.pause_view import Waiting, continue_command, describe_pause
 from serai.run.agent import (
     RunCompletedEvent,
     RunContentEvent,
@@ -69,8 +72,8 @@ def calls() -> list[ToolExecution]:
     return [ToolExecution.model_validate(item) for item in data]
 
 
-def by_id(tools: list[ToolExecution]) -> dict[str, ToolExecution]:
-    return {tool.tool_call_id or "": tool for tool in tools}
+def by_id(answered: Sequence[Any]) -> dict[str, ToolExecution]:
+    return {tool.tool_call_id or "": tool for tool in answered}
 
 
 def pending() -> list[ToolExecution]:
@@ -90,7 +93,7 @@ def test_a_pause_is_described_with_the_command_that_ends_it():
         "  ask() waits for a choice: Which? (red, blue); How? (fast, red)",
         "go on with:",
         f"  {continue_command(run(), url=URL)}",
-        '  (to refuse a call: --reject instead of --confirm, and --note "why")',
+        '  (to refuse: --reject instead of --confirm, and --note "why")',
     ]
 
 
@@ -127,20 +130,20 @@ def test_flags_answer_the_calls_they_name():
 
 
 def test_some_of_the_answers_are_enough():
-    assert [tool.tool_call_id for tool in apply_flags(pending(), AnswerFlags(result=["run=x"]))] == ["e=1"]
+    assert list(by_id(apply_flags(pending(), AnswerFlags(result=["run=x"])))) == ["e=1"]
 
 
 def test_a_result_may_come_from_a_file(tmp_path):
     (tmp_path / "out").write_text("two\nlines")
-    [tool] = apply_flags(pending(), AnswerFlags(result_file=[f"run={tmp_path / 'out'}"]))
-    assert tool.result == "two\nlines"
+    answered = by_id(apply_flags(pending(), AnswerFlags(result_file=[f"run={tmp_path / 'out'}"])))
+    assert answered["e=1"].result == "two\nlines"
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (AnswerFlags(confirm=["nobody"]), r"no call 'nobody' waits.*c1 \(delete\), c2"),
-        (AnswerFlags(confirm=["delete"]), "no call 'delete'"),
+        (AnswerFlags(confirm=["nobody"]), r"no call or step 'nobody' waits.*c1 \(delete\), c2"),
+        (AnswerFlags(confirm=["delete"]), "no call or step 'delete'"),
         (AnswerFlags(confirm=["run"]), "run is answered by --result"),
         (AnswerFlags(result=["c1=x"]), "c1 is answered by --confirm or --reject"),
         (AnswerFlags(confirm=["c1"], reject=["c1"]), "c1 is both confirmed and rejected"),
@@ -160,7 +163,7 @@ def test_a_wrong_flag_says_what_would_be_right(flags, said):
 def test_a_terminal_is_asked_for_every_answer():
     said = "y\nn\nkeep y\na.txt\nAda\nmany\n2\ngreen\n2\n1, red\n"
     with CliRunner().isolation(input=said) as (out, *_):
-        answered = by_id(ask_for(pending()))
+        answered = by_id(ask_for([Waiting(item) for item in pending()]))
         shown = out.getvalue().decode()
     assert (answered["c1"].confirmed, answered["c2"].confirmed) == (True, False)
     assert answered["c2"].confirmation_note == "keep y"
@@ -178,7 +181,7 @@ def show(*items: Any) -> tuple[str, int]:
     for item in items:
         view.show(item)
     view.close()
-    return out.getvalue(), view.exit_code
+    return out.getvalue(), view.outcome.exit_code
 
 
 PAUSE = RunPausedEvent(run_id="r1", agent_id="a", content="It waits.", tools=calls()[:2])
@@ -210,8 +213,8 @@ def test_an_answer_that_starts_anew_says_so():
 def test_a_paused_run_as_json_has_its_own_exit_code(capsys):
     view = JsonView()
     view.show(PAUSE)
-    assert view.exit_code == 5
+    assert view.outcome.exit_code == 5
     view = JsonView()
     view.show(run())
-    assert view.exit_code == 5
+    assert view.outcome.exit_code == 5
     assert len(capsys.readouterr().out.splitlines()) == 2

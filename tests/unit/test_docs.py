@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -28,8 +29,18 @@ PUBLIC_NAMES = {
         "ask_user",
         "tool",
         "RunDeps",
+        "Schedule",
         "SyncAgentOSClient",
         "Team",
+        "Condition",
+        "Loop",
+        "Parallel",
+        "Router",
+        "Step",
+        "StepInput",
+        "StepOutput",
+        "Steps",
+        "Workflow",
         "__version__",
     },
     "serai.testing": {
@@ -100,5 +111,27 @@ def test_the_example_of_an_os_can_be_served(monkeypatch):
     assert list(example.agents) == ["assistant"]
 
 
+def test_the_example_of_schedules_is_one(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    page = (ROOT / "docs" / "how-to" / "run-on-a-schedule.md").read_text()
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    assert [schedule.name for schedule in names["os"].schedules] == ["assistant @hourly", "morning"]
+    called = {name: getattr(serai.SyncAgentOSClient, name) for name in re.findall(r"client\.(\w+)\(", second)}
+    assert called.keys() == {"create_schedule", "list_schedule_runs"}
+
+
 def _agree(text: str, default: object) -> bool:
     return text == str(default) or (isinstance(default, float) and float(text) == default)
+
+
+def test_the_workflow_of_the_how_to_page_can_be_made(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    page = (ROOT / "docs" / "how-to" / "write-a-workflow.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    made: dict[str, Any] = {}
+    exec(compile(code, "write-a-workflow.md", "exec"), made)
+    names = [step["name"] for step in made["article"].describe_steps(lambda component: {})]
+    assert names == ["research", "news", "drafts", "publish"]
+    assert list(made["os"].workflows) == ["article"]

@@ -195,3 +195,8 @@ def test_a_text_file_that_came_unencoded_is_kept():
 def test_the_documented_tool_result_can_be_built():
     tool = ToolExecution(tool_call_id="call-1", result="Tool result here")
     assert tool.to_dict() == {"tool_call_id": "call-1", "result": "Tool result here"}
+
+
+def test_every_event_has_a_constant_of_its_name():
+    assert {*agent.RunEvent, *team.TeamRunEvent, *workflow.WorkflowRunEvent} == set(event_classes())
+    assert parse_event({"event": "TeamRunContent"}).event == team.TeamRunEvent.run_content

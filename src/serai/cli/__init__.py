@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli import db, records, run, runs, serve, worker
+from serai.cli import db, records, run, runs, schedules, serve, worker
 from serai.cli.output import writing_output
 from serai.errors import SeraiError
 
@@ -24,6 +24,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(records.app, name="records")
 app.add_typer(db.app, name="db")
 

@@ -1,4 +1,4 @@
-"""Answers to a paused run: made of flags, or asked for at the terminal."""
+"""Answers to a paused run, made of the flags of ``serai runs continue``."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from serai.cli.pause_view import call_text, open_fields
-from serai.cli.tables import printable
+from serai.cli.pause_view import Pending, names_of, open_fields, wants_of
 from serai.wire.arguments import checked_text
-from serai.wire.tools import PauseType, ToolExecution, UserFeedbackQuestion, UserInputField
+from serai.wire.steps import ErrorRequirement, StepRequirement
+from serai.wire.tools import RunRequirement, ToolExecution, UserFeedbackQuestion, UserInputField
 
-_WANTS: dict[PauseType, str] = {
+_FLAGS = {
     "confirmation": "--confirm or --reject",
+    "output_review": "--confirm, --edit or --reject",
     "external_execution": "--result",
     "user_input": "--input",
     "user_feedback": "--select",
+    "route_selection": "--select",
+    "decision": "--retry or --skip",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFlags:
-    """The flags of ``serai runs continue`` that answer calls, each as often as it was given."""
+    """The flags of ``serai runs continue`` that answer calls and steps, each as often as it was given."""
 
     confirm: Sequence[str] = ()
     reject: Sequence[str] = ()
@@ -35,101 +36,186 @@ class AnswerFlags:
     result_file: Sequence[str] = ()
     input: Sequence[str] = ()
     select: Sequence[str] = ()
+    edit: Sequence[str] = ()
+    retry: Sequence[str] = ()
+    skip: Sequence[str] = ()
 
     def __bool__(self) -> bool:
-        return any((self.confirm, self.reject, self.result, self.result_file, self.input, self.select))
+        given = (self.confirm, self.reject, self.result, self.result_file, self.input, self.select)
+        return any((*given, self.edit, self.retry, self.skip))
 
 
-def apply_flags(pending: Sequence[ToolExecution], flags: AnswerFlags) -> list[ToolExecution]:
-    """Write the answers of flags into the calls they name, and return those calls.
+def apply_flags(pending: Sequence[Pending], flags: AnswerFlags) -> list[Pending]:
+    """Write the answers of flags into the calls and steps they name, and return those.
 
     Args:
-        pending: calls that wait; a flag names one by its id, or by its tool where no other call has the same.
+        pending: what waits; a flag names one by its id, or by its name where no other has the same.
         flags: the answers.
 
     Raises:
-        ValueError: a flag names no such call, field or option, or the call waits for something else.
+        ValueError: a flag names nothing that waits, no field or no option of it, or it waits for something else.
     """
-    for text in (flags.note or "", *flags.result, *flags.input, *flags.select):
+    for text in (flags.note or "", *flags.result, *flags.input, *flags.select, *flags.edit):
         checked_text("An answer", text)
-    answered: dict[int, ToolExecution] = {}
-
-    def take(tool: ToolExecution) -> ToolExecution:
-        return answered.setdefault(id(tool), tool)
-
-    for given in flags.confirm:
-        confirm(take(_named(pending, given, "confirmation")), is_yes=True, note=flags.note)
-    for given in flags.reject:
-        confirm(take(_named(pending, given, "confirmation")), is_yes=False, note=flags.note)
-    for given in flags.result:
-        tool, text = _split(pending, given, "CALL=TEXT", "external_execution")
-        take(tool).result = text
-    for given in flags.result_file:
-        tool, place = _split(pending, given, "CALL=PATH", "external_execution")
-        take(tool).result = _read(place)
-    for given in flags.input:
-        tool, assignment = _split(pending, given, "CALL.FIELD=VALUE", "user_input")
-        fill_in(take(tool), assignment)
-    for given in flags.select:
-        select(*_choice(pending, given, take))
-    return list(answered.values())
+    return _Answers(pending).take(flags)
 
 
-def ask_for(pending: Sequence[ToolExecution]) -> list[ToolExecution]:
-    """Ask at the terminal for the answer of each call; Ctrl-C leaves the run as it is."""
-    for tool in pending:
-        typer.echo(f"{call_text(tool)}")
-        match tool.needs:
-            case "external_execution":
-                tool.result = typer.prompt("  Its result")
-            case "user_input":
-                for field in open_fields(tool):
-                    _ask_field(field)
-                tool.answered = True
-            case "user_feedback":
-                for question in tool.user_feedback_schema or ():
-                    _ask_question(question)
-                tool.answered = True
-            case _:
-                is_yes = typer.confirm("  Make this call?", default=False)
-                note = None if is_yes else typer.prompt("  Why not", default="", show_default=False) or None
-                confirm(tool, is_yes=is_yes, note=note)
-    return list(pending)
+def requirements_of(run: Any, answered: Sequence[Pending]) -> list[Any]:
+    """Return what continues a run: the calls of an agent, the requirements of a team or a workflow that hold them."""
+    steps = [one for one in getattr(run, "step_requirements", None) or () if _holds(one, answered)]
+    failed = [one for one in getattr(run, "error_requirements", None) or () if _holds(one, answered)]
+    members = [one for one in getattr(run, "requirements", None) or () if _holds(one, answered)]
+    return [*steps, *failed, *members] or list(answered)
 
 
-def confirm(tool: ToolExecution, *, is_yes: bool, note: str | None) -> None:
-    """Say yes or no to a call."""
-    if tool.confirmed is not None and tool.confirmed != is_yes:
-        raise ValueError(f"{tool.tool_call_id} is both confirmed and rejected")
-    tool.confirmed, tool.confirmation_note = is_yes, note
+def _holds(requirement: Any, answered: Sequence[Pending]) -> bool:
+    """Say whether a requirement, or one of those of a step's agent, is answered; write its call's answer into it."""
+    if isinstance(requirement, RunRequirement):
+        is_answered = any(requirement.tool_execution is item for item in answered)
+        if is_answered:
+            requirement.take_answer()
+        return is_answered
+    inner = [_holds(one, answered) for one in getattr(requirement, "executor_requirements", None) or ()]
+    return any(inner) or any(requirement is item for item in answered)
 
 
-def fill_in(tool: ToolExecution, assignment: str) -> None:
+def confirm(item: Pending, *, is_yes: bool, note: str | None) -> None:
+    """Say yes or no to a call, or to a step or what it answered."""
+    assert not isinstance(item, ErrorRequirement)
+    if item.confirmed is not None and item.confirmed != is_yes:
+        raise ValueError(f"{names_of(item)[0]} is both confirmed and rejected")
+    item.confirmed = is_yes
+    if isinstance(item, ToolExecution):
+        item.confirmation_note = note
+    elif not is_yes:
+        item.rejection_feedback = note
+
+
+def fill_in(item: Pending, assignment: str) -> None:
     """Give a field its value, from ``name=text``; text is JSON unless the field takes text."""
+    assert not isinstance(item, ErrorRequirement)
+    own_id, _ = names_of(item)
     name, sign, text = assignment.partition("=")
-    fields = {field.name: field for field in tool.user_input_schema or ()}
+    fields = {field.name: field for field in item.user_input_schema or ()}
     if not sign:
-        raise ValueError(f"--input {tool.tool_call_id}.{name} gives no value; write CALL.FIELD=VALUE")
-    if name not in fields:
+        raise ValueError(f"--input {own_id}.{name} gives no value; write CALL.FIELD=VALUE")
+    if name not in fields and (fields or isinstance(item, ToolExecution)):
         known = ", ".join(str(field) for field in fields)
-        raise ValueError(f"{tool.tool_call_id} has no field {name!r}; it has: {known}")
-    fields[name].value = _value(fields[name], text)
-    tool.answered = not any(field.is_required for field in open_fields(tool))
+        raise ValueError(f"{own_id} has no field {name!r}; it has: {known}")
+    value = field_value(fields.get(name), text)
+    if isinstance(item, StepRequirement):
+        item.set_user_input(**{name: value})
+    else:
+        fields[name].value = value
+        item.answered = not any(field.is_required for field in open_fields(item))
 
 
-def select(tool: ToolExecution, question: UserFeedbackQuestion, label: str) -> None:
-    """Choose an option of a question, beside those that were chosen already."""
-    question.select([*(question.selected_options or ()), label])
-    tool.answered = all(one.selected_options for one in tool.user_feedback_schema or ())
+def field_value(field: UserInputField | None, text: str) -> Any:
+    """Return the value that a text stands for.
+
+    Raises:
+        ValueError: the field takes another type than text, and the text is not its JSON; or it allows other values.
+    """
+    if field is None or field.field_type in (None, "str"):
+        value: Any = text
+    else:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            raise ValueError(f"{field.name}: {text!r} is no {field.field_type}; write it as JSON") from None
+    if field is not None:
+        field.check(value)
+    return value
 
 
-def _value(field: UserInputField, text: str) -> Any:
-    if field.field_type in (None, "str"):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise ValueError(f"{field.name}: {text!r} is no {field.field_type}; write it as JSON") from None
+class _Answers:
+    """Flags on their way into what they name."""
+
+    def __init__(self, pending: Sequence[Pending]) -> None:
+        self._pending = pending
+        self._wants = {id(item): wants_of(item) for item in pending}
+        self._names = _names(pending)
+        self._answered: dict[int, Pending] = {}
+
+    def take(self, flags: AnswerFlags) -> list[Pending]:
+        """Return what was answered, in the order of the flags."""
+        for name in flags.confirm:
+            confirm(self._named(name, "confirmation", "output_review"), is_yes=True, note=flags.note)
+        for name in flags.reject:
+            confirm(self._named(name, "confirmation", "output_review"), is_yes=False, note=flags.note)
+        for given in flags.edit:
+            self._edit(*self._split(given, "STEP=TEXT", "output_review"))
+        for given in flags.result:
+            item, text = self._split(given, "CALL=TEXT", "external_execution")
+            self._set_result(item, text)
+        for given in flags.result_file:
+            item, place = self._split(given, "CALL=PATH", "external_execution")
+            self._set_result(item, _read(place))
+        for given in flags.input:
+            fill_in(*self._split(given, "CALL.FIELD=VALUE", "user_input"))
+        for given in flags.select:
+            self._select(given)
+        for decision, names in (("retry", flags.retry), ("skip", flags.skip)):
+            for name in names:
+                self._decide(self._named(name, "decision"), decision)
+        return list(self._answered.values())
+
+    def _named(self, name: str, *wanted: str) -> Pending:
+        found = self._names.get(name)
+        if found is None:
+            known = ", ".join("{} ({})".format(*names_of(item)) for item in self._pending)
+            raise ValueError(f"no call or step {name!r} waits for an answer; these do: {known}")
+        wants = self._wants[id(found)]
+        if not set(wants) & set(wanted):
+            raise ValueError(f"{name} is answered by {_FLAGS[wants[0]]}")
+        return self._answered.setdefault(id(found), found)
+
+    def _split(self, given: str, form: str, *wanted: str) -> tuple[Pending, str]:
+        """Return what a flag of this form begins with, and what comes after the separator."""
+        separator = "." if "." in form else "="
+        for name in sorted(self._names, key=len, reverse=True):
+            if given.startswith(f"{name}{separator}"):
+                return self._named(name, *wanted), given[len(name) + 1 :]
+        name, sign, rest = given.partition(separator)
+        item = self._named(name, *wanted)
+        if not sign:
+            raise ValueError(f"{given!r} gives no answer; write {form}")
+        return item, rest
+
+    def _edit(self, item: Pending, text: str) -> None:
+        assert isinstance(item, StepRequirement)
+        confirm(item, is_yes=True, note=None)
+        item.edited_output = text
+
+    def _set_result(self, item: Pending, text: str) -> None:
+        assert isinstance(item, ToolExecution)
+        item.result = text
+
+    def _decide(self, item: Pending, decision: str) -> None:
+        assert isinstance(item, ErrorRequirement)
+        if item.decision not in (None, decision):
+            raise ValueError(f"{names_of(item)[0]} is both retried and skipped")
+        item.decision = decision
+
+    def _select(self, given: str) -> None:
+        """Take ``CALL=LABEL``, ``CALL.NUMBER=LABEL`` or ``STEP=STEP``."""
+        is_numbered = not any(given.startswith(f"{name}=") for name in self._names) and "." in given
+        form = "CALL.NUMBER=LABEL" if is_numbered else "CALL=LABEL"
+        item, rest = self._split(given, form, "user_feedback", "route_selection")
+        if isinstance(item, StepRequirement):
+            item.select(*(item.selected_choices or ()), rest)
+        else:
+            assert isinstance(item, ToolExecution)
+            question, label = _choice(item, rest, given=given, is_numbered=is_numbered)
+            question.select([*(question.selected_options or ()), label])
+            item.answered = all(one.selected_options for one in item.user_feedback_schema or ())
+
+
+def _names(pending: Sequence[Pending]) -> dict[str, Pending]:
+    names = [names_of(item) for item in pending]
+    shared = [name for _, name in names]
+    by_name = {name: item for (_, name), item in zip(names, pending, strict=True) if shared.count(name) == 1}
+    return {**by_name, **{own_id: item for (own_id, _), item in zip(names, pending, strict=True)}}
 
 
 def _read(place: str) -> str:
@@ -139,43 +225,11 @@ def _read(place: str) -> str:
         raise ValueError(f"{place} cannot be read as text: {error}") from error
 
 
-def _named(pending: Sequence[ToolExecution], name: str, wanted: PauseType) -> ToolExecution:
-    found = _names(pending).get(name)
-    if found is None:
-        known = ", ".join(f"{tool.tool_call_id} ({tool.tool_name})" for tool in pending)
-        raise ValueError(f"no call {name!r} waits for an answer; these do: {known}")
-    if found.needs not in (wanted, None):
-        raise ValueError(f"{name} is answered by {_WANTS[found.needs]}")
-    return found
-
-
-def _names(pending: Sequence[ToolExecution]) -> dict[str, ToolExecution]:
-    tools = [tool.tool_name for tool in pending]
-    by_tool = {tool.tool_name or "": tool for tool in pending if tools.count(tool.tool_name) == 1}
-    return {**by_tool, **{tool.tool_call_id or "": tool for tool in pending}}
-
-
-def _split(pending: Sequence[ToolExecution], given: str, form: str, wanted: PauseType) -> tuple[ToolExecution, str]:
-    """Return the call that a flag of this form begins with, and what comes after the separator."""
-    separator = form.removeprefix("CALL")[0]
-    for name in sorted(_names(pending), key=len, reverse=True):
-        if given.startswith(f"{name}{separator}"):
-            return _named(pending, name, wanted), given[len(name) + 1 :]
-    name, sign, rest = given.partition(separator)
-    tool = _named(pending, name, wanted)
-    if not sign:
-        raise ValueError(f"{given!r} gives no answer; write {form}")
-    return tool, rest
-
-
-def _choice(pending: Sequence[ToolExecution], given: str, take: Any) -> tuple[ToolExecution, UserFeedbackQuestion, str]:
-    """Return the call, question and label that ``CALL=LABEL`` or ``CALL.NUMBER=LABEL`` names."""
-    is_numbered = not any(given.startswith(f"{name}=") for name in _names(pending))
-    form = "CALL.NUMBER=LABEL" if is_numbered and "." in given else "CALL=LABEL"
-    tool, rest = _split(pending, given, form, "user_feedback")
+def _choice(tool: ToolExecution, rest: str, *, given: str, is_numbered: bool) -> tuple[UserFeedbackQuestion, str]:
+    """Return the question and the label that the rest of a flag names."""
     questions = tool.user_feedback_schema or []
     label = rest
-    if form == "CALL.NUMBER=LABEL":
+    if is_numbered:
         number, _, label = rest.partition("=")
         if not number.isdecimal() or not 0 < int(number) <= len(questions):
             raise ValueError(f"{given!r}: {tool.tool_call_id} has the questions 1 to {len(questions)}")
@@ -185,44 +239,9 @@ def _choice(pending: Sequence[ToolExecution], given: str, take: Any) -> tuple[To
         offered = "; ".join(", ".join(option.label or "" for option in one.options or ()) for one in questions)
         problem = "several questions offer" if fitting else "no question offers"
         raise ValueError(f"{problem} {label!r}; they offer: {offered}. CALL.NUMBER={label} names the question")
-    return take(tool), fitting[0], label
+    return fitting[0], label
 
 
 def _offers(question: UserFeedbackQuestion, label: str) -> bool:
     labels = [option.label for option in question.options or ()]
     return label in labels or not labels
-
-
-def _ask_field(field: UserInputField) -> None:
-    about = f" ({printable(field.description)})" if field.description else ""
-    while True:
-        text = typer.prompt(f"  {printable(field.name or '')}{about}", default=None if field.is_required else "")
-        if text == "" and not field.is_required:
-            return
-        try:
-            field.value = _value(field, text)
-        except ValueError as error:
-            typer.echo(f"  {error}")
-        else:
-            return
-
-
-def _ask_question(question: UserFeedbackQuestion) -> None:
-    typer.echo(f"  {printable(question.question or '')}")
-    labels = [option.label or "" for option in question.options or ()]
-    for number, label in enumerate(labels, 1):
-        typer.echo(f"    {number}  {printable(label)}")
-    wanted = "numbers, with commas" if question.multi_select else "number"
-    while True:
-        text = typer.prompt(f"  Your choice ({wanted})" if labels else "  Your answer")
-        chosen = _picked(text, labels, is_multiple=bool(question.multi_select)) if labels else [text]
-        if chosen:
-            question.select(chosen)
-            return
-
-
-def _picked(text: str, labels: Sequence[str], *, is_multiple: bool) -> list[str]:
-    parts = [part.strip() for part in text.split(",")] if is_multiple else [text.strip()]
-    numbers = {str(number): label for number, label in enumerate(labels, 1)}
-    chosen = [part if part in labels else numbers.get(part) for part in parts]
-    return [label for label in chosen if label is not None] if None not in chosen else []

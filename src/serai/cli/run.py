@@ -1,4 +1,4 @@
-"""``serai run``: ask an agent of a running server, and watch it answer."""
+"""``serai run``: ask an agent, a team or a workflow of a running server, and watch it answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serai.cli.remote import DEFAULT_URL, EXIT_MISUSED, Key, Url, connect, fail
+from serai.cli.component import Component, ComponentId, find_component
+from serai.cli.remote import DEFAULT_URL, EXIT_MISUSED, Key, Url, connect, fail, failures_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    agent: Annotated[str, typer.Argument(help="Id of the agent, for example my-agent.")],
+    component: ComponentId,
     message: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
     *,
     url: Url = DEFAULT_URL,
@@ -28,8 +29,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print events (or the run) as JSON, one a line.")] = False,
     stream: Annotated[bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")] = True,
 ) -> None:
-    """Ask an agent and print its answer, with the tools it uses.
+    """Ask an agent, a team or a workflow and print its answer, with the tools, members and steps it uses.
 
+    What goes on inside a run is indented below it; lines of those that speak at the same time begin with their names.
     A run that waits for you says for what, and with which command it goes on.
 
     Exit code: 0 answered; 1 the run failed or was cancelled; 2 an argument is wrong; 3 no server answers;
@@ -37,10 +39,12 @@ def run(
     """
     from serai.cli.watch import watch  # noqa: PLC0415 - loaded when it is wanted
 
-    client = connect(url, key)
     question = _read_question() if message == "-" else message
-    answers = _ask(client, agent=agent, message=question, session=session, user=user, stream=stream)
-    watch(answers, agent=agent, url=url, as_json=as_json)
+    with connect(url, key) as client:
+        with failures_told(url):
+            named = find_component(client, component)
+        answers = _ask(client, named, message=question, session=session, user=user, stream=stream)
+        watch(answers, component=named, url=url, as_json=as_json)
 
 
 def _read_question() -> str:
@@ -51,11 +55,16 @@ def _read_question() -> str:
 
 
 def _ask(
-    client: SyncAgentOSClient, *, agent: str, message: str, session: str | None, user: str | None, stream: bool
+    client: SyncAgentOSClient,
+    component: Component,
+    *,
+    message: str,
+    session: str | None,
+    user: str | None,
+    stream: bool,
 ) -> Iterator[Any]:
     """Yield the run's events, or its result as the only item."""
-    with client:
-        if stream:
-            yield from client.run_agent_stream(agent, message, session_id=session, user_id=user)
-        else:
-            yield client.run_agent(agent, message, session_id=session, user_id=user)
+    if stream:
+        yield from component.ask(client, "run_{}_stream", message, session_id=session, user_id=user)
+    else:
+        yield component.ask(client, "run_{}", message, session_id=session, user_id=user)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from serai.cli.answer_view import AnswerView
+from serai.cli.component import Component, find_component
 from serai.cli.output import json_line
-from serai.cli.pause_answers import AnswerFlags, apply_flags, ask_for
-from serai.cli.pause_view import describe_pause, pending_calls
+from serai.cli.pause_answers import AnswerFlags, apply_flags, requirements_of
+from serai.cli.pause_questions import ask_for
+from serai.cli.pause_view import describe_pause, waiting_of
 from serai.cli.remote import EXIT_MISUSED, EXIT_REFUSED, connect, fail, failures_told
 from serai.cli.tables import printable, shortened, table_text
 from serai.cli.watch import watch
 from serai.client import SyncAgentOSClient
-from serai.wire.runs import RunOutput, RunSchema
+from serai.wire.runs import RunSchema
 from serai.wire.status import RunStatus
-from serai.wire.tools import ToolExecution
+from serai.wire.workflow_runs import WorkflowRunSchema
 
 __all__ = ["AnswerFlags", "Server", "cancel_run", "continue_run", "fetch_runs", "follow_run", "show_run", "show_runs"]
 
 _LONGEST_CELL = 50
+
+Listed = RunSchema | WorkflowRunSchema
+"""A run in a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +39,21 @@ class Server:
     url: str
     key: str | None
 
-    def connect(self) -> SyncAgentOSClient:
-        """Return a client of it."""
-        return connect(self.url, self.key)
+    @contextmanager
+    def asked_for(self, given: str) -> Iterator[tuple[SyncAgentOSClient, Component]]:
+        """Return a client and the component that a command names; what the client raises ends the command."""
+        with failures_told(self.url), connect(self.url, self.key) as client:
+            yield client, find_component(client, given)
 
 
-def fetch_runs(server: Server, agent: str, session: str, status: str | None) -> list[RunSchema]:
-    """Return an agent's runs of a session."""
-    with failures_told(server.url), server.connect() as client:
-        return client.list_agent_runs(agent, session, status)
+def fetch_runs(server: Server, component: str, session: str, status: str | None) -> list[Listed]:
+    """Return a component's runs of a session."""
+    with server.asked_for(component) as (client, named):
+        runs: list[Listed] = named.ask(client, "list_{}_runs", session, status)
+        return runs
 
 
-def show_runs(runs: Sequence[RunSchema], *, as_json: bool) -> None:
+def show_runs(runs: Sequence[Listed], *, as_json: bool) -> None:
     """Print runs as a table, or as JSON."""
     if as_json:
         for run in runs:
@@ -66,10 +75,10 @@ def show_runs(runs: Sequence[RunSchema], *, as_json: bool) -> None:
     print(table_text(("RUN", "STATUS", "CREATED (UTC)", "ASKED", "ANSWER"), rows))
 
 
-def show_run(server: Server, agent: str, run_id: str, session: str | None, *, as_json: bool) -> None:
+def show_run(server: Server, component: str, run_id: str, session: str | None, *, as_json: bool) -> None:
     """Print a run as it is now."""
-    with failures_told(server.url), server.connect() as client:
-        run = client.get_agent_run(agent, run_id, session)
+    with server.asked_for(component) as (client, named):
+        run = named.ask(client, "get_{}_run", run_id, session)
     if as_json:
         print(json_line(run, exclude_none=True))
         return
@@ -80,36 +89,35 @@ def show_run(server: Server, agent: str, run_id: str, session: str | None, *, as
     )
     print(printable(f"{_status(run)}{began}, session {run.session_id}"))
     if run.input is not None:
-        print(f"> {printable(_text(run.input.input_content))}")
+        print(f"> {printable(_text(getattr(run.input, 'input_content', run.input)))}")
     if run.status in (RunStatus.PENDING, RunStatus.RUNNING):
         return
-    view = AnswerView(url=server.url)
+    view = AnswerView(url=server.url, component=named.given)
     view.show(run)
     view.close()
 
 
-def follow_run(server: Server, agent: str, run_id: str, after: int | None, *, as_json: bool) -> None:
+def follow_run(server: Server, component: str, run_id: str, after: int | None, *, as_json: bool) -> None:
     """Show a run's events until it rests."""
+    with server.asked_for(component) as (client, named):
+        watch(
+            named.ask(client, "follow_{}_run", run_id, after=after),
+            component=named,
+            url=server.url,
+            as_json=as_json,
+            is_live=False,
+            ask=lambda: named.ask(client, "get_{}_run", run_id),
+        )
 
-    def events() -> Iterator[Any]:
-        with server.connect() as client:
-            yield from client.follow_agent_run(agent, run_id, after=after)
 
-    def ask() -> RunOutput:
-        with server.connect() as client:
-            return client.get_agent_run(agent, run_id)
-
-    watch(events(), agent=agent, url=server.url, as_json=as_json, ask=ask)
-
-
-def cancel_run(server: Server, agent: str, run_id: str, session: str | None, *, as_json: bool) -> None:
+def cancel_run(server: Server, component: str, run_id: str, session: str | None, *, as_json: bool) -> None:
     """Cancel a run and say what became of it."""
     import httpx  # noqa: PLC0415 - loaded with the client
 
-    with failures_told(server.url), server.connect() as client:
-        client.cancel_agent_run(agent, run_id, session_id=session)
+    with server.asked_for(component) as (client, named):
+        named.ask(client, "cancel_{}_run", run_id, session_id=session)
         try:
-            status = _status(client.get_agent_run(agent, run_id, session))
+            status = _status(named.ask(client, "get_{}_run", run_id, session))
         except httpx.HTTPStatusError:
             status = ""  # the cancel was accepted; servers that need the session do not tell without it
     if as_json:
@@ -126,7 +134,7 @@ def cancel_run(server: Server, agent: str, run_id: str, session: str | None, *, 
 
 def continue_run(
     server: Server,
-    agent: str,
+    component: str,
     run_id: str,
     flags: AnswerFlags,
     *,
@@ -135,30 +143,32 @@ def continue_run(
     stream: bool,
 ) -> None:
     """Answer a paused run, from flags or the terminal, and show how it goes on."""
-    with failures_told(server.url), server.connect() as client:
-        run = client.get_agent_run(agent, run_id, session)
-    if not run.is_paused:
-        fail(EXIT_REFUSED, f"Run {run_id} is not paused, it is {_status(run)}.")
-    tools = _answers(server, run, flags)
+    with server.asked_for(component) as (client, named):
+        run = named.ask(client, "get_{}_run", run_id, session)
+        if not run.is_paused:
+            fail(EXIT_REFUSED, f"Run {run_id} is not paused, it is {_status(run)}.")
+        answers = _answers(server, named, run, flags)
 
-    def answers() -> Iterator[Any]:
-        with server.connect() as client:
+        def goes_on() -> Iterator[Any]:
             if stream:
-                yield from client.continue_agent_run_stream(agent, run_id, tools, run.session_id)
+                yield from named.ask(client, "continue_{}_run_stream", run_id, answers, run.session_id)
             else:
-                yield client.continue_agent_run(agent, run_id, tools, run.session_id)
+                yield named.ask(client, "continue_{}_run", run_id, answers, run.session_id)
 
-    watch(answers(), agent=agent, url=server.url, as_json=as_json)
+        watch(goes_on(), component=named, url=server.url, as_json=as_json)
 
 
-def _answers(server: Server, run: RunOutput, flags: AnswerFlags) -> list[ToolExecution]:
-    pending = pending_calls(run)
+def _answers(server: Server, component: Component, run: Any, flags: AnswerFlags) -> list[Any]:
+    """Return what continues a run: the calls of an agent, the requirements of a team or a workflow."""
+    waiting = waiting_of(run)
     if not flags and not sys.stdin.isatty():
-        fail(EXIT_MISUSED, f"Run {run.run_id} needs answers:\n{describe_pause(run, url=server.url)}")
+        told = describe_pause(run, url=server.url, component=component.given)
+        fail(EXIT_MISUSED, f"Run {run.run_id} needs answers:\n{told}")
     try:
-        return apply_flags(pending, flags) if flags else ask_for(pending)
+        answered = apply_flags([one.item for one in waiting], flags) if flags else ask_for(waiting)
     except ValueError as error:
         fail(EXIT_MISUSED, f"{error}.")
+    return requirements_of(run, answered)
 
 
 def _status(run: Any) -> str:

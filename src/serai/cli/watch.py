@@ -8,22 +8,35 @@ from typing import Any
 
 import typer
 
-from serai.cli.answer_view import AnswerView, JsonView, exit_code_of, status_text
+from serai.cli.answer_view import AnswerView
+from serai.cli.component import Component
+from serai.cli.json_view import JsonView
+from serai.cli.outcome import status_text
 from serai.cli.pause_view import follow_command
 from serai.cli.remote import fail, failures_told
 
 
-def watch(items: Iterable[Any], *, agent: str, url: str, as_json: bool, ask: Callable[[], Any] | None = None) -> None:
+def watch(
+    items: Iterable[Any],
+    *,
+    component: Component,
+    url: str,
+    as_json: bool,
+    is_live: bool = True,
+    ask: Callable[[], Any] | None = None,
+) -> None:
     """Show the events of a run, or its result as the only item; leave with its exit code.
 
     Args:
         items: what a client yields; its errors end the command.
-        agent: whose run it is.
+        component: whose run it is.
         url: the server.
         as_json: one JSON object a line instead of text.
+        is_live: whether events come as they happen.
         ask: returns the run; called when there were no events, for the exit code that is the run's.
     """
-    view = JsonView() if as_json else AnswerView(url=url)
+    view = JsonView() if as_json else AnswerView(url=url, component=component.given, is_live=is_live)
+    outcome = view.outcome
     try:
         with failures_told(url):
             is_empty = True
@@ -32,12 +45,12 @@ def watch(items: Iterable[Any], *, agent: str, url: str, as_json: bool, ask: Cal
                 view.show(item)
             if is_empty and ask is not None:
                 run = ask()
-                view.exit_code = exit_code_of(run.status)
+                outcome.learn(run)
                 print(f"There are no further events; the run is {status_text(run)}.", file=sys.stderr)
     except KeyboardInterrupt:
         view.close()
-        again = f" Watch it with: {follow_command(agent, view.run_id, url=url)}" if view.run_id else ""
+        again = f" Watch it with: {follow_command(component.given, outcome.run_id, url=url)}" if outcome.run_id else ""
         fail(130, f"Stopped watching; the run goes on at the server.{again}")
     view.close()
-    if view.exit_code:
-        raise typer.Exit(view.exit_code)
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)

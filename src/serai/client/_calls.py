@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -62,10 +63,29 @@ class Arguments(Generic[Result]):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer(Generic[Result]):
+    """What an answer is read as; ``Result`` is that to a type checker.
+
+    Attributes:
+        place: where its class is, as ``module:name`` below ``serai.wire``, for it is loaded late; None for no answer.
+        many: whether the answer is a list of these.
+        streams: whether it is a stream of events, each of one of these classes.
+    """
+
+    place: str | None = None
+    many: bool = False
+    streams: bool = False
+
+    def __str__(self) -> str:
+        name = str(self.place and self.place.partition(":")[2])
+        return f"list[{name}]" if self.many else name
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Generic[Result]):
     """An operation with its arguments: all that is needed to send it."""
 
-    operation: Operation[Any, Result]
+    operation: Row[..., Result]
     arguments: Arguments[Any]
 
     @property
@@ -80,27 +100,45 @@ class Call(Generic[Result]):
         return f"{target}?{urlencode(query, doseq=True)}" if query else target
 
 
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[Parameters, Result]):
+class Row(Generic[Parameters, Result]):
     """One row of the table. Calling it with a user's arguments gives a `Call`; nothing is sent.
 
     Attributes:
         name: the name in the table.
         method: the HTTP method.
         path: the path, its parameters in braces.
-        answer: where the class of the answer is, as ``module:name`` below ``serai.wire``; None when there is none.
-        many: whether the answer is a list of these.
-        streams: whether the answer is a stream of events.
-        arrange: puts a user's arguments where they belong; its signature and docstring are the public ones.
+        answer: what the answer is read as.
+        arrange: puts a user's arguments where they belong.
+        signature: what `help` and editors show of the clients' methods.
+        doc: likewise.
     """
 
-    name: str
-    method: str
-    path: str
-    answer: str | None
-    many: bool
-    streams: bool
-    arrange: Callable[Parameters, Arguments[Any]]
+    __slots__ = ("answer", "arrange", "doc", "method", "name", "path", "signature")
+
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        answer: Answer[Result],
+        arrange: Callable[..., Arguments[Any]],
+        *,
+        signature: inspect.Signature,
+        doc: str,
+    ) -> None:
+        self.name = name
+        self.method = method
+        self.path = path
+        self.answer = answer
+        self.arrange = arrange
+        self.signature = signature.replace(return_annotation=str(answer))
+        self.doc = doc
+
+
+class Operation(Row[Parameters, Result]):
+    """A row whose parameters are those of the function that arranges them."""
+
+    __slots__ = ()
 
     def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Call[Result]:
         return Call(self, self.arrange(*args, **kwargs))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Concatenate, Protocol, TypeVar
 
-from serai.client._calls import Call, Operation, Parameters, Result
+from serai.client._calls import Call, Parameters, Result
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -36,8 +35,27 @@ class BlockingStreamCaller(Protocol):
         """Carry a call out whose answer is a stream."""
 
 
+class Described(Protocol[Parameters, Result]):
+    """A row, as far as a method is made of it."""
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+
+    @property
+    def doc(self) -> str:
+        """Its docstring."""
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """Its signature, without the client."""
+
+    def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Call[Result]:
+        """Return the call."""
+
+
 def awaited(
-    row: Operation[Parameters, Result],
+    row: Described[Parameters, Result],
 ) -> Callable[Concatenate[AsyncCaller, Parameters], Coroutine[Any, Any, Result]]:
     """Return the coroutine method of a row."""
 
@@ -48,7 +66,7 @@ def awaited(
 
 
 def streamed_async(
-    row: Operation[Parameters, Result],
+    row: Described[Parameters, Result],
 ) -> Callable[Concatenate[AsyncCaller, Parameters], AsyncGenerator[Result, None]]:
     """Return the method of a row that gives an asynchronous iterator."""
 
@@ -60,7 +78,7 @@ def streamed_async(
     return _described(method, row)
 
 
-def blocking(row: Operation[Parameters, Result]) -> Callable[Concatenate[BlockingCaller, Parameters], Result]:
+def blocking(row: Described[Parameters, Result]) -> Callable[Concatenate[BlockingCaller, Parameters], Result]:
     """Return the blocking method of a row."""
 
     def method(self: BlockingCaller, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -70,7 +88,7 @@ def blocking(row: Operation[Parameters, Result]) -> Callable[Concatenate[Blockin
 
 
 def streamed_blocking(
-    row: Operation[Parameters, Result],
+    row: Described[Parameters, Result],
 ) -> Callable[Concatenate[BlockingStreamCaller, Parameters], Generator[Result, None, None]]:
     """Return the method of a row that gives a blocking iterator."""
 
@@ -82,12 +100,11 @@ def streamed_blocking(
     return _described(method, row)
 
 
-def _described(method: Method, row: Operation[..., Any]) -> Method:
+def _described(method: Method, row: Described[..., Any]) -> Method:
     """Give a method the row's name, docstring and signature, as `help` and editors show them."""
-    functools.update_wrapper(method, row.arrange)
-    signature = inspect.signature(row.arrange)
     receiver = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    answer = str(signature.return_annotation).removeprefix("Arguments[").removesuffix("]")
-    parameters = [receiver, *signature.parameters.values()]
-    method.__signature__ = signature.replace(parameters=parameters, return_annotation=answer)  # type: ignore[attr-defined]
+    parameters = [receiver, *row.signature.parameters.values()]
+    method.__name__ = method.__qualname__ = row.name
+    method.__doc__ = row.doc
+    method.__signature__ = row.signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return method

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from serai.client import operations as table
+from serai.client import schedule_operations as schedules
 from serai.client._calls import Call, Result
 from serai.client._methods import awaited, blocking, streamed_async
 from serai.client._once import Once
@@ -83,6 +84,40 @@ class AgentOSClient:
     list_agent_runs = awaited(table.list_agent_runs)
     get_agent_run = awaited(table.get_agent_run)
     follow_agent_run = streamed_async(table.follow_agent_run)
+
+    list_teams = awaited(table.list_teams)
+    aget_team = awaited(table.get_team)
+    get_team = blocking(table.get_team)
+    run_team = awaited(table.run_team)
+    run_team_stream = streamed_async(table.run_team_stream)
+    continue_team_run = awaited(table.continue_team_run)
+    continue_team_run_stream = streamed_async(table.continue_team_run_stream)
+    cancel_team_run = awaited(table.cancel_team_run)
+    list_team_runs = awaited(table.list_team_runs)
+    get_team_run = awaited(table.get_team_run)
+    follow_team_run = streamed_async(table.follow_team_run)
+
+    list_workflows = awaited(table.list_workflows)
+    aget_workflow = awaited(table.get_workflow)
+    get_workflow = blocking(table.get_workflow)
+    run_workflow = awaited(table.run_workflow)
+    run_workflow_stream = streamed_async(table.run_workflow_stream)
+    continue_workflow_run = awaited(table.continue_workflow_run)
+    continue_workflow_run_stream = streamed_async(table.continue_workflow_run_stream)
+    cancel_workflow_run = awaited(table.cancel_workflow_run)
+    list_workflow_runs = awaited(table.list_workflow_runs)
+    get_workflow_run = awaited(table.get_workflow_run)
+    follow_workflow_run = streamed_async(table.follow_workflow_run)
+
+    list_schedules = awaited(schedules.list_schedules)
+    create_schedule = awaited(schedules.create_schedule)
+    get_schedule = awaited(schedules.get_schedule)
+    update_schedule = awaited(schedules.update_schedule)
+    delete_schedule = awaited(schedules.delete_schedule)
+    pause_schedule = awaited(schedules.pause_schedule)
+    resume_schedule = awaited(schedules.resume_schedule)
+    fire_schedule = awaited(schedules.fire_schedule)
+    list_schedule_runs = awaited(schedules.list_schedule_runs)
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from serai.client import operations as table
+from serai.client import schedule_operations as schedules
 from serai.client._calls import Call, Result
 from serai.client._methods import blocking, streamed_blocking
 from serai.client._once import Once
@@ -80,6 +81,38 @@ class SyncAgentOSClient:
     list_agent_runs = blocking(table.list_agent_runs)
     get_agent_run = blocking(table.get_agent_run)
     follow_agent_run = streamed_blocking(table.follow_agent_run)
+
+    list_teams = blocking(table.list_teams)
+    aget_team = get_team = blocking(table.get_team)
+    run_team = blocking(table.run_team)
+    run_team_stream = streamed_blocking(table.run_team_stream)
+    continue_team_run = blocking(table.continue_team_run)
+    continue_team_run_stream = streamed_blocking(table.continue_team_run_stream)
+    cancel_team_run = blocking(table.cancel_team_run)
+    list_team_runs = blocking(table.list_team_runs)
+    get_team_run = blocking(table.get_team_run)
+    follow_team_run = streamed_blocking(table.follow_team_run)
+
+    list_workflows = blocking(table.list_workflows)
+    aget_workflow = get_workflow = blocking(table.get_workflow)
+    run_workflow = blocking(table.run_workflow)
+    run_workflow_stream = streamed_blocking(table.run_workflow_stream)
+    continue_workflow_run = blocking(table.continue_workflow_run)
+    continue_workflow_run_stream = streamed_blocking(table.continue_workflow_run_stream)
+    cancel_workflow_run = blocking(table.cancel_workflow_run)
+    list_workflow_runs = blocking(table.list_workflow_runs)
+    get_workflow_run = blocking(table.get_workflow_run)
+    follow_workflow_run = streamed_blocking(table.follow_workflow_run)
+
+    list_schedules = blocking(schedules.list_schedules)
+    create_schedule = blocking(schedules.create_schedule)
+    get_schedule = blocking(schedules.get_schedule)
+    update_schedule = blocking(schedules.update_schedule)
+    delete_schedule = blocking(schedules.delete_schedule)
+    pause_schedule = blocking(schedules.pause_schedule)
+    resume_schedule = blocking(schedules.resume_schedule)
+    fire_schedule = blocking(schedules.fire_schedule)
+    list_schedule_runs = blocking(schedules.list_schedule_runs)
 
     def __enter__(self) -> Self:
         return self

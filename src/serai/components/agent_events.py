@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from serai.components.steps import call_name
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import EVENT_PREFIXES
 from serai.domain.runs import Event
@@ -93,7 +93,10 @@ class AgentEvents:
 
     def emit_restart(self, from_index: int) -> None:
         """Say that the answer which began at this sequence number is void, and comes anew."""
-        (self.voice or self).emit("CustomEvent", name="step_restarted", from_index=from_index)
+        if self.voice is not None:
+            self.voice.emit_restart(from_index)
+        else:
+            self.emit("CustomEvent", name="step_restarted", from_index=from_index)
 
     def emit_tool_completed(self, tool: dict[str, Any], *, error: str | None, **media: Any) -> None:
         """Write the end of a tool call with the media that it made, and its failure behind it when it failed."""
@@ -123,7 +126,7 @@ class LoggedEvents:
         self.has_started = bool(events)
         self.has_content_completed = any(event.name == f"{prefix}RunContentCompleted" for event in events)
         self.open_request: int | None = None
-        self._started: Counter[str] = Counter()
+        self._started: dict[str, list[int]] = {}
         said: list[tuple[int, bytes]] = []
         turn = turns_before
         self.last_seq = events[-1].seq if events else -1
@@ -139,8 +142,9 @@ class LoggedEvents:
             elif name == "CustomEvent" and (index := _restart_index(event)) is not None:
                 said = [(seq, data) for seq, data in said if seq < index]
             elif name == "ToolCallStarted":
-                self._started[f"{turn}/{load_json(event.data)['tool']['tool_call_id']}"] += 1
-
+                self._started.setdefault(call_name(turn, load_json(event.data)["tool"]["tool_call_id"]), []).append(
+                    event.seq
+                )
         self._said = [data for _, data in said]
 
     @property
@@ -149,15 +153,15 @@ class LoggedEvents:
         pieces = (load_json(data).get("content") for data in self._said)
         return "".join(piece for piece in pieces if isinstance(piece, str))
 
-    def was_started(self, name: str) -> bool:
-        """Return whether a tool call was announced.
+    def started_at(self, name: str) -> int | None:
+        """Return the sequence number of the event that announced a tool call, if one did.
 
         Args:
             name: its turn and its id, ``1/call_0``; the second of the same id in a turn is ``1.2/call_0``.
         """
         place, _, call_id = name.partition("/")
         turn, _, occurrence = place.partition(".")
-        return self._started[f"{turn}/{call_id}"] >= int(occurrence or 1)
+        return dict(enumerate(self._started.get(f"{turn}/{call_id}", ()), start=1)).get(int(occurrence or 1))
 
 
 def name_prefix(kind: str) -> str:

@@ -9,6 +9,7 @@ from serai.components.agent_events import AgentEvents, LoggedEvents, own_events
 from serai.components.messages import close_calls, dump_messages, text_of
 from serai.components.run_input import load_run_input
 from serai.components.segments import Earlier
+from serai.components.team_answer import with_paused_ended
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
@@ -30,5 +31,7 @@ def cancel_at_rest(run: RestingRun, names: Names) -> Outcome:
         )
     output |= {"content": content, "content_type": "str", "cancellation_stage": run.answer.status.value}
     output.pop("requirements", None)
+    if responses := output.get("member_responses"):
+        output["member_responses"] = [with_paused_ended(response, RunStatus.CANCELLED) for response in responses]
     messages = dump_messages(close_calls(earlier.messages), has_media=bool(earlier.blobs)) if earlier.messages else None
     return Outcome(status=RunStatus.CANCELLED, output=output, last_event=(last["event"], last), messages=messages)

@@ -70,7 +70,7 @@ from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
 
 _log = structlog.get_logger("serai.agents")
-_announced: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
+announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
 
@@ -159,7 +159,7 @@ class AgentRun:
         await self._load()
         token = current_execution.set(self)
         try:
-            return await self._work()
+            return await self._work_in_time()
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
@@ -229,18 +229,18 @@ class AgentRun:
         name = call_name(self._turn, call.tool_call_id, self._calls[place])
         if not options_of(tool).is_repeatable:
             await self._begin_once(name, call)
-        tokens = current_tool_call.set(name), _announced.set((call, args))
+        tokens = current_tool_call.set(name), announced_call.set((call, args))
         try:
             return await handler()
         finally:
             current_tool_call.reset(tokens[0])
-            _announced.reset(tokens[1])
+            announced_call.reset(tokens[1])
 
     async def do_tool_call(self, body: Body) -> Any:
         """Do a tool call as a step; what the tool raises is told to the model, and journalled as that."""
         name = current_tool_call.get()
         assert name is not None
-        call, args = _announced.get()
+        call, args = announced_call.get()
         # Values as the model and people gave them: what a tool's types make of them may differ in each process.
         given = [call.tool_name, {**dict.fromkeys(args), **call.args_as_dict()}]
         step = await self.run.journal.run(
@@ -267,6 +267,16 @@ class AgentRun:
     def hear_all(self, response: ModelResponse) -> None:
         """Take the model's whole response."""
         self._turn_now.response = response
+
+    async def _work_in_time(self) -> Outcome:
+        limit = asyncio.timeout(self._host.timeout_s)
+        try:
+            async with limit:
+                return await self._work()
+        except TimeoutError as error:
+            if limit.expired():
+                raise RunTimeoutError(f"The run took longer than its {self._host.timeout_s:g} s.") from error
+            raise
 
     async def _work(self) -> Outcome:
         if not self._logged.has_started:
@@ -302,27 +312,20 @@ class AgentRun:
     async def _run_agent(self) -> AgentRunResult[Any]:
         host = self._host
         prompt = prompt_of(self.input.message, self.input.media, self.media.blobs)
-        limit = asyncio.timeout(host.timeout_s)
         with capture_run_messages() as self._messages:
-            try:
-                async with limit:
-                    return await host.agent.run(
-                        None if self._taken_up or not self._earlier.is_first else prompt,
-                        message_history=[*self._history, *self._taken_up] or None,
-                        deferred_tool_results=None if self._taken_up else self._deferred_results(),
-                        output_type=output_type_of(self.input, host.output_type),
-                        deps=host.deps(self.deps) if host.deps is not None else self.deps,
-                        model=MODEL_ID,
-                        capabilities=[host.durability],
-                        usage=self._earlier.run_usage(),
-                        usage_limits=host.usage_limits,
-                        run_id=f"{self.run.record.id}:{self.run.record.segment}{':taken-up' if self._taken_up else ''}",
-                        conversation_id=self.run.record.session_id,
-                    )
-            except TimeoutError as error:
-                if limit.expired():
-                    raise RunTimeoutError(f"The run took longer than its {host.timeout_s:g} s.") from error
-                raise
+            return await host.agent.run(
+                None if self._taken_up or not self._earlier.is_first else prompt,
+                message_history=[*self._history, *self._taken_up] or None,
+                deferred_tool_results=None if self._taken_up else self._deferred_results(),
+                output_type=output_type_of(self.input, host.output_type),
+                deps=host.deps(self.deps) if host.deps is not None else self.deps,
+                model=MODEL_ID,
+                capabilities=[host.durability],
+                usage=self._earlier.run_usage(),
+                usage_limits=host.usage_limits,
+                run_id=f"{self.run.record.id}:{self.run.record.segment}{':taken-up' if self._taken_up else ''}",
+                conversation_id=self.run.record.session_id,
+            )
 
     def _deferred_results(self) -> DeferredToolResults | None:
         """Return what the calls that the run paused for were answered with."""
@@ -389,7 +392,7 @@ class AgentRun:
     async def _call_tool(self, name: str, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
         self._is_live = True
         tool = self._answer.pending(call.tool_call_id) or self._tool_call(name, call, args)
-        if not self._logged.was_started(name):
+        if self._logged.started_at(name) is None:
             self._events.emit("ToolCallStarted", tool=tool)
         faults.reach("in_tool_call", call.tool_name)
         started_at, started = time.time(), time.perf_counter()
@@ -438,7 +441,8 @@ class AgentRun:
         else:
             content, content_type = json_value(result.output), content_type_of(self.input, result.output)
             _check_depth(content, "the agent's output")
-            self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
+            if not self._logged.has_content_completed:
+                self._events.emit("RunContent", content=content, content_type=content_type, workflow_agent=False)
         return self._end_well(content, content_type, said)
 
     def _end_well(self, content: Any, content_type: str, said: Sequence[ModelMessage]) -> Outcome:

@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import structlog
 
@@ -17,13 +17,12 @@ from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome, RunRecord
 from serai.engine.active_run import ActiveRun, Component, Execution, answer_members
+from serai.engine.children import child_key
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.last_resort import bare_outcome
 from serai.errors import FencedError, SeraiError
 
 _log = structlog.get_logger("serai.components")
-
-
 current_voice: contextvars.ContextVar[AgentEvents | None] = contextvars.ContextVar("serai_voice", default=None)
 """Whose text a run's text is, while it begins: its own unless its parent says otherwise."""
 
@@ -64,21 +63,27 @@ class ChildRuns:
     """Works on the children of one run; several may be at work at a time.
 
     Make it where nothing of the parent's own work is under way yet: children run in the context of that moment.
-
-    Attributes:
-        input_tokens, output_tokens: that children used in this segment, their own children's among them.
     """
 
     def __init__(self, run: ActiveRun) -> None:
-        self.input_tokens = 0
-        self.output_tokens = 0
         self._run = run
+        self._tokens: dict[UUID, tuple[int, int]] = {}
         self._open: dict[UUID, tuple[ActiveRun, Execution]] = {}
         self._context = contextvars.copy_context()
 
+    @property
+    def input_tokens(self) -> int:
+        """What children used in this segment, their own children's tokens among them."""
+        return sum(used for used, _ in self._tokens.values())
+
+    @property
+    def output_tokens(self) -> int:
+        """What children answered with in this segment, likewise."""
+        return sum(used for _, used in self._tokens.values())
+
     def id_of(self, name: str) -> str:
         """Return the id that the child of this name has, or will have."""
-        return str(uuid5(self._run.record.key, name))
+        return str(child_key(self._run.record.key, name))
 
     async def do(
         self,
@@ -181,13 +186,13 @@ class ChildRuns:
 
     def _write_end(self, child: ActiveRun, outcome: Outcome) -> ChildResult:
         self._run.end_child(child, outcome)
-        self._count(outcome.input_tokens, outcome.output_tokens)
+        self._tokens[child.record.key] = (outcome.input_tokens, outcome.output_tokens)
         return _result(child, outcome)
 
     def _replayed(self, child: ActiveRun) -> ChildResult:
         assert child.ended is not None
         assert child.rest is not None
-        self._count(child.rest.input_tokens, child.rest.output_tokens)
+        self._tokens[child.record.key] = (child.rest.input_tokens, child.rest.output_tokens)
         return ChildResult(
             record=child.record,
             status=child.ended.status,
@@ -195,10 +200,6 @@ class ChildRuns:
             state_changes=child.rest.state_changes,
             state_removals=child.rest.state_removals,
         )
-
-    def _count(self, input_tokens: int, output_tokens: int) -> None:
-        self.input_tokens += input_tokens
-        self.output_tokens += output_tokens
 
 
 def _result(child: ActiveRun, outcome: Outcome) -> ChildResult:

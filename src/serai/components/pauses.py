@@ -14,6 +14,7 @@ from pydantic_ai.exceptions import ToolFailed
 from serai.components.tool import ToolOptions
 from serai.domain.json_text import dump_json
 from serai.domain.runs import RunRecord
+from serai.engine.journal import printable
 from serai.errors import RequestError
 
 REJECTED: Final = "The user rejected this tool call."
@@ -46,7 +47,7 @@ def ask(tool: dict[str, Any], options: ToolOptions) -> None:
 def requirement(tool: dict[str, Any], *, run: RunRecord, at: datetime) -> dict[str, Any]:
     """Return what the wire says of one pending call; its id is the same at every replay."""
     wanted = {
-        "id": str(uuid5(run.key, f"{run.segment}/{tool['tool_call_id']}")),
+        "id": str(uuid5(run.key, f"{run.segment}/{printable(tool['tool_call_id'])}")),
         "created_at": at.isoformat(),
         "tool_execution": tool,
         "user_input_schema": tool["user_input_schema"],

@@ -22,18 +22,19 @@ _usage = TypeAdapter(RunUsage)
 
 
 class Delegation(msgspec.Struct, kw_only=True):
-    """A call with which a team's leader gave work to members, and which waits for one that paused.
+    """A call with which a team's leader gave work to members.
 
     Attributes:
         call_id: the model's name of it.
         name: its name in the run.
-        tool_name, args: what was called.
+        member_ids: whom it gave the work to.
+        task: what they were to do.
     """
 
     call_id: str
     name: str
-    tool_name: str
-    args: dict[str, Any]
+    member_ids: list[str]
+    task: str
 
 
 class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -46,7 +47,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
         worked_s: seconds of work so far; waiting for a person is none.
         first_token_s: from the first request to the first token.
         media: what the model and its tools made so far.
-        delegations: a team's calls that wait for its members.
+        delegations: a team's calls that wait for members that paused.
     """
 
     turn: int = 0

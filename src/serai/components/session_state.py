@@ -71,6 +71,13 @@ class TrackedState:
             self.take_changes()
         self.settled = self._load_known()
 
+    def copy(self) -> dict[str, Any]:
+        """Return the state as it is now, for others to change; of one that JSON cannot hold, as at the last look."""
+        try:
+            return {name: load_json(text) for name, text in self._dump().items()}
+        except (RuntimeError, TypeError, ValueError, AttributeError):
+            return self._load_known()
+
     def since_load(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return what differs from the stored state: the members to write and those to delete."""
         changed = {name: load_json(text) for name, text in self._known.items() if self._stored.get(name) != text}

@@ -45,15 +45,15 @@ def take_up(journal: Journal, *, turn: int, pending: Iterable[Mapping[str, Any]]
     """
     taken = TakenUp(turn)
     returns: list[ToolReturnPart | UserPromptPart] = []
-    for tool in pending:
-        text = tool["result"]
+    for call in pending:
+        tool = call
         if tool["confirmed"] or (tool["requires_user_input"] and tool["answered"]):
             step = journal.result(TOOL_STEP, call_name(turn, tool["tool_call_id"]))
             if step is None:
                 return None
             taken.tool_steps.append(step)
-            text = step["tool"]["result"]
-        returns.append(ToolReturnPart(tool["tool_name"], text, tool_call_id=tool["tool_call_id"]))
+            tool = step["tool"]
+        returns.append(_return_of(tool))
     while True:
         if returns:
             taken.messages.append(ModelRequest(parts=returns))

@@ -17,7 +17,7 @@ from serai.components.deps import RunDeps
 from serai.components.durability import current_execution
 from serai.components.pauses import take_answers
 from serai.components.team_briefing import leader_instructions
-from serai.components.team_run import HostedTeam, TeamMode, TeamRun
+from serai.components.team_run import DELEGATIONS, HostedTeam, TeamMode, TeamRun
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
@@ -36,7 +36,8 @@ class Team:
         members: agents, each with a name, and teams.
         model: of the leader: a pydantic-ai model, or a string such as ``openai:gpt-5-mini``.
         mode: ``coordinate``: the leader gives tasks and answers from what comes back; ``route``: one member's answer
-            is the team's; ``broadcast``: all members get the same task at once, and the leader sums up.
+            is the team's, if it answers text; ``broadcast``: all members get the same task at once, and the leader
+            sums up.
         instructions: for the leader, before what it is told about the team.
         tools: the leader's own, functions or tools.
         description: one line about it, which a leader of this team reads, too.
@@ -81,6 +82,9 @@ class Team:
         if mode not in get_args(TeamMode):
             known = ", ".join(repr(each) for each in get_args(TeamMode))
             raise ConfigurationError(f"Team {name!r} has mode {mode!r}; the modes are {known}.")
+        for tool in tools:
+            if (tool.name if isinstance(tool, Tool) else getattr(tool, "__name__", "")) in DELEGATIONS:
+                raise ConfigurationError(f"Team {name!r} has a tool named like those it gives work with; rename it.")
         self.mode: TeamMode = mode
         self.members = [_as_component(name, member) for member in members]
         self._by_id = _index(name, self.members)
@@ -115,7 +119,7 @@ class Team:
         host = self._leader.host
         self._host = HostedTeam(
             **{each.name: getattr(host, each.name) for each in fields(host)},
-            mode=mode,
+            is_route=mode == "route" and output_type is str,
             members=self._by_id,
             add_team_history_to_members=add_team_history_to_members,
             share_member_interactions=share_member_interactions,
@@ -152,8 +156,11 @@ class Team:
                 yield member.id, member
 
     def _tool_of(self, wanted: Mapping[str, Any]) -> Tool[Any] | None:
-        owner = dict(self.agents_by_id()).get(wanted.get("member_agent_id", self.id))
-        return None if owner is None else owner.function_tools.get(wanted["tool_execution"]["tool_name"])
+        name = wanted["tool_execution"]["tool_name"]
+        if "member_run_id" not in wanted:
+            return self._leader.function_tools.get(name)
+        owners = (agent for agent_id, agent in self.agents_by_id() if agent_id == wanted["member_agent_id"])
+        return next((agent.function_tools[name] for agent in owners if name in agent.function_tools), None)
 
     def _delegation(self) -> Tool[Any]:
         everybody = [member.id for member in self.members]

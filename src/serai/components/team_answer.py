@@ -10,6 +10,7 @@ from serai.components.agent_answer import AgentAnswer, Names
 from serai.components.child_runs import ChildRuns
 from serai.components.run_input import RunInput
 from serai.components.segments import Earlier
+from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
 
 
@@ -21,7 +22,8 @@ class TeamAnswer(AgentAnswer):
         children: the members' runs.
 
     Attributes:
-        responses: the members' run objects by run id, in the order in which they were first asked.
+        responses: the members' run objects by run id, in the order in which they were first asked; empty ones of
+            those at work.
     """
 
     def __init__(
@@ -39,6 +41,14 @@ class TeamAnswer(AgentAnswer):
         self._children = children
         waiting = {delegation.call_id for delegation in earlier.carried.delegations}
         self._pending |= {tool["tool_call_id"]: tool for tool in earlier.tools if tool["tool_call_id"] in waiting}
+
+    def shown_responses(self) -> list[dict[str, Any]]:
+        """Return the run objects of the members that have answered, failed or paused."""
+        return [response for response in self.responses.values() if response]
+
+    def end_paused(self, status: RunStatus) -> None:
+        """Show the members that wait for a person as ended with their team."""
+        self.responses = {run_id: with_paused_ended(response, status) for run_id, response in self.responses.items()}
 
     def metrics(self) -> dict[str, Any]:
         """Return tokens and seconds of the leader and its members together; ``details`` by model."""
@@ -64,6 +74,16 @@ class TeamAnswer(AgentAnswer):
     def _with_inner_blobs(self, document: dict[str, Any]) -> dict[str, Any]:
         inner = [sha256 for response in self.responses.values() for sha256 in response.get("blobs", ())]
         return {"blobs": [*document.pop("blobs", ()), *inner], **document} if inner else document
+
+
+def with_paused_ended(output: dict[str, Any], status: RunStatus) -> dict[str, Any]:
+    """Return a run object that shows itself, and the members in it, as ended if they waited for a person."""
+    if output.get("status") != RunStatus.PAUSED.value:
+        return output
+    ended = {name: value for name, value in output.items() if name != "requirements"} | {"status": status.value}
+    if responses := output.get("member_responses"):
+        ended["member_responses"] = [with_paused_ended(response, status) for response in responses]
+    return ended
 
 
 def _by_model(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

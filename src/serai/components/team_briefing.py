@@ -52,7 +52,7 @@ def history_text(messages: Sequence[ModelMessage]) -> str:
     lines = []
     for message in messages:
         if isinstance(message, ModelRequest):
-            lines += [f"User: {part.content}" for part in message.parts if isinstance(part, UserPromptPart)]
+            lines += [f"User: {_prompt_text(part)}" for part in message.parts if isinstance(part, UserPromptPart)]
         elif said := text_of([message]):
             lines.append(f"Team: {said}")
     return "\n".join(["What was said before in this session:", *lines]) if lines else ""
@@ -78,6 +78,12 @@ def report_text(results: Sequence[ChildResult]) -> str:
 def _report(result: ChildResult) -> str:
     text = _text(result.content)
     return text if result.status is RunStatus.COMPLETED else f"The member could not do it: {text}"
+
+
+def _prompt_text(part: UserPromptPart) -> str:
+    if isinstance(part.content, str):
+        return part.content
+    return " ".join(piece for piece in part.content if isinstance(piece, str))
 
 
 def _name(output: Mapping[str, Any]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
+import msgspec
 from pydantic_ai import DeferredToolRequests, DeferredToolResults
-from pydantic_ai.exceptions import CallDeferred, ToolFailed
+from pydantic_ai.exceptions import CallDeferred, ToolFailed, UsageLimitExceeded
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -21,7 +22,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.usage import RunUsage
 
 from serai.components.agent_events import AgentEvents
-from serai.components.agent_run import AgentRun, Asked, HostedAgent
+from serai.components.agent_run import AgentRun, Asked, HostedAgent, announced_call
 from serai.components.child_runs import ChildResult, ChildRuns
 from serai.components.deps import current_tool_call
 from serai.components.durability import Body
@@ -35,14 +36,23 @@ from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, Component
+from serai.errors import SeraiError
 
 TeamMode: TypeAlias = Literal["coordinate", "route", "broadcast"]
 TO_ONE: Final = "delegate_task_to_member"
 TO_ALL: Final = "delegate_task_to_members"
+DELEGATIONS: Final = (TO_ONE, TO_ALL)
+_Result = TypeVar("_Result")
 
 
 class _AnsweredByMembersError(Exception):
     """What the members answered is the team's answer; its leader is not asked again."""
+
+
+class MemberMissingError(SeraiError):
+    """A run had given work to a member that its team does not have any more."""
+
+    code = "member_missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +60,13 @@ class HostedTeam(HostedAgent):
     """A team's leader, and whom it leads.
 
     Attributes:
-        mode: how work is shared out.
+        is_route: what a member answers is the team's answer.
         members: by their ids, in order.
         add_team_history_to_members: members see the team's last runs of the session.
         share_member_interactions: members see what others answered in this run.
     """
 
-    mode: TeamMode
+    is_route: bool
     members: Mapping[str, Component]
     add_team_history_to_members: bool
     share_member_interactions: bool
@@ -73,81 +83,111 @@ class TeamRun(AgentRun):
     def __init__(self, run: ActiveRun, host: HostedTeam) -> None:
         self._team = host
         self._children = ChildRuns(run)
-        self._answers_of_members: dict[str, str | ToolFailed] = {}
-        self._waiting: list[Delegation] = []
-        self._done_now: set[str] = set()
-        self._is_said_live = False
+        self._results_now: dict[str, list[ChildResult]] = {}
+        self._paused_now: dict[str, tuple[Delegation, list[ChildResult]]] = {}
+        self._went_on: dict[str, list[ChildResult]] = {}
+        self._spoken_by: str | None = None
+        self._partly_said = ""
         super().__init__(run, host)
+        self._is_route = host.is_route and self.input.output_schema is None
 
     async def delegate(self, member_ids: Sequence[str], task: str) -> str:
         """Have members do a task, in runs of their own, and return what they answered: the body of the leader's tools.
 
         Raises:
             CallDeferred: a member waits for a person.
-            ToolFailed: there is no such member, or none of them could do it.
+            ToolFailed: there is no such member, no task, or none of them could do it.
         """
         name = current_tool_call.get()
         assert name is not None
         if unknown := [member_id for member_id in member_ids if member_id not in self._team.members]:
             known = ", ".join(self._team.members)
             raise ToolFailed(f"There is no member {unknown[0]!r}. The members' ids are: {known}.")
-        voice = self._events if self._team.mode == "route" and _is_only_call(self._messages) else None
+        if not task.strip():
+            raise ToolFailed("The task is empty; say what the member is to do.")
+        voice = self._events if self._is_route and _is_only_call(self._messages) else None
+        began_at = self._logged.started_at(name)
+        began_at = self.run.next_seq if began_at is None else began_at
+        self._spoken_by = None if voice is None else self._children.id_of(name)
         results = await self._ask_members(name, member_ids, task, voice=voice)
-        self._is_said_live = voice is not None and isinstance(results[0].content, str)
+        self._results_now[name] = results
         for result in results:
             self._lay_over(result)
-        if paused := _paused(results):
-            raise CallDeferred(metadata={"name": name, "requirements": self._requirements_of(paused)})
+        if voice is not None and not _is_waiting_or_said(results[0]):
+            self._spoken_by = None
+            self._events.emit_restart(began_at)
+        if _paused(results):
+            raise CallDeferred
         return self._report(results)
 
     def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
         """Return the outcome of a run that cannot go on, its members' runs ended before it."""
-        self._cancel_members()
+        self._end_members(RunStatus.ERROR)
         return super().fail(error, keeps_content=keeps_content)
 
     def cancel(self) -> Outcome:
         """Return the outcome of a cancelled run, its members' runs cancelled before it."""
-        self._cancel_members()
+        self._end_members(RunStatus.CANCELLED)
         return super().cancel()
 
     async def do_model_request(self, messages: list[ModelMessage], body: Body) -> Any:
         """Do a model request as a step, unless what members answered is the answer."""
-        if self._team.mode == "route" and _is_answered_by_members(messages):
+        if self._is_route and _is_answered_by_members(messages):
             raise _AnsweredByMembersError
         return await super().do_model_request(messages, body)
+
+    async def do_tool_call(self, body: Body) -> Any:
+        """Do a tool call as a step; members have their places in the order in which they are asked."""
+        call, args = announced_call.get()
+        if _is_delegation(call.tool_name):
+            name = current_tool_call.get()
+            assert name is not None
+            for child_name in self._child_names(name, self._asked_by(call.tool_name, args)):
+                self._team_answer.responses.setdefault(self._children.id_of(child_name), {})
+        return await super().do_tool_call(body)
 
     async def _work(self) -> Outcome:
         if requirements := await self._go_on_with_members():
             return self._pause_again(requirements)
         try:
             return await super()._work()
-        except _AnsweredByMembersError:
+        except (_AnsweredByMembersError, UsageLimitExceeded):
+            if not (self._is_route and _is_answered_by_members(self._messages)):
+                raise
             return self._answer_as_members()
 
     def _new_answer(self) -> TeamAnswer:
         self._team_answer = TeamAnswer(
             self.run.record, self.input, self._team, self._earlier, about=self.run.about, children=self._children
         )
+        for call_id, results in self._went_on.items():
+            self._note_answer(call_id, results)
         return self._team_answer
 
-    def _cancel_members(self) -> None:
+    def _end_members(self, status: RunStatus) -> None:
+        """End the members at work as cancelled, and those that paused with their team."""
         for result in self._children.cancel_open():
             self._team_answer.responses[result.record.id] = result.output
+            if result.record.id == self._spoken_by:
+                self._partly_said = str(result.content or "")
+        self._team_answer.end_paused(status)
+
+    def _said(self) -> str:
+        return super()._said() + self._partly_said
 
     async def _ask_members(
         self, name: str, member_ids: Sequence[str], task: str, *, voice: AgentEvents | None = None
     ) -> list[ChildResult]:
-        is_one_of_many = len(member_ids) > 1
-        asked = [
-            self._ask_member(f"{name}/{member_id}" if is_one_of_many else name, member_id, task, voice)
-            for member_id in member_ids
-        ]
-        results = await asyncio.gather(*asked)
+        members = [self._member(member_id) for member_id in member_ids]
+        names = self._child_names(name, member_ids)
+        results = await _side_by_side(
+            self._ask_member(child_name, member, task, voice) for child_name, member in zip(names, members, strict=True)
+        )
         for result in results:
             self._team_answer.responses[result.record.id] = result.output
         return results
 
-    async def _ask_member(self, name: str, member_id: str, task: str, voice: AgentEvents | None) -> ChildResult:
+    async def _ask_member(self, name: str, member: Component, task: str, voice: AgentEvents | None) -> ChildResult:
         before = self._team_answer.responses.get(self._children.id_of(name), {})
         wanted = {requirement["id"] for requirement in before.get("requirements") or ()}
         given = RunInput(
@@ -160,9 +200,9 @@ class TeamRun(AgentRun):
         )
         return await self._children.do(
             name,
-            self._team.members[member_id],
+            member,
             given,
-            state=self.deps.session_state,
+            state=self._state.copy(),
             about=self.run.about,
             voice=voice,
             answers=[
@@ -172,10 +212,25 @@ class TeamRun(AgentRun):
             ],
         )
 
+    def _member(self, member_id: str) -> Component:
+        member = self._team.members.get(member_id)
+        if member is None:
+            raise MemberMissingError(
+                f"The run gave work to member {member_id!r}, which team {self._team.id!r} does not have any more. "
+                "Add it again, or start the run anew."
+            )
+        return member
+
+    def _child_names(self, name: str, member_ids: Sequence[str]) -> list[str]:
+        return [f"{name}/{member_id}" for member_id in member_ids] if len(member_ids) > 1 else [name]
+
+    def _asked_by(self, tool_name: str, args: Mapping[str, Any]) -> list[str]:
+        return list(self._team.members) if tool_name == TO_ALL else [args["member_id"]]
+
     def _brief(self, task: str) -> str:
         parts = [task]
         if self._team.add_team_history_to_members:
-            parts.append(history_text(self._history))
+            parts.append(history_text(self._history[: len(self._history) - len(self._earlier.messages)]))
         if self._team.share_member_interactions:
             parts.append(interactions_text(self._team_answer.responses.values()))
         return "\n\n".join(part for part in parts if part)
@@ -186,7 +241,7 @@ class TeamRun(AgentRun):
         for name in result.state_removals:
             self.deps.session_state.pop(name, None)
 
-    def _requirements_of(self, paused: Sequence[ChildResult]) -> list[dict[str, Any]]:
+    def _requirements_of(self, results: Iterable[ChildResult]) -> list[dict[str, Any]]:
         """Return what paused members wait for; of a team's own members each is named as that member."""
         return [
             {
@@ -195,7 +250,7 @@ class TeamRun(AgentRun):
                 "member_run_id": result.record.id,
                 **requirement,
             }
-            for result in paused
+            for result in _paused(results)
             for requirement in result.requirements
         ]
 
@@ -213,59 +268,71 @@ class TeamRun(AgentRun):
     async def _go_on_with_members(self) -> list[dict[str, Any]]:
         """Go on with the members that paused, in a segment that continues them; return what they wait for again."""
         delegations = self._earlier.carried.delegations
-        asked = [self._ask_members(each.name, *self._task_of(each.tool_name, each.args)) for each in delegations]
-        paused: list[ChildResult] = []
-        for delegation, results in zip(delegations, await asyncio.gather(*asked), strict=True):
+        asked = (self._ask_members(each.name, each.member_ids, each.task) for each in delegations)
+        for delegation, results in zip(delegations, await _side_by_side(asked), strict=True):
             for result in results:
                 self._state.apply(result.state_changes, list(result.state_removals))
-            paused += _paused(results)
-            if not _paused(results):
-                self._note_answer(delegation, results)
-        return self._requirements_of(paused)
+            if _paused(results):
+                self._paused_now[delegation.call_id] = delegation, results
+            else:
+                self._went_on[delegation.call_id] = results
+                self._note_answer(delegation.call_id, results)
+        return [wanted for _, results in self._paused_now.values() for wanted in self._requirements_of(results)]
 
-    def _note_answer(self, delegation: Delegation, results: Sequence[ChildResult]) -> None:
-        """Keep what members answered after their pause: for the leader, and in the run object."""
-        answer: str | ToolFailed
+    def _note_answer(self, call_id: str, results: Sequence[ChildResult]) -> None:
+        """Show in the run object what members answered after their pause."""
+        for result in results:
+            self._team_answer.responses[result.record.id] = result.output
+        if (tool := self._team_answer.pending(call_id)) is not None:
+            self._team_answer.put_tool(self._with_answer(tool, results))
+
+    def _with_answer(self, tool: dict[str, Any], results: Sequence[ChildResult]) -> dict[str, Any]:
         try:
-            answer = text = self._report(results)
+            return {**tool, "result": self._report(results), "tool_call_error": False}
         except ToolFailed as error:
-            answer, text = error, error.message
-        self._answers_of_members[delegation.call_id] = answer
-        if (tool := self._answer.pending(delegation.call_id)) is not None:
-            self._answer.put_tool({**tool, "result": text, "tool_call_error": isinstance(answer, ToolFailed)})
-
-    def _task_of(self, tool_name: str, args: Mapping[str, Any]) -> tuple[Sequence[str], str]:
-        return (list(self._team.members) if tool_name == TO_ALL else [args["member_id"]]), args["task"]
+            return {**tool, "result": error.message, "tool_call_error": True}
 
     def _deferred_results(self) -> DeferredToolResults | None:
-        results = super()._deferred_results()
-        if results is not None:
-            results.calls.update(self._answers_of_members)
-        return results
+        deferred = super()._deferred_results()
+        if deferred is not None:
+            for tool in self._delegated_calls():
+                failed = tool["tool_call_error"]
+                deferred.calls[tool["tool_call_id"]] = ToolFailed(tool["result"]) if failed else tool["result"]
+        return deferred
 
     def _answered_calls(self) -> list[dict[str, Any]]:
-        delegated = [tool for tool in self._earlier.tools if tool["tool_call_id"] in self._answers_of_members]
-        return [*super()._answered_calls(), *delegated]
+        return [*super()._answered_calls(), *self._delegated_calls()]
+
+    def _delegated_calls(self) -> list[dict[str, Any]]:
+        """Return the calls whose members went on after their pause, answered; of the same id the last one is it."""
+        tools = {tool["tool_call_id"]: tool for tool in self._earlier.tools}
+        return [self._with_answer(tools[call_id], results) for call_id, results in self._went_on.items()]
 
     async def _call_tool(self, name: str, call: ToolCallPart, args: dict[str, Any], body: Body) -> dict[str, Any]:
         step = await super()._call_tool(name, call, args, body)
-        if _is_delegation(call.tool_name):
-            self._done_now.add(name)
-            step["delegation"] = {"name": name, "tool_name": call.tool_name, "args": args}
+        if name in self._results_now:
+            member_ids = self._asked_by(call.tool_name, args)
+            given = Delegation(call_id=call.tool_call_id, name=name, member_ids=member_ids, task=args["task"])
+            step["delegation"] = msgspec.to_builtins(given)
         return step
 
     async def _take_tool_step(self, step: dict[str, Any]) -> None:
         await super()._take_tool_step(step)
-        delegation = step.get("delegation")
-        if delegation is not None and delegation["name"] not in self._done_now:  # replayed: the answers are stored
-            await self._ask_members(delegation["name"], *self._task_of(delegation["tool_name"], delegation["args"]))
+        if "delegation" not in step:
+            return
+        given = msgspec.convert(step["delegation"], Delegation)
+        results = self._results_now.pop(given.name, None)
+        if results is None:  # replayed: the answers are stored
+            results = await self._ask_members(given.name, given.member_ids, given.task)
+        if _paused(results):
+            self._paused_now[given.call_id] = given, results
 
     def _is_delegation(self, call: ToolCallPart) -> bool:
         return _is_delegation(call.tool_name)
 
     def _tool_call(self, name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         tool = super()._tool_call(name, call, args)
-        if call.tool_name == TO_ONE:
+        if call.tool_name == TO_ONE and args["member_id"] in self._team.members:
             tool["child_run_id"] = self._children.id_of(name)
         return tool
 
@@ -277,35 +344,33 @@ class TeamRun(AgentRun):
     def _ask(self, call: ToolCallPart, requests: DeferredToolRequests) -> Asked:
         if not _is_delegation(call.tool_name):
             return super()._ask(call, requests)
-        args = call.args_as_dict()
-        waits = requests.metadata[call.tool_call_id]
-        tool = self._tool_call(waits["name"], call, args)
+        given, results = self._paused_now[call.tool_call_id]
+        tool = self._tool_call(given.name, call, call.args_as_dict())
         self._answer.put_tool(tool)
-        self._waiting.append(
-            Delegation(call_id=call.tool_call_id, name=waits["name"], tool_name=call.tool_name, args=args)
-        )
-        return Asked(tool, waits["requirements"])
+        return Asked(tool, self._requirements_of(results))
 
     def _carry(self, run_usage: RunUsage) -> Carried:
         carried = super()._carry(run_usage)
-        carried.delegations = self._waiting
+        carried.delegations = [given for given, _ in self._paused_now.values()]
         return carried
 
     def _pause_again(self, asked: Sequence[dict[str, Any]]) -> Outcome:
         """Return the outcome of a segment in which members paused anew, before their leader was asked."""
         self._state.settle()
-        self._waiting = self._earlier.carried.delegations
         pending = [requirement["tool_execution"] for requirement in asked]
         requirements = [*self._earlier.own_requirements, *asked]
         sentence = describe_pause(pending, [None] * len(pending))
-        waiting = {delegation.call_id for delegation in self._waiting}
-        tools = [tool for tool in self._earlier.tools if tool["tool_call_id"] in waiting]
+        tools = [self._answer.pending(call_id) for call_id in self._paused_now]
         last = self._events.members("RunPaused", content=sentence, tools=tools, requirements=requirements)
         said = text_of(self._earlier.messages)
         outcome = self._end(RunStatus.PAUSED, content=said or sentence, content_type="str", last=last)
         outcome.output["requirements"] = requirements
         outcome.messages = self._dump(self._earlier.messages)
-        outcome.carried = dump_json(self._carry(self._earlier.run_usage() or RunUsage()))
+        carried = self._carry(self._earlier.run_usage() or RunUsage())
+        carried.delegations = (
+            self._earlier.carried.delegations
+        )  # with those that are done: the leader has not heard yet
+        outcome.carried = dump_json(carried)
         return outcome
 
     def _answer_as_members(self) -> Outcome:
@@ -313,19 +378,19 @@ class TeamRun(AgentRun):
         said = self._messages[len(self._history) :]
         last = said[-1]
         assert isinstance(last, ModelRequest)
-        answers = [str(part.content) for part in last.parts if isinstance(part, ToolReturnPart)]
-        answer = "\n\n".join(answers)
-        if not self._is_said_live and not self._logged.text.endswith(answer):  # else it was said before a takeover
-            self._events.emit_text(answer)
+        answer = "\n\n".join(str(part.content) for part in last.parts if isinstance(part, ToolReturnPart))
         said = [*said, ModelResponse([TextPart(answer)], model_name=self._team.model_name)]
-        return self._end_well(text_of(said), "str", said)
+        text = text_of(said)
+        if self._spoken_by is None and self._logged.text != text:  # else the member said it, or a node before this one
+            self._events.emit_text(answer)
+        return self._end_well(text, "str", said)
 
     def _more_output(self) -> dict[str, Any]:
-        return {"member_responses": list(self._team_answer.responses.values())}
+        return {"member_responses": self._team_answer.shown_responses()}
 
 
 def _is_delegation(tool_name: str) -> bool:
-    return tool_name in (TO_ONE, TO_ALL)
+    return tool_name in DELEGATIONS
 
 
 def _is_only_call(messages: Sequence[ModelMessage]) -> bool:
@@ -333,7 +398,14 @@ def _is_only_call(messages: Sequence[ModelMessage]) -> bool:
     return len(next(message for message in reversed(messages) if isinstance(message, ModelResponse)).tool_calls) == 1
 
 
-def _paused(results: Sequence[ChildResult]) -> list[ChildResult]:
+def _is_waiting_or_said(result: ChildResult) -> bool:
+    """Return whether what a member said in its team's name stands: it waits for a person, or said its whole answer."""
+    return result.status is RunStatus.PAUSED or (
+        result.status is RunStatus.COMPLETED and isinstance(result.content, str)
+    )
+
+
+def _paused(results: Iterable[ChildResult]) -> list[ChildResult]:
     return [result for result in results if result.status is RunStatus.PAUSED]
 
 
@@ -349,3 +421,13 @@ def _is_answered_by_members(messages: Sequence[ModelMessage]) -> bool:
         and not others
         and all(_is_delegation(part.tool_name) and part.outcome == "success" for part in returns)
     )
+
+
+async def _side_by_side(work: Iterable[Awaitable[_Result]]) -> list[_Result]:
+    """Return what all come to; one that raises stops the others."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

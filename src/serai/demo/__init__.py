@@ -1,4 +1,4 @@
-"""The AgentOS that ``serai serve`` runs without an argument: agents and a team, no API key needed."""
+"""The AgentOS that ``serai serve`` runs without an argument: agents, a team and a workflow, no API key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["build_demo"]
 
 
 def build_demo(settings: Settings) -> AgentOS:
-    """Return the demo OS: agents ``my-agent``, ``careful-agent`` and ``files-agent``, team ``research-team``.
+    """Return the demo OS: three agents, the team ``research-team`` and the workflow ``qa-workflow``.
 
     Args:
         settings: the server's. ``settings.model`` is the model to use; without it all run on scripted
@@ -25,6 +25,7 @@ def build_demo(settings: Settings) -> AgentOS:
     from serai.components.agent import AgentComponent  # noqa: PLC0415 - listing commands must not load all this
     from serai.demo.agent import build_agent, build_careful_agent, build_files_agent  # noqa: PLC0415
     from serai.demo.team import build_team  # noqa: PLC0415
+    from serai.demo.workflow import build_workflow  # noqa: PLC0415
     from serai.server.app import AgentOS  # noqa: PLC0415
 
     builders = {"My Agent": build_agent, "Careful Agent": build_careful_agent, "Files Agent": build_files_agent}
@@ -38,10 +39,12 @@ def build_demo(settings: Settings) -> AgentOS:
         description="What serai serve runs when it is given no OS of your own.",
         agents=agents,
         teams=[build_team(settings.model)],
+        workflows=[build_workflow(settings.model)],
         quick_prompts={
             "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk"),
             "careful-agent": ("Note: buy milk", "Delete my notes"),
             "files-agent": ("How long is /etc/hosts?",),
+            "qa-workflow": ("What are the benefits of Python?", "What are AI agents? Let me review the answer."),
             "research-team": ("Research the latest AI trends", "What are the benefits of Python?"),
         },
         settings=settings,

@@ -34,10 +34,11 @@ FACTS: Final = (
 
 def search(query: str, *, most: int = 4) -> list[str]:
     """Return the facts that share most words with a query, best first; none when none does."""
-    wanted = _words(query)
-    scored = [(len(wanted & _words(fact)), -place, fact) for place, fact in enumerate(FACTS)]
+    wanted = words_of(query)
+    scored = [(len(wanted & words_of(fact)), -place, fact) for place, fact in enumerate(FACTS)]
     return [fact for score, _, fact in sorted(scored, reverse=True) if score][:most]
 
 
-def _words(text: str) -> set[str]:
+def words_of(text: str) -> set[str]:
+    """Return the words that a text is about: in lower case and the singular, common ones left out."""
     return {word.removesuffix("s") for word in _WORD.findall(text.lower()) if word not in _COMMON}

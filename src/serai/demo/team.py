@@ -12,6 +12,7 @@ from serai.demo.models import load_model
 from serai.demo.script import NO_LLM
 from serai.testing import Asked, ToolCall, Turn
 
+SHORTEN = "Shorten this to at most"
 _NOTHING = "Nothing in the demo's small library fits."
 
 
@@ -80,9 +81,20 @@ def _search(asked: Asked) -> Turn:
 
 
 def _write(asked: Asked) -> Turn:
+    if asked.message.startswith(SHORTEN):
+        request, _, draft = asked.message.partition("\n\n")
+        return Turn(_shorten(draft, most_words=int(request.removeprefix(SHORTEN).split()[0])))
     title, _, facts = asked.message.partition("\n\n")
     lines = [line.removeprefix("- ") for line in facts.splitlines() if line.strip()]
     return Turn(f"Report on “{title.strip()}”: {' '.join(lines) or 'there were no facts to write up.'}")
+
+
+def _shorten(draft: str, *, most_words: int) -> str:
+    """Return as many whole sentences as there is room for, at least one."""
+    sentences = draft.split(". ")
+    while len(sentences) > 1 and len(" ".join(sentences).split()) > most_words:
+        sentences.pop()
+    return ". ".join(sentences).removesuffix(".") + "."
 
 
 def _ask(member: str, task: str) -> ToolCall:

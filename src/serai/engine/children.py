@@ -13,9 +13,15 @@ from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Outcome, RunRecord, Step
 from serai.engine.event_log import RunWriter
+from serai.engine.journal import printable
 from serai.storage.runs import Answer
 
 ReadSteps = Callable[[UUID, int], Awaitable[list[Step]]]
+
+
+def child_key(parent_key: UUID, name: str) -> UUID:
+    """Return the key that a run's child of this name has, the same at every replay."""
+    return uuid5(parent_key, printable(name))
 
 
 class Rest(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -86,7 +92,7 @@ class Children:
         Returns:
             The child. With `rest` it has ended, or paused in this very segment of the root: nothing is to be done.
         """
-        key = uuid5(parent_key, name)
+        key = child_key(parent_key, name)
         child = self._stored.get(key)
         answer: Answer | None = None
         if child is None:
@@ -106,8 +112,8 @@ class Children:
             answer = Answer(status, child.output, child.messages, carried)
             is_of_now = rest.root_segment == self._root.segment
             if status.is_terminal or (child.status.is_at_rest and is_of_now):
-                if not is_of_now:  # its tokens were counted in that segment
-                    rest = msgspec.structs.replace(rest, input_tokens=0, output_tokens=0)
+                if not is_of_now:  # what it used and changed was taken in that segment
+                    rest = Rest(root_segment=rest.root_segment)
                 return BegunChild(self._record(child), answer, rest)
             if child.status is RunStatus.PAUSED:
                 child = replace(child, status=RunStatus.RUNNING, segment=child.segment + 1)
@@ -144,7 +150,8 @@ class Children:
         return [replace(child, status=ended) for child in left.values() if not child.status.is_terminal]
 
     def _put(self, child: ChildRun) -> None:
-        self._stored[child.key] = child
+        # Nobody reads the messages of one that has ended: they are written, and not kept.
+        self._stored[child.key] = replace(child, messages=None) if child.status.is_terminal else child
         if child.status is RunStatus.RUNNING:
             self._open[child.key] = child
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -126,6 +126,11 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._on_jobs: Callable[[], None] = lambda: None
+
+    @property
+    def components(self) -> Collection[tuple[str, str]]:
+        """Kind and id of each component that this node has."""
+        return self._components.keys()
 
     async def start(self, *, on_jobs: Callable[[], None] | None = None) -> None:
         """Join the cluster and begin to claim.

@@ -19,6 +19,7 @@ POINTS: Final = frozenset(
         "before_finish_commit",  # the answer is complete, only in memory
         "after_finish_commit",  # the answer is durable, nobody was told
         "after_record_commit",  # a write of records is durable, nobody was told; detail: the operation
+        "before_schedule_commit",  # the runs of due schedules are durable, the schedules do not know
     }
 )
 _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

@@ -36,11 +36,11 @@ class Journal:
 
     def has(self, operation: str, call: str) -> bool:
         """Return whether a step was finished by an earlier claim."""
-        return (operation, _printable(call)) in self._steps
+        return (operation, printable(call)) in self._steps
 
     def result(self, operation: str, call: str) -> Any:
         """Return the result of a step that an earlier claim finished, else None."""
-        stored = self._steps.get((operation, _printable(call)))
+        stored = self._steps.get((operation, printable(call)))
         return None if stored is None else load_json(stored.result)
 
     async def run(
@@ -68,7 +68,7 @@ class Journal:
         Every earlier step is durable before `body` starts; its result becomes durable with the run's next
         step or end, at the latest after 10 ms. After a crash within, `body` runs again.
         """
-        call = _printable(call)
+        call = printable(call)
         fingerprint = hashlib.blake2b(dump_json(given), digest_size=16).digest()
         stored = self._steps.get((operation, call))
         if stored is not None:
@@ -89,6 +89,6 @@ class Journal:
         return result
 
 
-def _printable(call: str) -> str:
-    """Return a call's name as text that PostgreSQL takes; a model may name its calls oddly."""
+def printable(call: str) -> str:
+    """Return a call's name as text that PostgreSQL and hashes take; a model may name its calls oddly."""
     return call if call.isprintable() else call.encode("unicode_escape").decode()

@@ -20,7 +20,8 @@ from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery, record_collections, record_queries, records, runs
+from serai.server.routes import discovery, record_collections, record_queries, records, runs, schedules
+from serai.server.schedules import resolve
 from serai.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from serai.components.agent import AgentComponent
     from serai.records.indexes.declared import RecordIndex
+    from serai.server.schedules import Schedule
 
 _READABLE_HEADERS = ("X-Request-Id", "Retry-After", "Location", "ETag")
 
@@ -46,10 +48,12 @@ class AgentOS:
         settings: default read from the environment.
         quick_prompts: prompts that user interfaces offer, by the id of an agent, team or workflow.
         record_indexes: indexes of records to be made whether questions are slow or not.
+        schedules: when to start runs of which component; those declared before under this id and no more are removed.
         runtime_factory: makes the runtime from this OS; for tests.
 
     Raises:
-        ConfigurationError: an agent has no name, two of a kind have the same id, or one is of another kind.
+        ConfigurationError: an agent has no name, two of a kind have the same id, one is of another kind, or a schedule
+            is for none of them.
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing an operator may say
@@ -65,6 +69,7 @@ class AgentOS:
         settings: Settings | None = None,
         quick_prompts: Mapping[str, Sequence[str]] | None = None,
         record_indexes: Sequence[RecordIndex] = (),
+        schedules: Sequence[Schedule] = (),
         runtime_factory: Callable[[AgentOS], RuntimeLifecycle] | None = None,
     ) -> None:
         self.settings = settings or Settings()
@@ -82,6 +87,7 @@ class AgentOS:
         if unknown := sorted(set(self.quick_prompts) - {component.id for component in self.components}):
             raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")
         self.record_indexes = tuple(record_indexes)
+        self.schedules = resolve(schedules, [(component.kind, component.id) for component in self.components])
         self._base_app = base_app
         self._runtime_factory = runtime_factory or _make_runtime
 
@@ -158,7 +164,8 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    return [*discovery.ROUTES, *runs.ROUTES, *records.ROUTES, *record_queries.ROUTES, *record_collections.ROUTES]
+    modules = (discovery, runs, schedules, records, record_queries, record_collections)
+    return [route for module in modules for route in module.ROUTES]
 
 
 def _as_agent(agent: Any, settings: Settings) -> Agent:
@@ -176,7 +183,13 @@ def _as_agent(agent: Any, settings: Settings) -> Agent:
 def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
     from serai.server.runtime import Runtime  # noqa: PLC0415 - pulls in the database and the engine
 
-    return Runtime(settings=os.settings, components=os.components, record_indexes=os.record_indexes)
+    return Runtime(
+        settings=os.settings,
+        components=os.components,
+        record_indexes=os.record_indexes,
+        os_id=os.id,
+        schedules=os.schedules,
+    )
 
 
 def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -> None:

@@ -80,6 +80,13 @@ class Workflow(Component, Protocol):
     def input_schema(self) -> dict[str, Any] | None:
         """A JSON schema of its message; None for any text."""
 
+    def check_message(self, message: str) -> None:
+        """Check that a run may begin with a message.
+
+        Raises:
+            RequestError: it does not fit the input schema.
+        """
+
     def describe_steps(self, show: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
         """Return its steps as clients see them; `show` describes an agent or team inside a step."""
 

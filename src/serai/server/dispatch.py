@@ -43,6 +43,7 @@ class Route:
         parameters: OpenAPI objects of query and header parameters; those of the path are added.
         body: the OpenAPI request body.
         responses: FastAPI's `responses`: status to description, content or model.
+        status: of its usual answer.
         open: answered without the security key.
     """
 
@@ -55,6 +56,7 @@ class Route:
     parameters: tuple[Mapping[str, Any], ...] = ()
     body: Mapping[str, Any] | None = None
     responses: Mapping[int | str, Any] = field(default_factory=dict)
+    status: int = 200
     open: bool = False
 
     @property

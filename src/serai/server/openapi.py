@@ -112,6 +112,7 @@ def describe(routes: Iterable[Route], *, secured: bool) -> JsonObject:
             summary=route.summary,
             description=route.description,
             tags=list(route.tags),
+            status_code=route.status,
             responses=dict(route.responses),
             response_model=None,
             dependencies=[bearer] if secured and not route.open else None,

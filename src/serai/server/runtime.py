@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any, cast
 import pydantic_ai
 import structlog
 
+from serai.domain.schedules import ScheduleSpec
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
+from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
+from serai.server.schedules import declare
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.idempotency import forget_expired
 from serai.storage.jobs import JobStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
+from serai.storage.schedules import ScheduleStore
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -42,6 +46,8 @@ class Runtime:
         settings: where the database is, and how a node behaves.
         components: what is hosted.
         record_indexes: indexes of records that a person asks for.
+        os_id: of the OS that declares the schedules.
+        schedules: what the OS declares.
     """
 
     database: Database
@@ -50,12 +56,21 @@ class Runtime:
     job_runner: JobRunner
     records: RecordStore
     record_queries: RecordQueries
+    schedules: ScheduleStore
+    scheduler: Scheduler
 
     def __init__(
-        self, *, settings: Settings, components: Components, record_indexes: Sequence[RecordIndex] = ()
+        self,
+        *,
+        settings: Settings,
+        components: Components,
+        record_indexes: Sequence[RecordIndex] = (),
+        os_id: str = "serai",
+        schedules: Sequence[ScheduleSpec] = (),
     ) -> None:
         self.settings = settings
         self.components = components
+        self._declared = (os_id, schedules)
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
         self._indexing = RecordIndexing(settings, record_indexes)
@@ -92,12 +107,16 @@ class Runtime:
                 ),
             )
             self.jobs = JobStore(self.database)
+            self.schedules = ScheduleStore(self.database)
+            self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
+            await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
             await self.engine.start(on_jobs=self.job_runner.look)
             self.job_runner.start()
             await self._indexing.start(self.job_runner)
+            self.scheduler.start()
         except BaseException:
             await self._stop_postgres()
             raise
@@ -121,12 +140,14 @@ class Runtime:
         May be cancelled and called again with less time.
         """
         self._is_drained = True
+        await self.scheduler.stop()
         await self.job_runner.stop()
         await self.engine.stop(drain_s=timeout_s)
 
     async def stop(self) -> None:
         """Hand over what still runs, close the connections, and leave PostgreSQL to whoever still uses it."""
         self._is_drained = True
+        await self.scheduler.stop()
         await self.job_runner.stop()
         await self.engine.stop()
         for task in self._upkeep:

@@ -11,12 +11,14 @@ from pydantic import ValidationError
 from serai.wire.model import OpenModel, WireModel
 from serai.wire.tools import ToolExecution
 
-TERMINAL_EVENTS = frozenset(
-    f"{kind}{end}"
-    for kind, end in (
-        (kind, end) for kind in ("Run", "TeamRun", "Workflow") for end in ("Completed", "Error", "Cancelled", "Paused")
-    )
-)
+ENDINGS = {
+    f"{kind}{end}": end.lower()
+    for kind in ("Run", "TeamRun", "Workflow")
+    for end in ("Completed", "Error", "Cancelled", "Paused")
+}
+"""What becomes of a run, by the names of the events that end its stream."""
+
+TERMINAL_EVENTS = frozenset(ENDINGS)
 """Names of the events that end a run's stream, or pause it."""
 
 PAUSE_EVENTS = frozenset({"RunPaused", "TeamRunPaused", "WorkflowPaused"})
@@ -95,6 +97,11 @@ def parse_event(data: Mapping[str, Any]) -> BaseEvent:
         except ValidationError:
             pass  # one odd member must not lose the event
     return UnknownEvent.model_validate({**data, "event": str(name or "")})
+
+
+def is_of_inner_run(event: BaseEvent) -> bool:
+    """Say whether an event is of a run inside the one that its stream is about: a team's member's, a step's."""
+    return any(getattr(event, name, None) for name in ("nested_depth", "parent_run_id", "workflow_run_id"))
 
 
 @cache

@@ -168,6 +168,9 @@ class RunSchema(BaseRunOutput):
 
     agent_id: str | None = None
     agent_name: str | None = None
+    team_id: str | None = None
+    team_name: str | None = None
+    workflow_id: str | None = None
     created_at: datetime | None = None  # type: ignore[assignment]
     run_input: str | None = None
     run_response_format: str | None = None

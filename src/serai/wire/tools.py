@@ -20,18 +20,25 @@ class ToolCallMetrics(WireModel):
 
 
 class UserInputField(OpenModel):
-    """One value that a tool call wants from a person; set ``value``."""
+    """One value that a tool call or a step wants from a person; set ``value``."""
 
     name: str | None = None
     field_type: str | None = None
     description: str | None = None
     value: Any = None
     required: bool | None = None
+    allowed_values: list[Any] | None = None
 
     @property
     def is_required(self) -> bool:
-        """Whether the call cannot be made without a value; servers that do not say want one."""
+        """Whether there is no going on without a value; servers that do not say want one."""
         return self.required is not False
+
+    def check(self, value: Any) -> None:
+        """Refuse a value that is not among ``allowed_values`` with a `ValueError` that tells them."""
+        if self.allowed_values and value not in self.allowed_values:
+            allowed = ", ".join(map(str, self.allowed_values))
+            raise ValueError(f"{self.name}: {value!r} is not allowed; one of these is: {allowed}")
 
 
 class UserFeedbackOption(OpenModel):
@@ -181,6 +188,14 @@ class RunRequirement(OpenModel):
     def set_external_execution_result(self, result: str) -> None:
         """Say what came of the call, which the caller made."""
         self._expect("external_execution").result = self.external_execution_result = result
+
+    def take_answer(self) -> None:
+        """Take over the answer that was set on the call itself."""
+        tool = self.tool_execution
+        if tool is not None:
+            self.confirmation, self.confirmation_note = tool.confirmed, tool.confirmation_note
+            self.user_input_schema, self.user_feedback_schema = tool.user_input_schema, tool.user_feedback_schema
+            self.external_execution_result = tool.result if tool.external_execution_required else None
 
     def _expect(self, wanted: PauseType) -> ToolExecution:
         if self.tool_execution is None or self.needs != wanted:

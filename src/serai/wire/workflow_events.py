@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from serai.wire.agent_events import BaseAgentRunEvent
 from serai.wire.events import BaseEvent, CustomEvent, UnknownEvent
 from serai.wire.media import Audio, Image, Video
 from serai.wire.status import Status
+from serai.wire.steps import (
+    ErrorRequirement,
+    Rounds,
+    StepIndex,
+    StepOutput,
+    StepOutputs,
+    StepRequirement,
+    WorkflowMetrics,
+)
 from serai.wire.team_events import BaseTeamRunEvent
-from serai.wire.workflow_runs import StepOutput, WorkflowMetrics
+from serai.wire.tools import RunRequirement, UserInputField
+from serai.wire.workflow_runs import ExecutorRuns
 
 
 class BaseWorkflowRunEvent(BaseEvent):
@@ -25,7 +37,7 @@ class BaseStepEvent(BaseWorkflowRunEvent):
     """What every event of a step has; ``step_index`` is a list inside nested constructs."""
 
     step_name: str | None = None
-    step_index: int | list[int] | None = None
+    step_index: StepIndex | None = None
 
 
 class WorkflowStartedEvent(BaseWorkflowRunEvent):
@@ -51,8 +63,8 @@ class WorkflowCompletedEvent(BaseWorkflowRunEvent):
 
     event: str = "WorkflowCompleted"
     content_type: str | None = None
-    step_results: list[Any] | None = None
-    step_executor_runs: list[Any] | None = None
+    step_results: StepOutputs | None = None
+    step_executor_runs: ExecutorRuns = None
     metadata: dict[str, Any] | None = None
     metrics: WorkflowMetrics | None = None
 
@@ -65,10 +77,16 @@ class WorkflowPausedEvent(BaseWorkflowRunEvent):
     paused_step_index: int | None = None
     paused_step_name: str | None = None
     pause_kind: str | None = None
-    step_requirements: list[dict[str, Any]] | None = None
-    step_results: list[Any] | None = None
-    step_executor_runs: list[Any] | None = None
+    step_requirements: list[StepRequirement] | None = None
+    error_requirements: list[ErrorRequirement] | None = None
+    step_results: StepOutputs | None = None
+    step_executor_runs: ExecutorRuns = None
     metadata: dict[str, Any] | None = None
+
+    @property
+    def active_step_requirements(self) -> list[StepRequirement]:
+        """The requirements that are not answered yet."""
+        return [requirement for requirement in self.step_requirements or () if not requirement.is_resolved]
 
 
 class WorkflowErrorEvent(BaseWorkflowRunEvent):
@@ -99,7 +117,7 @@ class StepCompletedEvent(BaseStepEvent):
 
     event: str = "StepCompleted"
     content_type: str | None = None
-    step_response: dict[str, Any] | None = None
+    step_response: StepOutput | None = None
     images: list[Image] | None = None
     videos: list[Video] | None = None
     audio: list[Audio] | None = None
@@ -107,10 +125,16 @@ class StepCompletedEvent(BaseStepEvent):
 
 
 class StepOutputEvent(BaseStepEvent):
-    """What a function step returned."""
+    """What a function step returned; ``content`` is that of ``step_output``."""
 
     event: str = "StepOutput"
     step_output: StepOutput | None = None
+
+    @model_validator(mode="after")
+    def _take_content(self) -> Self:
+        if self.content is None and self.step_output is not None:
+            self.content = self.step_output.content
+        return self
 
 
 class StepProgressEvent(BaseStepEvent):
@@ -136,7 +160,7 @@ class StepPausedEvent(BaseStepEvent):
     confirmation_message: str | None = None
     requires_user_input: bool | None = None
     user_input_message: str | None = None
-    user_input_schema: list[dict[str, Any]] | None = None
+    user_input_schema: list[UserInputField] | None = None
 
 
 class StepContinuedEvent(BaseStepEvent):
@@ -153,7 +177,7 @@ class StepExecutorPausedEvent(BaseStepEvent):
     executor_name: str | None = None
     executor_run_id: str | None = None
     executor_type: str | None = None
-    executor_requirements: list[dict[str, Any]] | None = None
+    executor_requirements: list[RunRequirement] | None = None
 
 
 class StepExecutorContinuedEvent(BaseStepEvent):
@@ -187,7 +211,7 @@ class StepsExecutionCompletedEvent(BaseStepEvent):
     event: str = "StepsExecutionCompleted"
     steps_count: int | None = None
     executed_steps: int | None = None
-    step_results: list[Any] | None = None
+    step_results: StepOutputs | None = None
 
 
 class ParallelExecutionStartedEvent(BaseStepEvent):
@@ -202,7 +226,7 @@ class ParallelExecutionCompletedEvent(BaseStepEvent):
 
     event: str = "ParallelExecutionCompleted"
     parallel_step_count: int | None = None
-    step_results: list[Any] | None = None
+    step_results: StepOutputs | None = None
 
 
 class ConditionExecutionStartedEvent(BaseStepEvent):
@@ -219,7 +243,7 @@ class ConditionExecutionCompletedEvent(BaseStepEvent):
     condition_result: bool | None = None
     executed_steps: int | None = None
     branch: str | None = None
-    step_results: list[Any] | None = None
+    step_results: StepOutputs | None = None
 
 
 class LoopExecutionStartedEvent(BaseStepEvent):
@@ -235,7 +259,7 @@ class LoopExecutionCompletedEvent(BaseStepEvent):
     event: str = "LoopExecutionCompleted"
     max_iterations: int | None = None
     total_iterations: int | None = None
-    all_results: list[Any] | None = None
+    all_results: Rounds | None = None
 
 
 class LoopIterationStartedEvent(BaseStepEvent):
@@ -253,7 +277,7 @@ class LoopIterationCompletedEvent(BaseStepEvent):
     iteration: int | None = None
     max_iterations: int | None = None
     should_continue: bool | None = None
-    iteration_results: list[Any] | None = None
+    iteration_results: StepOutputs | None = None
 
 
 class RouterExecutionStartedEvent(BaseStepEvent):
@@ -269,7 +293,7 @@ class RouterExecutionCompletedEvent(BaseStepEvent):
     event: str = "RouterExecutionCompleted"
     selected_steps: list[str] | None = None
     executed_steps: int | None = None
-    step_results: list[Any] | None = None
+    step_results: StepOutputs | None = None
 
 
 class RouterPausedEvent(BaseStepEvent):

@@ -1,65 +1,21 @@
-"""A workflow's result, and that of its steps."""
+"""A workflow's result, with those of its steps and of the agents and teams in them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from serai.wire.media import Audio, File, Image, Video
-from serai.wire.model import OpenModel, WireModel
-from serai.wire.runs import RunMetrics, RunOutput, TeamRunOutput, read_events
+from serai.wire.model import WireModel
+from serai.wire.runs import RunOutput, TeamRunOutput, read_events
 from serai.wire.status import RunStatus, Status
+from serai.wire.steps import ErrorRequirement, StepOutputs, StepRequirement, WorkflowMetrics
 
 
-class StepMetrics(WireModel):
-    """What one step cost."""
-
-    step_name: str | None = None
-    executor_type: str | None = None
-    executor_name: str | None = None
-    metrics: RunMetrics | None = None
-
-
-class WorkflowMetrics(WireModel):
-    """What a workflow cost, by step name; ``duration`` in seconds."""
-
-    steps: dict[str, StepMetrics] | None = None
-    duration: float | None = None
-
-
-class StepOutput(WireModel):
-    """What one step answered; nested steps in ``steps``."""
-
-    step_name: str | None = None
-    step_id: str | None = None
-    step_type: str | None = None
-    executor_type: str | None = None
-    executor_name: str | None = None
-    content: Any = None
-    step_run_id: str | None = None
-    images: list[Image] | None = None
-    videos: list[Video] | None = None
-    audio: list[Audio] | None = None
-    files: list[File] | None = None
-    metrics: RunMetrics | None = None
-    success: bool | None = None
-    error: str | None = None
-    stop: bool | None = None
-    is_paused: bool | None = None
-    steps: list[StepOutput] | None = None
-
-
-class StepRequirement(OpenModel):
-    """What a paused step needs before the workflow goes on."""
-
-    step_id: str | None = None
-    step_name: str | None = None
-    step_index: int | list[int] | None = None
-    step_type: str | None = None
-
-
-def _read_executor_runs(value: Any) -> Any:
+def read_executor_runs(value: Any) -> Any:
+    """Return a workflow's list of runs as objects; anything else as it is."""
     if not isinstance(value, list):
         return value
     return [_read_executor_run(item) if isinstance(item, dict) else item for item in value]
@@ -71,6 +27,10 @@ def _read_executor_run(run: dict[str, Any]) -> RunOutput | TeamRunOutput | Workf
     if run.get("workflow_name") and run.get("parent_run_id"):
         return WorkflowRunOutput.model_validate(run)
     return RunOutput.model_validate(run)
+
+
+ExecutorRuns = Annotated[list[Any] | None, BeforeValidator(read_executor_runs)]
+"""Results of the agents, teams and workflows that a workflow's steps ran: `RunOutput`, `TeamRunOutput` and so on."""
 
 
 class WorkflowRunOutput(WireModel):
@@ -88,18 +48,20 @@ class WorkflowRunOutput(WireModel):
     content_type: str | None = None
     status: Status | None = None
     created_at: int | None = None
-    step_results: list[StepOutput] | None = None
-    step_executor_runs: Annotated[list[Any] | None, BeforeValidator(_read_executor_runs)] = None
-    workflow_agent_run: dict[str, Any] | None = None
+    step_results: StepOutputs | None = None
+    step_executor_runs: ExecutorRuns = None
+    workflow_agent_run: RunOutput | None = None
     metrics: WorkflowMetrics | None = None
     metadata: dict[str, Any] | None = None
+    session_state: dict[str, Any] | None = None
     images: list[Image] | None = None
     videos: list[Video] | None = None
     audio: list[Audio] | None = None
     files: list[File] | None = None
+    response_audio: Audio | None = None
     events: Annotated[list[Any] | None, BeforeValidator(read_events)] = None
     step_requirements: list[StepRequirement] | None = None
-    error_requirements: list[dict[str, Any]] | None = None
+    error_requirements: list[ErrorRequirement] | None = None
     paused_step_index: int | None = None
     paused_step_name: str | None = None
     pause_kind: str | None = None
@@ -107,10 +69,32 @@ class WorkflowRunOutput(WireModel):
 
     @property
     def is_paused(self) -> bool:
-        """Whether the workflow waits for an answer; ``step_requirements`` says which."""
+        """Whether the workflow waits for an answer; `active_step_requirements` say which."""
         return self.status == RunStatus.PAUSED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the workflow was cancelled; ``step_results`` are those there were so far."""
+        return self.status == RunStatus.CANCELLED
 
     @property
     def is_terminal(self) -> bool:
         """Whether the workflow has come to an end or to a pause; an unknown status counts as an end."""
         return self.status.is_terminal if isinstance(self.status, RunStatus) else self.status is not None
+
+    @property
+    def active_step_requirements(self) -> list[StepRequirement]:
+        """The requirements of steps that are not answered yet."""
+        return [requirement for requirement in self.step_requirements or () if not requirement.is_resolved]
+
+    @property
+    def active_error_requirements(self) -> list[ErrorRequirement]:
+        """The failed steps about which nobody has decided yet."""
+        return [requirement for requirement in self.error_requirements or () if not requirement.is_resolved]
+
+
+class WorkflowRunSchema(WorkflowRunOutput):
+    """A workflow's run as lists show it: ``created_at`` is a time, and ``run_input`` the text of what was asked."""
+
+    created_at: datetime | None = None  # type: ignore[assignment]
+    run_input: str | None = None

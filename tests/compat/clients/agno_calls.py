@@ -1,5 +1,8 @@
 """What the scripts of agno's client have in common: calls, and what is expected of their answers."""
 
+import asyncio
+import time
+
 import httpx
 from agno.client import AgentOSClient
 
@@ -18,13 +21,31 @@ async def streamed(client, agent_id, message, **options):
     return [event async for event in client.run_agent_stream(agent_id, message, **options)]
 
 
+async def streamed_team(client, team_id, message, **options):
+    return [event async for event in client.run_team_stream(team_id, message, **options)]
+
+
+async def streamed_workflow(client, workflow_id, message, **options):
+    return [event async for event in client.run_workflow_stream(workflow_id, message, **options)]
+
+
 def without_repetition(events):
     """Names of the events, a row of content events counted once."""
     names = []
     for event in events:
-        if not (event.event == "RunContent" and names[-1:] == ["RunContent"]):
+        if not (event.event in ("RunContent", "TeamRunContent") and names[-1:] == [event.event]):
             names.append(event.event)
     return names
+
+
+def of_run(events, run_id):
+    """The events of one run among those of the runs inside it."""
+    return [event for event in events if event.run_id == run_id]
+
+
+def said_in(events):
+    """The text that content events of one run add up to."""
+    return "".join(event.content for event in events if event.event in ("RunContent", "TeamRunContent"))
 
 
 async def raised(kind, call):
@@ -43,20 +64,34 @@ async def expect_status(status, call):
     return response.json() if response.is_stream_consumed else None
 
 
-async def read(target, agent_id, run):
+async def read(target, component_id, run, *, kind="agents"):
     """Return a run as plain HTTP shows it; the client has no call for that."""
+    path = f"/{kind}/{component_id}/runs/{run.run_id}"
     async with httpx.AsyncClient(base_url=target.base_url) as http:
-        answer = await http.get(f"/agents/{agent_id}/runs/{run.run_id}", params={"session_id": run.session_id})
+        answer = await http.get(path, params={"session_id": run.session_id})
     equal(answer.status_code, 200)
     return answer.json()
 
 
-async def listed(target, agent_id, session_id, **query):
+async def listed(target, component_id, session_id, *, kind="agents", **query):
     """Return the runs of a session as plain HTTP lists them."""
     async with httpx.AsyncClient(base_url=target.base_url) as http:
-        answer = await http.get(f"/agents/{agent_id}/runs", params={"session_id": session_id, **query})
+        answer = await http.get(f"/{kind}/{component_id}/runs", params={"session_id": session_id, **query})
     equal(answer.status_code, 200)
     return answer.json()
+
+
+async def ended(target, component_id, run, *, kind="agents", patience_s=10):
+    """Wait until a run in the background has ended; return it as plain HTTP shows it."""
+    path, query = f"/{kind}/{component_id}/runs/{run.run_id}", {"session_id": run.session_id}
+    deadline = time.monotonic() + patience_s
+    async with httpx.AsyncClient(base_url=target.base_url) as http:
+        while True:
+            answer = await http.get(path, params=query)
+            if answer.status_code == 200 and answer.json()["status"] not in ("PENDING", "RUNNING"):
+                return answer.json()
+            assert time.monotonic() < deadline, answer.text
+            await asyncio.sleep(0.1)
 
 
 async def posted(target, path, **fields):

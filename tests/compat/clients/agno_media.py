@@ -129,5 +129,38 @@ async def a_run_without_media_says_so(target):
     equal(answer.json()["content"], "Seen: nothing")
 
 
+# --- teams and workflows
+
+
+@check_generation(3)
+async def media_of_a_team_reach_its_leader_and_its_member(target):
+    run = await AgentOSClient(target.base_url).run_team(
+        "media-team",
+        "look",
+        images=[Image(content=PNG, mime_type="image/png")],
+        files=[File(content=PDF, filename="a.pdf", mime_type="application/pdf")],
+    )
+    seen = f"Seen: image {len(PNG)}, file {len(PDF)}"
+    equal(run.content, f"Leader: {seen}; seer: {seen}")
+
+
+@check_generation(3)
+async def media_of_a_workflow_reach_the_agent_in_its_step(target):
+    run = await AgentOSClient(target.base_url).run_workflow(
+        "media-workflow", "look", images=[Image(content=PNG, mime_type="image/png")]
+    )
+    equal(run.content, f"finished: Seen: image {len(PNG)}")
+
+
+@check
+async def an_upload_to_a_team_reaches_its_leader_and_its_member(target):
+    async with httpx.AsyncClient(base_url=target.base_url) as http:
+        parts = [("files", ("a.png", PNG, "image/png"))]
+        fields = {"message": "look", "stream": "false"}
+        answer = await http.post("/teams/media-team/runs", data=fields, files=parts)
+    equal(answer.status_code, 200)
+    equal(answer.json()["content"], f"Leader: Seen: image {len(PNG)}; seer: Seen: image {len(PNG)}")
+
+
 if __name__ == "__main__":
     main(generation=int(version("agno").split(".")[0]))

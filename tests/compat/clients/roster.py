@@ -32,9 +32,9 @@ class PublishedClient:
     scripts: tuple[str, ...]
     generation: int | None = None
 
-    def check_names(self) -> list[str]:
-        """Names of the checks that the client has to pass, read from the scripts: it need not be installed."""
-        return [name for script in self.scripts for name in self.script_check_names(script)]
+    def check_names(self, scripts: tuple[str, ...] | None = None) -> list[str]:
+        """Names of the checks that the client has to pass, read from its scripts or these: it need not be installed."""
+        return [name for script in scripts or self.scripts for name in self.script_check_names(script)]
 
     def script_check_names(self, script: str) -> list[str]:
         """Names of the checks of one of its scripts."""
@@ -44,7 +44,16 @@ class PublishedClient:
         return check_names(source, self.generation)
 
 
-_AGNO_SCRIPTS = ("agno_runs.py", "agno_pauses.py", "agno_cancels.py", "agno_media.py")
+AGENT_SCRIPTS = ("agno_runs.py", "agno_pauses.py", "agno_cancels.py", "agno_media.py")
+TEAM_SCRIPTS = ("agno_teams.py", "agno_team_streams.py", "agno_team_pauses.py")
+WORKFLOW_SCRIPTS = (
+    "agno_workflows.py",
+    "agno_workflow_streams.py",
+    "agno_workflow_pauses.py",
+    "agno_executor_pauses.py",
+)
+CANCEL_SCRIPTS = ("agno_nested_cancels.py",)
+_AGNO_SCRIPTS = (*AGENT_SCRIPTS, *TEAM_SCRIPTS, *WORKFLOW_SCRIPTS, *CANCEL_SCRIPTS)
 AGENTS_CLIENTS = (
     PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),
     PublishedClient("agno_2", "agno 2.5.17", "agno_2", _AGNO_SCRIPTS, 2),

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import pydantic
 
-from serai.components.workflow.definition import Condition, Node, Step, as_nodes, check_name
+from serai.components.workflow.definition import Condition, Node, Step, as_nodes
 from serai.components.workflow.rest import cancel_at_rest
 from serai.components.workflow.step_answers import lay_in_steps
+from serai.components.workflow.validation import check_name
 from serai.components.workflow.workflow_run import HostedWorkflow, WorkflowRun
 from serai.domain.json_text import dump_json
 from serai.domain.runs import Outcome

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from serai.components.deps import RunDeps
 from serai.components.workflow.definition import Condition, Loop, Node, Parallel, Router, Step, Steps
 from serai.components.workflow.human import Confirmed
 from serai.components.workflow.places import Place, Scope, of_construct
 from serai.components.workflow.requirements import before_step, route_selection, shown_input
-from serai.components.workflow.results import StepResult, output_of, shown_results
+from serai.components.workflow.results import StepResult, media_in, shown_results
 from serai.components.workflow.step_functions import call_function
 from serai.components.workflow.step_work import StepWork, paused_members, reject
 from serai.components.workflow.work import SIGNALS, Work
@@ -64,8 +65,14 @@ async def _do_steps(work: Work, node: Steps, place: Place, scope: Scope) -> Step
     work.events.emit("StepsExecutionStarted", place, steps_count=count)
     results = await do_nodes(work, _inside(place, node.nodes), scope)
     executed = sum(result.is_shown for result in results)
-    shown = shown_results(results)
-    work.events.emit("StepsExecutionCompleted", place, steps_count=count, executed_steps=executed, step_results=shown)
+    work.events.emit(
+        "StepsExecutionCompleted",
+        place,
+        media=media_in(results),
+        steps_count=count,
+        executed_steps=executed,
+        step_results=shown_results(results),
+    )
     return of_construct(place, node.type, results)
 
 
@@ -85,7 +92,11 @@ async def _do_parallel(work: Work, node: Parallel, place: Place, scope: Scope) -
             raise signal
     results = [outcome for outcome in outcomes if isinstance(outcome, StepResult)]
     work.events.emit(
-        "ParallelExecutionCompleted", place, parallel_step_count=count, step_results=shown_results(results)
+        "ParallelExecutionCompleted",
+        place,
+        media=media_in(results),
+        parallel_step_count=count,
+        step_results=shown_results(results),
     )
     contents = {result.name: result.content for result in results if not result.is_skipped}
     return of_construct(place, node.type, results, content=contents or None)
@@ -100,20 +111,19 @@ async def _do_condition(work: Work, node: Condition, place: Place, scope: Scope)
     elif callable(node.if_):
         predicate = node.if_
 
-        async def decide() -> bool:
-            return bool(await call_function(predicate, work.step_input(scope)))
+        async def decide(deps: RunDeps) -> bool:
+            return bool(await call_function(predicate, await work.step_input(scope, deps)))
 
         is_true = await work.decide(place, "if", decide)
     elif node.if_ is not None:
         is_true = node.if_
     work.events.emit("ConditionExecutionStarted", place, condition_result=is_true)
     nodes = node.nodes if is_true else node.else_nodes
-    first = 0 if is_true else len(node.nodes)
-    placed = [(child, place.inside(number, child.name)) for number, child in enumerate(nodes, first)]
-    results = await do_nodes(work, placed, scope)
+    results = await do_nodes(work, _inside(place, nodes), scope)
     work.events.emit(
         "ConditionExecutionCompleted",
         place,
+        media=media_in(results),
         condition_result=is_true,
         executed_steps=sum(result.is_shown for result in results),
         branch=("if" if is_true else "else") if nodes else None,
@@ -147,24 +157,26 @@ async def _do_loop(work: Work, node: Loop, place: Place, scope: Scope) -> StepRe
         if node.forward_iteration_output:
             for result in results:
                 scope = scope.after(result)
+    everything = [result for results in rounds for result in results]
     work.events.emit(
         "LoopExecutionCompleted",
         place,
+        media=media_in(everything),
         max_iterations=most,
         total_iterations=len(rounds),
         all_results=[shown_results(results) for results in rounds],
     )
-    return of_construct(place, node.type, [result for results in rounds for result in results])
+    return of_construct(place, node.type, everything)
 
 
 async def _is_enough(work: Work, node: Loop, place: Place, results: list[StepResult], number: int) -> bool:
     """Return whether what an iteration answered ends the loop."""
     if node.until is None:
         return False
-    until, outputs = node.until, [output_of(result, work.media.blobs) for result in results if result.is_shown]
+    until = node.until
 
-    async def decide() -> bool:
-        return bool(await call_function(until, outputs))
+    async def decide(_deps: RunDeps) -> bool:
+        return bool(await call_function(until, await work.outputs(result for result in results if result.is_shown)))
 
     return bool(await work.decide(place, f"until|{number}", decide))
 
@@ -177,6 +189,7 @@ async def _do_router(work: Work, node: Router, place: Place, scope: Scope) -> St
     work.events.emit(
         "RouterExecutionCompleted",
         place,
+        media=media_in(results),
         selected_steps=names,
         executed_steps=sum(result.is_shown for result in results),
         step_results=shown_results(results),
@@ -197,8 +210,8 @@ async def _select(work: Work, node: Router, place: Place, scope: Scope) -> list[
         raise work.wait_for(place, "route", wanted)
     select = node.select
 
-    async def decide() -> list[str]:
-        return _names(await call_function(select, work.step_input(scope)), node)
+    async def decide(deps: RunDeps) -> list[str]:
+        return _names(await call_function(select, await work.step_input(scope, deps)), node)
 
     taken: list[str] = await work.decide(place, "select", decide)
     return taken

@@ -10,6 +10,7 @@ from pydantic_ai.agent.abstract import AbstractAgent
 
 from serai.components.agent import AgentComponent
 from serai.components.workflow.human import Confirmed, InputSchema, ReviewWhen, input_fields
+from serai.components.workflow.validation import as_component, check_function, check_name, one_of
 from serai.engine.active_run import Component
 from serai.errors import ConfigurationError
 
@@ -65,6 +66,8 @@ class Step(Confirmed):
             self.run = self.executor
         self._take_executor(what)
         self._check_numbers(what)
+        if callable(self.requires_output_review):
+            check_function(self.requires_output_review, f"{what}: requires_output_review")
         if self.on_error not in ("fail", "skip", "pause"):
             raise ConfigurationError(f"{what} has on_error={self.on_error!r}; it may be 'fail', 'skip' or 'pause'.")
         reviewed = ("retry",) if self.requires_output_review else ()
@@ -94,10 +97,12 @@ class Step(Confirmed):
             raise ConfigurationError(f"{what} has {has}: give it one of agent, team, run and workflow.")
         (kind,) = named
         if kind == "run":
-            if not callable(self.run):
-                raise ConfigurationError(f"{what}: run is {self.run!r}, which cannot be called.")
+            check_function(self.run, f"{what}: run")
             return
-        component = as_component(given[kind])
+        try:
+            component = as_component(given[kind])
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{what}: {error}") from error
         if component is None or component.kind != kind:
             raise ConfigurationError(f"{what}: {kind} is {given[kind]!r}, which is no {kind}.")
         self.component = component
@@ -115,8 +120,8 @@ class Steps(Confirmed):
     """Steps one after another, under one name."""
 
     name: str
-    _: KW_ONLY
     steps: Sequence[Any]
+    _: KW_ONLY
     description: str | None = None
     nodes: list[Node] = field(init=False)
 
@@ -146,7 +151,7 @@ class Parallel:
         self.nodes = as_nodes(steps, f"Parallel {name!r}")
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Condition(Confirmed):
     """Steps that are done when something is the case, and others when it is not.
 
@@ -157,6 +162,7 @@ class Condition(Confirmed):
     """
 
     steps: Sequence[Any]
+    _: KW_ONLY
     if_: StepFunction | bool | None = None
     evaluator: StepFunction | bool | None = None
     else_steps: Sequence[Any] = ()
@@ -171,9 +177,11 @@ class Condition(Confirmed):
     def __post_init__(self) -> None:
         check_name(self.name, self.type)
         what = f"Condition {self.name!r}"
-        self.if_ = _one_of(what, if_=self.if_, evaluator=self.evaluator)
+        self.if_ = one_of(what, if_=self.if_, evaluator=self.evaluator)
         if self.if_ is None and not self.requires_confirmation:
             raise ConfigurationError(f"{what} has no if_: give it a function, or requires_confirmation=True.")
+        if self.if_ is not None and not isinstance(self.if_, bool):
+            check_function(self.if_, f"{what}: if_")
         self.nodes = as_nodes(self.steps, what)
         self.else_nodes = as_nodes(self.else_steps, what) if self.else_steps else []
         if self.on_reject is None:
@@ -181,7 +189,7 @@ class Condition(Confirmed):
         self.check_confirmation(what, ("skip", "cancel", "else") if self.else_nodes else ("skip", "cancel"))
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Loop(Confirmed):
     """Steps that are done again and again.
 
@@ -194,6 +202,7 @@ class Loop(Confirmed):
     """
 
     steps: Sequence[Any]
+    _: KW_ONLY
     until: Callable[..., Any] | None = None
     end_condition: Callable[..., Any] | None = None
     max_iterations: int = 3
@@ -207,14 +216,16 @@ class Loop(Confirmed):
     def __post_init__(self) -> None:
         check_name(self.name, self.type)
         what = f"Loop {self.name!r}"
-        self.until = _one_of(what, until=self.until, end_condition=self.end_condition)
+        self.until = one_of(what, until=self.until, end_condition=self.end_condition)
+        if self.until is not None:
+            check_function(self.until, f"{what}: until")
         if self.max_iterations < 1:
             raise ConfigurationError(f"{what} has max_iterations={self.max_iterations!r}; it must be 1 or more.")
         self.nodes = as_nodes(self.steps, what)
         self.check_confirmation(what, ("skip", "cancel"))
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Router:
     """Some of several steps, chosen when it comes to them; the chosen ones are done one after another.
 
@@ -226,6 +237,7 @@ class Router:
     """
 
     choices: Sequence[Any]
+    _: KW_ONLY
     select: StepFunction | None = None
     selector: StepFunction | None = None
     requires_route_selection: bool = False
@@ -240,9 +252,11 @@ class Router:
     def __post_init__(self) -> None:
         check_name(self.name, self.type)
         what = f"Router {self.name!r}"
-        self.select = _one_of(what, select=self.select, selector=self.selector)
+        self.select = one_of(what, select=self.select, selector=self.selector)
         if (self.select is None) is not self.requires_route_selection:
             raise ConfigurationError(f"{what} needs one who chooses: select=… or requires_route_selection=True.")
+        if self.select is not None:
+            check_function(self.select, f"{what}: select")
         self.nodes = as_nodes(self.choices, what)
 
 
@@ -250,17 +264,7 @@ Node = Step | Steps | Parallel | Condition | Loop | Router
 _NODES = (Step, Steps, Parallel, Condition, Loop, Router)
 
 
-def as_component(given: Any) -> Component | None:
-    """Return what an agent, a team or a workflow is to the engine; None for anything else."""
-    if isinstance(given, AbstractAgent):
-        return AgentComponent(given, history_runs=0)  # type: ignore[arg-type]
-    if getattr(given, "kind", None) in ("agent", "team", "workflow") and callable(getattr(given, "begin", None)):
-        component: Component = given
-        return component
-    return None
-
-
-def as_nodes(steps: Iterable[Any], what: str) -> list[Node]:
+def as_nodes(steps: Any, what: str) -> list[Node]:
     """Return steps as they are run: functions, agents, teams and workflows become steps of their name.
 
     Raises:
@@ -277,16 +281,6 @@ def as_nodes(steps: Iterable[Any], what: str) -> list[Node]:
     return nodes
 
 
-def check_name(name: Any, kind: str) -> None:
-    """Check what a step is called.
-
-    Raises:
-        ConfigurationError: it is no text, or an empty one.
-    """
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigurationError(f"A {kind} is called {name!r}; its name must be a text that is not empty.")
-
-
 def _as_node(step: Any, what: str) -> Node:
     if isinstance(step, _NODES):
         return step
@@ -296,11 +290,3 @@ def _as_node(step: Any, what: str) -> Node:
     if callable(step) and not isinstance(step, type):
         return Step(getattr(step, "__name__", type(step).__name__), run=step)
     raise ConfigurationError(f"{what}: {step!r} is no step; give it a Step, a construct, a function or an agent.")
-
-
-def _one_of(what: str, **names: Any) -> Any:
-    """Return the one value that was given under its name or its other name."""
-    given = {name: value for name, value in names.items() if value is not None}
-    if len(given) > 1:
-        raise ConfigurationError(f"{what} has both {' and '.join(given)}, which mean the same: leave one out.")
-    return next(iter(given.values()), None)

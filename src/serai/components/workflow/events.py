@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from serai.components.media import MediaItem
 from serai.components.workflow.places import Place
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import Event
@@ -49,13 +50,23 @@ class WorkflowEvents:
         head = {**refers, "created_at": int(time.time()), "event": event}
         return {**head, **self._common, **given, "event_index": self._run.next_seq}
 
-    def emit(self, event: str, place: Place | None = None, /, *, nth: int = 0, **members: Any) -> None:
+    def emit(
+        self,
+        event: str,
+        place: Place | None = None,
+        /,
+        *,
+        nth: int = 0,
+        media: Iterable[MediaItem] = (),
+        **members: Any,
+    ) -> None:
         """Write an event, if it was not written before.
 
         Args:
             event: its name.
             place: the step that it tells of; None: the run.
             nth: which of this name it is of that step, not counting those of other iterations and attempts.
+            media: what it refers to in its members.
             **members: its own members.
         """
         step_id = "" if place is None else place.id
@@ -67,8 +78,18 @@ class WorkflowEvents:
         said[name] = count + 1
         if self._logged.get(step_id, {}).get(name, 0) > count:
             return
+        blobs = [item.sha256 for item in media if item.sha256 is not None]
         about = {} if place is None else _about(place, with_id=event != "StepOutput")
-        self._run.emit(event, dump_json(self.members(event, **about, **members)))
+        self._run.emit(event, dump_json(self.members(event, blobs=blobs or None, **about, **members)))
+
+
+def last_content(events: Iterable[Event], run_id: str) -> Any:
+    """Return what the last step answered that a log tells of, or None."""
+    content = None
+    for event in events:
+        if event.name == "StepCompleted" and (members := load_json(event.data)).get("run_id") == run_id:
+            content = members.get("content")
+    return content
 
 
 def _about(place: Place, *, with_id: bool) -> dict[str, Any]:

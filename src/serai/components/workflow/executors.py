@@ -15,7 +15,8 @@ from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.requirements import executor_input, executor_members
 from serai.components.workflow.results import StepResult
 from serai.components.workflow.values import text_of
-from serai.components.workflow.work import StepPaused, Work
+from serai.components.workflow.work import CANCELLED, RunRejected, StepPaused, Work
+from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 
 
@@ -51,7 +52,7 @@ async def do_component(
             knowledge_filters=work.given.knowledge_filters,
             media=list(scope.media),
         ),
-        state=work.deps.session_state,
+        state=load_json(dump_json(work.deps.session_state)),
         about=_about(work, step, place),
         answers=answers,
         timeout_s=step.timeout_s,
@@ -60,8 +61,10 @@ async def do_component(
     work.executor_runs[result.record.id] = _shown_run(work, place, result)
     if result.status is RunStatus.PAUSED:
         raise _pause(work, step, place, result, question=f"{name}|{nth}")
+    if result.status is RunStatus.CANCELLED:  # a person's no inside it, for else this run would be over
+        raise RunRejected(text_of(result.content).removeprefix(CANCELLED))
     if result.status is not RunStatus.COMPLETED:
-        return text_of(result.content), "run_cancelled" if result.status is RunStatus.CANCELLED else "run_failed"
+        return text_of(result.content), "run_failed"
     return place.result(
         "Workflow" if step.executor_type == "workflow" else step.type,
         executor_type=step.executor_type,

@@ -13,7 +13,7 @@ from serai.errors import ConfigurationError
 
 OnReject = Literal["skip", "cancel", "else", "retry"]
 InputSchema = Sequence[Mapping[str, Any]] | type[pydantic.BaseModel]
-ReviewWhen = bool | Callable[[StepOutput], bool]
+ReviewWhen = bool | Callable[[StepOutput], Any]
 
 FIELD_TYPES: Final = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 _FIELD_OPTIONS: Final = {"name", "field_type", "description", "value", "required", "allowed_values"}

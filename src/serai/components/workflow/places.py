@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from serai.components.media import MediaItem
-from serai.components.workflow.results import StepResult
+from serai.components.workflow.results import StepResult, media_in
 from serai.components.workflow.values import text_of
 
 
@@ -32,7 +32,8 @@ class Place:
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", str(uuid5(self.run_key, self.path)))
+        # The runs inside are named by paths alone; a step and its run have ids of their own.
+        object.__setattr__(self, "id", str(uuid5(self.run_key, f"step:{self.path}")))
 
     @classmethod
     def of(cls, run_key: UUID, number: int, name: str) -> Place:
@@ -96,7 +97,7 @@ def of_construct(place: Place, kind: str, results: Sequence[StepResult], **membe
         kind,
         success=all(result.success for result in results),
         stop=any(result.stop for result in results),
-        media=[item for result in results for item in result.media],
+        media=media_in(results),
         steps=[result for result in results if result.is_shown],
         **given,
     )

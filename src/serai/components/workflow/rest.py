@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serai.components.run_input import load_run_input
-from serai.components.workflow.events import WorkflowEvents
+from serai.components.workflow.events import WorkflowEvents, last_content
 from serai.components.workflow.results import content_type_of
 from serai.components.workflow.run_object import RunObject
 from serai.domain.json_text import load_json
@@ -19,7 +19,7 @@ def cancel_at_rest(run: RestingRun, name: str) -> Outcome:
         output = load_json(run.answer.output)
     results = output.get("step_results") or []
     reason = f"Run {record.id} was cancelled"
-    content = results[-1]["content"] if results else reason
+    content = last_content(run.logged, record.id) or (results[-1]["content"] if results else None) or reason
     events = WorkflowEvents(run, workflow_id=record.component_id, workflow_name=name, said={})
     last = events.members("WorkflowCancelled", reason=reason, content=content)
     if not output:

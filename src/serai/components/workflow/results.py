@@ -77,6 +77,11 @@ def shown_results(results: Iterable[StepResult]) -> list[dict[str, Any]]:
     return [result.shown() for result in results if result.is_shown]
 
 
+def media_in(results: Iterable[StepResult]) -> list[MediaItem]:
+    """Return the media that steps made, in order."""
+    return [item for result in results for item in result.media]
+
+
 def output_of(result: StepResult, blobs: Mapping[str, StoredBytes]) -> StepOutput:
     """Return a result as the functions behind it see it."""
     return StepOutput(

@@ -8,7 +8,7 @@ from typing import Any
 
 from serai.components.media import made_members
 from serai.components.run_input import RunInput
-from serai.components.workflow.results import StepResult, content_type_of, leaves, shown_results
+from serai.components.workflow.results import StepResult, content_type_of, leaves, media_in, shown_results
 from serai.domain.runs import RunRecord
 
 
@@ -37,11 +37,24 @@ class RunObject:
         """Return the seconds of work of the whole run; waiting for people is none."""
         return round(self._worked_s + time.perf_counter() - self._began_at, 6)
 
-    def results(self, results: Sequence[StepResult], executor_runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the members that tell of the steps, as the last event has them; first the blobs that they refer to."""
+    def results(
+        self,
+        results: Sequence[StepResult],
+        executor_runs: Iterable[Mapping[str, Any]],
+        *,
+        drafts: Iterable[StepResult] = (),
+    ) -> dict[str, Any]:
+        """Return the members that tell of the steps, as the last event has them; first the blobs that they refer to.
+
+        Args:
+            results: of the workflow's own steps.
+            executor_runs: of agents, teams and workflows in steps.
+            drafts: outputs that people review.
+        """
         runs = [dict(run) for run in executor_runs]
-        made = self.media(results)
-        blobs = dict.fromkeys([*made.pop("blobs", []), *(sha256 for run in runs for sha256 in run.pop("blobs", []))])
+        made = made_members(media_in(results))
+        hashes = [*made.pop("blobs", []), *(sha256 for run in runs for sha256 in run.pop("blobs", []))]
+        blobs = dict.fromkeys([*hashes, *(item.sha256 for item in media_in(drafts) if item.sha256 is not None)])
         return {
             **({"blobs": list(blobs)} if blobs else {}),
             **made,
@@ -66,15 +79,16 @@ class RunObject:
             }
         return {"steps": steps, "duration": self.worked_s()}
 
-    def media(self, results: Sequence[StepResult]) -> dict[str, Any]:
-        """Return the media that the steps made, as an event lists them."""
-        return made_members([item for result in results for item in result.media])
-
     def members(
-        self, results: Sequence[StepResult], executor_runs: Iterable[Mapping[str, Any]], *, content: Any
+        self,
+        results: Sequence[StepResult],
+        executor_runs: Iterable[Mapping[str, Any]],
+        *,
+        content: Any,
+        drafts: Iterable[StepResult] = (),
     ) -> dict[str, Any]:
-        """Return the run object's members."""
-        record, shown = self._record, self.results(results, executor_runs)
+        """Return the run object's members; `results` has what the arguments are."""
+        record, shown = self._record, self.results(results, executor_runs, drafts=drafts)
         given = [item.sha256 for item in self._given.media if item.sha256 is not None]
         blobs = list(dict.fromkeys([*given, *shown.pop("blobs", [])]))
         return {

@@ -16,7 +16,16 @@ async def call_function(function: Callable[..., Any], given: Any) -> Any:
     """Return what a function returns; a sync one runs in a thread."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - an object's own call
         return await function(given)
-    value = await asyncio.to_thread(function, given)
+
+    def call() -> tuple[Any, BaseException | None]:
+        try:
+            return function(given), None
+        except BaseException as error:  # noqa: BLE001 - not all that may be raised passes from a thread to the loop
+            return None, error
+
+    value, error = await asyncio.to_thread(call)
+    if error is not None:
+        raise error
     return await value if inspect.isawaitable(value) else value
 
 

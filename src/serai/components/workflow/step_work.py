@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from serai.components.deps import current_tool_call
+from serai.components.deps import RunDeps
 from serai.components.journalled import json_value
+from serai.components.media import shown_items
 from serai.components.run_media import media_of
 from serai.components.workflow.definition import Step
 from serai.components.workflow.executors import do_component
 from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.requirements import before_step, error_requirement, output_review, shown_input
-from serai.components.workflow.results import StepResult, content_type_of, output_of
+from serai.components.workflow.results import StepResult, content_type_of
 from serai.components.workflow.step_functions import as_output, call_function
+from serai.components.workflow.values import StepOutput
 from serai.components.workflow.work import RunRejected, StepFailedError, Work, is_fatal
 from serai.engine import faults
 from serai.engine.interruption import describe
@@ -132,41 +134,38 @@ class StepWork:
         """Call the step's function as a durable step; that it failed is durable, too."""
         work, step = self._work, self._step
         given = [step.name, self._scope.content, self._said()]
-        done = await work.run.journal.run(FUNCTION_STEP, name, given=given, body=lambda: self._call_now(name))
-        work.state.apply(done["state"], done["removed"])
-        if done["failure"] is not None:
+        done = await work.run.journal.run(FUNCTION_STEP, name, given=given, body=self._call_now)
+        if "failure" in done:
             message, kind = done["failure"]
             return message, kind
+        work.keep_state(done)
         return self._result(**done["output"], media=media_of(done))
 
-    async def _call_now(self, name: str) -> dict[str, Any]:
+    async def _call_now(self) -> dict[str, Any]:
         work, step = self._work, self._step
         assert step.run is not None
         faults.reach("in_tool_call", step.name)
-        token = current_tool_call.set(name)
-        state: dict[str, Any] = {}
-        removed: list[str] = []
-        limit = asyncio.timeout(step.timeout_s)
+        function, limit = step.run, asyncio.timeout(step.timeout_s)
+
+        async def call(deps: RunDeps) -> StepOutput:
+            return as_output(await call_function(function, await work.step_input(self._scope, deps, self._said())))
+
         try:
             async with limit:
-                value = await call_function(step.run, work.step_input(self._scope, self._said()))
-            output = as_output(value)
+                output, done = await work.call(self._key(), call)
             made = await work.media.keep(payload) if (payload := json_value(list(output.media))) else {}
-            state, removed = work.state.take_changes()
         except BaseException as error:
             if is_fatal(error):
                 raise
             text = f"It took longer than its {step.timeout_s:g} s." if limit.expired() else describe(error)
-            return {"failure": [text, type(error).__name__], "state": {}, "removed": []}
-        finally:
-            current_tool_call.reset(token)
+            return {"failure": [text, type(error).__name__]}
         kept = {"content": output.content, "success": output.success, "error": output.error, "stop": output.stop}
-        return {"failure": None, "output": kept, "state": state, "removed": removed, **made}
+        return {"output": kept, **done, **made}
 
     def _say_completed(self, result: StepResult, nth: int) -> None:
         work, place, shown = self._work, self._place, result.shown()
         if self._step.component is None and place.parent_id is None:
-            work.events.emit("StepOutput", place, nth=nth, step_output=shown)
+            work.events.emit("StepOutput", place, nth=nth, media=result.media, step_output=shown)
         work.events.emit(
             "StepCompleted",
             place,
@@ -174,6 +173,8 @@ class StepWork:
             content=result.content,
             content_type=content_type_of(result.content),
             step_response=shown,
+            media=result.media,
+            **shown_items(result.media),
         )
 
     async def _review(self, draft: StepResult) -> StepResult | None:
@@ -209,10 +210,17 @@ class StepWork:
         if not callable(when):
             return when
 
-        async def decide() -> bool:
-            return bool(await call_function(when, output_of(draft, self._work.media.blobs)))
+        async def decide(_deps: RunDeps) -> bool:
+            (output,) = await self._work.outputs([draft])
+            return bool(await call_function(when, output))
 
         return bool(await self._work.decide(self._place, f"review|{nth}", decide))
+
+    def _key(self) -> str:
+        """Return what the step is called in its idempotency key: the same in all attempts at one output."""
+        path = self._place.path
+        rejected = sum(question.startswith(f"{path}|review|") for question in self._work.memory.answers)
+        return f"{path}#{rejected + 1}" if rejected else path
 
     def _said(self) -> dict[str, Any]:
         """Return what people said about this step."""

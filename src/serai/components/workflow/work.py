@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from serai.components.child_runs import ChildRuns
-from serai.components.deps import RunDeps
+from serai.components.deps import RunDeps, current_tool_call
 from serai.components.media import content_of
 from serai.components.run_input import RunInput
 from serai.components.run_media import RunMedia
@@ -15,12 +15,19 @@ from serai.components.session_state import TrackedState
 from serai.components.workflow.events import WorkflowEvents
 from serai.components.workflow.memory import Memory
 from serai.components.workflow.places import Place, Scope
-from serai.components.workflow.results import StepResult, output_of
-from serai.components.workflow.values import StepInput
+from serai.components.workflow.results import StepResult, media_in, output_of
+from serai.components.workflow.values import StepInput, StepOutput
+from serai.domain.json_text import dump_json, load_json
 from serai.engine.active_run import ActiveRun
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
+
+UsersCode = Callable[[RunDeps], Awaitable[Any]]
+"""Calls a function of the workflow for the run that the dependencies tell of."""
+
+CANCELLED: Final = "Workflow cancelled: "
+"""How the reason begins of a run that a person's no has ended."""
 
 
 class StepFailedError(SeraiError):
@@ -76,19 +83,50 @@ class Work:
     executor_runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     content: Any = None
 
-    def step_input(self, scope: Scope, extra: Mapping[str, Any] | None = None) -> StepInput:
+    async def step_input(self, scope: Scope, deps: RunDeps, extra: Mapping[str, Any] | None = None) -> StepInput:
         """Return what a function is given."""
-        blobs = self.media.blobs
+        outputs = await self.outputs(scope.results)
         return StepInput(
             input=self.value,
             previous_step_content=scope.content,
-            previous_step_outputs={result.name: output_of(result, blobs) for result in scope.results},
+            previous_step_outputs={result.name: output for result, output in zip(scope.results, outputs, strict=True)},
             additional_data={**self.given.dependencies, **(extra or {})},
-            media=[content_of(item, blobs) for item in scope.media],
-            run=self.deps,
+            media=[content_of(item, self.media.blobs) for item in scope.media],
+            run=deps,
         )
 
-    async def decide(self, place: Place, purpose: str, body: Callable[[], Awaitable[Any]]) -> Any:
+    async def outputs(self, results: Iterable[StepResult]) -> list[StepOutput]:
+        """Return results as functions see them, the bytes of their media at hand."""
+        known = list(results)
+        await self.media.fetch(item.sha256 for item in media_in(known) if item.sha256 is not None)
+        return [output_of(result, self.media.blobs) for result in known]
+
+    async def call(self, name: str, code: UsersCode) -> tuple[Any, dict[str, Any]]:
+        """Call users' code with a session state of its own, so that steps side by side do not see half of each other.
+
+        Args:
+            name: of the call; its idempotency key is made of it.
+            code: what is called.
+
+        Returns:
+            What it returned; and what it did to the state, for `keep_state`. What it raises has done nothing to it.
+        """
+        deps = replace(self.deps, session_state={})
+        state = TrackedState(deps)
+        state.load(load_json(dump_json(self.deps.session_state)), laid_over={})
+        token = current_tool_call.set(name)
+        try:
+            value = await code(deps)
+        finally:
+            current_tool_call.reset(token)
+        changed, removed = state.take_changes()
+        return value, {"state": changed, "removed": removed}
+
+    def keep_state(self, done: Mapping[str, Any]) -> None:
+        """Do to the session state what a call has done, now or before a takeover."""
+        self.state.apply(done["state"], done["removed"])
+
+    async def decide(self, place: Place, purpose: str, code: UsersCode) -> Any:
         """Return a JSON value that users' code decides, once for all replays and segments.
 
         Raises:
@@ -96,13 +134,20 @@ class Work:
         """
         key = f"{place.path}|{purpose}"
         if key not in self.memory.decisions:
+
+            async def body() -> dict[str, Any]:
+                value, done = await self.call(key, code)
+                return {"value": value, **done}
+
             try:
-                self.memory.decisions[key] = await self.run.journal.run("decision", key, given=None, body=body)
+                decision = await self.run.journal.run("decision", key, given=None, body=body)
             except BaseException as error:
                 if is_fatal(error):
                     raise
                 self.events.emit("StepError", place, error=describe(error))
                 raise StepFailedError(describe(error), kind=type(error).__name__) from error
+            self.keep_state(decision)
+            self.memory.decisions[key] = decision["value"]
         return self.memory.decisions[key]
 
     def find_answer(

@@ -18,12 +18,12 @@ from serai.components.run_media import RunMedia
 from serai.components.session_state import TrackedState
 from serai.components.workflow.constructs import do_nodes
 from serai.components.workflow.definition import Node
-from serai.components.workflow.events import WorkflowEvents
+from serai.components.workflow.events import WorkflowEvents, last_content
 from serai.components.workflow.memory import Memory, WorkflowChangedError, is_within, load_memory
 from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.results import StepResult, content_type_of
 from serai.components.workflow.run_object import RunObject
-from serai.components.workflow.work import RunRejected, StepFailedError, StepPaused, Work
+from serai.components.workflow.work import CANCELLED, RunRejected, StepFailedError, StepPaused, Work
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome
@@ -60,14 +60,16 @@ class HostedWorkflow:
         if self.input_type is None:
             return message
         try:
-            value = load_json(message)
-        except ValueError:
-            value = message
-        try:
-            return self.input_type.validate_python(value)
+            return self.input_type.validate_json(message)
         except pydantic.ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'message'}: {one['msg']}" for one in error.errors())
-            raise RequestError(f"message: it is not what the workflow {self.name!r} takes: {wrong}.") from error
+            wrong = error
+        try:
+            return self.input_type.validate_python(message)
+        except pydantic.ValidationError as error:
+            is_json = wrong.errors()[0]["type"] != "json_invalid"
+            found = (wrong if is_json else error).errors()
+            why = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'message'}: {one['msg']}" for one in found)
+            raise RequestError(f"message: it is not what the workflow {self.name!r} takes: {why}.") from error
 
 
 class WorkflowRun:
@@ -82,6 +84,8 @@ class WorkflowRun:
         self.run = run
         self.input: RunInput = load_run_input(run.record.input)
         self._host = host
+        key = run.record.key
+        self._placed = [(node, Place.of(key, number, node.name)) for number, node in enumerate(host.nodes)]
         self._memory = Memory()
         earlier: dict[str, Any] = {}
         if run.paused is not None:
@@ -123,7 +127,7 @@ class WorkflowRun:
         except StepPaused:
             return self._pause()
         except RunRejected as rejection:
-            return self._cancelled(f"Workflow cancelled: {rejection}")
+            return self._cancelled(f"{CANCELLED}{rejection}")
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
@@ -135,12 +139,12 @@ class WorkflowRun:
         self._work.children.cancel_open()
         text = describe(error)
         last = self._events.members("WorkflowError", error=text, error_type=_error_type(error))
-        content = self._work.content if keeps_content and self._work.content is not None else text
-        return self._end(RunStatus.ERROR, content=content, last=last)
+        content = self._content() if keeps_content else None
+        return self._end(RunStatus.ERROR, content=text if content is None else content, last=last)
 
     def cancel(self) -> Outcome:
         """Return the outcome of a cancelled run: what was answered so far."""
-        outcome = self._cancelled(f"Run {self.run.record.id} was cancelled", content=self._work.content)
+        outcome = self._cancelled(f"Run {self.run.record.id} was cancelled", content=self._content())
         outcome.output["cancellation_stage"] = "EXECUTING"
         return outcome
 
@@ -157,7 +161,7 @@ class WorkflowRun:
         limit = asyncio.timeout(self._host.timeout_s)
         try:
             async with limit:
-                return await do_nodes(self._work, self._placed(), Scope(media=tuple(self.input.media)))
+                return await do_nodes(self._work, self._placed, Scope(media=tuple(self.input.media)))
         except TimeoutError as error:
             if limit.expired():
                 raise RunTimeoutError(f"The run took longer than its {self._host.timeout_s:g} s.") from error
@@ -169,7 +173,7 @@ class WorkflowRun:
         Raises:
             WorkflowChangedError: it was done by other steps, of an earlier version.
         """
-        known = [place.path for _, place in self._placed()]
+        known = [place.path for _, place in self._placed]
         for key in (*self._memory.done, *self._memory.asked.values(), *self._logged_paths()):
             if not any(is_within(key, path) for path in known):
                 raise WorkflowChangedError(
@@ -186,14 +190,19 @@ class WorkflowRun:
             if isinstance(members.get("step_index"), int)
         ]
 
-    def _placed(self) -> list[tuple[Node, Place]]:
-        key = self.run.record.key
-        return [(node, Place.of(key, number, node.name)) for number, node in enumerate(self._host.nodes)]
-
     def _results(self) -> list[StepResult]:
         """Return what the workflow's own steps have answered so far."""
         done = self._memory.done
-        return [done[place.path] for _, place in self._placed() if place.path in done]
+        return [done[place.path] for _, place in self._placed if place.path in done]
+
+    def _content(self) -> Any:
+        """Return what was answered so far, also before a takeover or a pause; None when nothing was."""
+        if self._work.content is not None:
+            return self._work.content
+        if (content := last_content(self.run.logged, self.run.record.id)) is not None:
+            return content
+        done = [result for result in self._results() if not result.is_skipped]
+        return done[-1].content if done else None
 
     def _complete(self, results: list[StepResult]) -> Outcome:
         shown = [result for result in results if not result.is_skipped]
@@ -225,7 +234,7 @@ class WorkflowRun:
             status=RunStatus.PAUSED.value,
             content=sentence,
             **paused,
-            **self._object.results(results, work.executor_runs.values()),
+            **self._object.results(results, work.executor_runs.values(), drafts=self._memory.drafts.values()),
         )
         outcome = self._end(RunStatus.PAUSED, content=sentence, last=last)
         outcome.output |= paused
@@ -245,7 +254,9 @@ class WorkflowRun:
         changes, removals = work.state.since_load()
         return Outcome(
             status=status,
-            output=self._object.members(self._results(), work.executor_runs.values(), content=content),
+            output=self._object.members(
+                self._results(), work.executor_runs.values(), content=content, drafts=self._memory.drafts.values()
+            ),
             last_event=(last["event"], last),
             state_changes=changes,
             state_removals=removals,

@@ -43,6 +43,8 @@ async def create_run(request: Request) -> Response:
     runtime = runtime_of(request)
     kind, component_id = _component_of(request)
     form = await read_run_form(request, RUN_KINDS[kind], max_field_bytes=runtime.settings.max_body_bytes)
+    if kind == "workflow":
+        runtime.components.workflows[component_id].check_message(form.input.message)
     project_id = project_of(request)
     if form.blobs:
         await runtime.engine.blobs.put_all(project_id, form.blobs, user_id=form.user_id)
