@@ -9,6 +9,7 @@ from typing import Any
 from serai.components.deps import RunDeps
 from serai.components.workflow.definition import Condition, Loop, Node, Parallel, Router, Step, Steps
 from serai.components.workflow.human import Confirmed
+from serai.components.workflow.memory import WorkflowChangedError
 from serai.components.workflow.places import Place, Scope, of_construct
 from serai.components.workflow.requirements import before_step, route_selection, shown_input
 from serai.components.workflow.results import StepResult, media_in, shown_results
@@ -183,8 +184,10 @@ async def _is_enough(work: Work, node: Loop, place: Place, results: list[StepRes
 
 async def _do_router(work: Work, node: Router, place: Place, scope: Scope) -> StepResult:
     names = await _select(work, node, place, scope)
-    work.events.emit("RouterExecutionStarted", place, selected_steps=names)
     known = {child.name: (child, inner) for child, inner in _inside(place, node.nodes)}
+    if gone := next((name for name in names if name not in known), None):
+        raise WorkflowChangedError(f"Router {node.name!r} has no choice {gone!r} any more. Start the run again.")
+    work.events.emit("RouterExecutionStarted", place, selected_steps=names)
     results = await do_nodes(work, [known[name] for name in names], scope)
     work.events.emit(
         "RouterExecutionCompleted",

@@ -142,8 +142,8 @@ def _about(work: Work, step: Step, place: Place) -> dict[str, Any]:
 
 
 def _message(work: Work, scope: Scope, extra: Mapping[str, Any]) -> str:
-    """Return what it is asked: what the step before answered, else the run's message; and what people said."""
-    parts = [work.given.message if scope.text is None else scope.text]
+    """Return what it is asked: what the step before answered, if anything, else the message; and what people said."""
+    parts = [scope.text or work.given.message]
     if fields := extra.get("user_input"):
         parts.append("\n".join(["User input:", *(f"- {name}: {text_of(value)}" for name, value in fields.items())]))
     if feedback := extra.get("rejection_feedback"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
+from serai.components.workflow.definition import Condition, Loop, Node, Step
 from serai.components.workflow.places import Place
 from serai.components.workflow.results import StepResult
 from serai.domain.json_text import dump_json, loader_of
@@ -29,6 +30,7 @@ class Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
         asked: the question that each step id waits with, by step id.
         asked_inside: of a step whose own workflow is paused: the step ids that wait in there.
         attempts: how often a step was begun and given up, by path.
+        retries: how often it was tried again in this round, by path.
         rounds: how often a person had it done again, by path.
         drafts: outputs that are not approved yet, by path.
         failures: text and type of the error of steps that a person decides on, by path.
@@ -42,6 +44,7 @@ class Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
     asked: dict[str, str] = {}
     asked_inside: dict[str, list[str]] = {}
     attempts: dict[str, int] = {}
+    retries: dict[str, int] = {}
     rounds: dict[str, int] = {}
     drafts: dict[str, StepResult] = {}
     failures: dict[str, tuple[str, str]] = {}
@@ -68,6 +71,20 @@ load_memory = loader_of(Memory)
 def is_within(key: str, path: str) -> bool:
     """Return whether a key is that of a step, or of something inside it."""
     return key.startswith(path) and key[len(path) :][:1] in ("", "/", "|")
+
+
+def has_place(nodes: Iterable[Node], key: str) -> bool:
+    """Return whether a key, less what is outside of these steps, is that of one of them, or of something inside it."""
+    for number, node in enumerate(nodes):
+        path = f"{number}:{node.name}"
+        if not is_within(key, path):
+            continue
+        rest = key[len(path) :]
+        if isinstance(node, Step) or not rest.startswith("/"):
+            return not rest.startswith("/")
+        inner = rest[1:].partition("/")[2] if isinstance(node, Loop) else rest[1:]
+        return has_place(node.nodes, inner) or (isinstance(node, Condition) and has_place(node.else_nodes, inner))
+    return False
 
 
 def _ids(result: StepResult) -> Iterator[str]:

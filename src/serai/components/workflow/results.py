@@ -9,7 +9,7 @@ import msgspec
 
 from serai.components.blob_references import StoredBytes
 from serai.components.media import NAMES, MediaItem, content_of, shown_items
-from serai.components.workflow.values import StepOutput
+from serai.components.workflow.values import StepOutput, own_copy
 from serai.domain.json_text import loader_of
 
 _NO_MEDIA: Final[dict[str, Any]] = dict.fromkeys(NAMES.values())
@@ -85,7 +85,7 @@ def media_in(results: Iterable[StepResult]) -> list[MediaItem]:
 def output_of(result: StepResult, blobs: Mapping[str, StoredBytes]) -> StepOutput:
     """Return a result as the functions behind it see it."""
     return StepOutput(
-        content=result.content,
+        content=own_copy(result.content),
         success=result.success,
         error=result.error,
         stop=result.stop,
@@ -98,6 +98,38 @@ def output_of(result: StepResult, blobs: Mapping[str, StoredBytes]) -> StepOutpu
         step_run_id=result.run_id,
         steps=[output_of(step, blobs) for step in result.steps],
     )
+
+
+class Outputs(Mapping[str, StepOutput]):
+    """Results by name as a function sees them, the latest of each name; made when it looks, for most do not.
+
+    Args:
+        results: what was answered, oldest first.
+        blobs: the bytes of its media.
+    """
+
+    def __init__(self, results: Iterable[StepResult], blobs: Mapping[str, StoredBytes]) -> None:
+        self._results = {result.name: result for result in results}
+        self._blobs = blobs
+        self._made: dict[str, StepOutput] = {}
+
+    def __getitem__(self, name: str) -> StepOutput:
+        """Return a step's output."""
+        if name not in self._made:
+            self._made[name] = output_of(self._results[name], self._blobs)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the steps' names."""
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        """Return how many steps there are."""
+        return len(self._results)
+
+    def __repr__(self) -> str:
+        """Show them as a dictionary."""
+        return repr(dict(self))
 
 
 def leaves(results: Iterable[StepResult]) -> Iterator[StepResult]:

@@ -29,10 +29,11 @@ def lay_in_steps(output: Mapping[str, Any], answers: Any, find_component: FindCo
     wanted = [*(output.get("step_requirements") or ()), *(output.get("error_requirements") or ())]
     pending = {requirement["step_id"]: requirement for requirement in wanted}
     for index, answer in enumerate(answers):
-        requirement = pending.get(answer.get("step_id", ""))
+        step_id = answer.get("step_id")
+        requirement = pending.get(step_id) if isinstance(step_id, str) else None
         if requirement is None:
             waiting = ", ".join(f"{step_id!r} ({one['step_name']})" for step_id, one in pending.items())
-            raise _wrong(index, "step_id", f"No step with this id waits; these do: {waiting}", answer.get("step_id"))
+            raise _wrong(index, "step_id", f"No step with this id waits; these do: {waiting}", step_id)
         _Answer(index, answer, requirement, find_component).take()
     if unresolved := [requirement["step_name"] for requirement in wanted if not is_resolved(requirement)]:
         raise RequestError(f"Cannot continue run - unresolved step requirements: {unresolved}")
@@ -90,7 +91,7 @@ class _Answer:
 
     def _take_confirmation(self) -> None:
         confirmed, edited = self._answer.get("confirmed"), self._answer.get("edited_output")
-        if confirmed not in (None, True, False):
+        if confirmed is not None and not isinstance(confirmed, bool):
             raise self._wrong("confirmed", "Input should be true or false", confirmed)
         feedback = self._answer.get("rejection_feedback")
         if feedback is not None and not isinstance(feedback, str):
@@ -129,8 +130,8 @@ class _Answer:
         """Return the values that were filled into the schema itself, as some clients do; None when there are none."""
         schema = self._answer.get("user_input_schema")
         filled = [field for field in schema if isinstance(field, dict)] if isinstance(schema, list) else []
-        values = {field.get("name"): field["value"] for field in filled if field.get("value") is not None}
-        known = {str(name): value for name, value in values.items() if name in fields}
+        values = {str(field.get("name")): field["value"] for field in filled if field.get("value") is not None}
+        known = {name: value for name, value in values.items() if name in fields}
         return known if any(fields[name]["value"] != value for name, value in known.items()) else None
 
     def _check_value(self, field: Mapping[str, Any], value: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
+
+import anyio.to_thread
 
 from serai.components.journalled import json_value
 from serai.components.workflow.values import StepOutput
@@ -23,7 +24,8 @@ async def call_function(function: Callable[..., Any], given: Any) -> Any:
         except BaseException as error:  # noqa: BLE001 - not all that may be raised passes from a thread to the loop
             return None, error
 
-    value, error = await asyncio.to_thread(call)
+    # A thread of its own: functions side by side wait for each other at times, and one that never ends hurts no other.
+    value, error = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
     if error is not None:
         raise error
     return await value if inspect.isawaitable(value) else value
@@ -40,5 +42,9 @@ def as_output(value: Any) -> StepOutput:
     if is_too_deep(content):
         raise ValueError(f"the step's content is nested more than {MOST_LEVELS} levels")
     return StepOutput(
-        content, success=bool(output.success), error=output.error, stop=bool(output.stop), media=output.media
+        content,
+        success=bool(output.success),
+        error=None if output.error is None else str(output.error),
+        stop=bool(output.stop),
+        media=output.media,
     )

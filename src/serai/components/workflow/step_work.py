@@ -111,15 +111,16 @@ class StepWork:
     async def _attempts(self) -> StepResult | tuple[str, str]:
         """Return what the step answered, or the text and the type of its last error."""
         work, step, place = self._work, self._step, self._place
-        tried = 0
+        retries = work.memory.retries
         while True:
             attempt = work.memory.attempts.get(place.path, 0) + 1
             name = place.path if attempt == 1 else f"{place.path}#{attempt}"
             outcome = await (self._call(name) if step.component is None else self._do_component(name))
             work.memory.attempts[place.path] = attempt
-            if isinstance(outcome, StepResult) or tried == step.max_retries:
+            if isinstance(outcome, StepResult) or retries.get(place.path, 0) >= step.max_retries:
+                retries.pop(place.path, None)
                 return outcome
-            tried += 1
+            retries[place.path] = retries.get(place.path, 0) + 1
             work.events.emit("StepProgress", place, attempt=attempt + 1, content=f"Attempt {attempt}: {outcome[0]}")
             if step.retry_delay_s:
                 await work.run.journal.run("retry_delay", name, given=None, body=self._wait)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_ai.messages import UserContent
 
 from serai.components.deps import RunDeps
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, load_json
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +91,11 @@ class StepInput:
         return "\n\n".join(
             f"=== {name} ===\n{text_of(out.content)}" for name, out in outputs if out.content is not None
         )
+
+
+def own_copy(content: Any) -> Any:
+    """Return a content for one function alone: what it changes in there changes nothing for the steps behind it."""
+    return load_json(dump_json(content)) if isinstance(content, dict | list) else content
 
 
 def text_of(content: Any) -> str:

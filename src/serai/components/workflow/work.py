@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,8 +16,8 @@ from serai.components.session_state import TrackedState
 from serai.components.workflow.events import WorkflowEvents
 from serai.components.workflow.memory import Memory
 from serai.components.workflow.places import Place, Scope
-from serai.components.workflow.results import StepResult, media_in, output_of
-from serai.components.workflow.values import StepInput, StepOutput
+from serai.components.workflow.results import Outputs, StepResult, media_in, output_of
+from serai.components.workflow.values import StepInput, StepOutput, own_copy
 from serai.domain.json_text import dump_json, load_json
 from serai.engine.active_run import ActiveRun
 from serai.engine.interruption import describe, is_stop_request
@@ -85,12 +86,12 @@ class Work:
 
     async def step_input(self, scope: Scope, deps: RunDeps, extra: Mapping[str, Any] | None = None) -> StepInput:
         """Return what a function is given."""
-        outputs = await self.outputs(scope.results)
+        await self._fetch_media(scope.results)
         return StepInput(
-            input=self.value,
-            previous_step_content=scope.content,
-            previous_step_outputs={result.name: output for result, output in zip(scope.results, outputs, strict=True)},
-            additional_data={**self.given.dependencies, **(extra or {})},
+            input=copy.deepcopy(self.value),
+            previous_step_content=own_copy(scope.content),
+            previous_step_outputs=Outputs(scope.results, self.media.blobs),
+            additional_data=own_copy({**self.given.dependencies, **(extra or {})}),
             media=[content_of(item, self.media.blobs) for item in scope.media],
             run=deps,
         )
@@ -98,8 +99,11 @@ class Work:
     async def outputs(self, results: Iterable[StepResult]) -> list[StepOutput]:
         """Return results as functions see them, the bytes of their media at hand."""
         known = list(results)
-        await self.media.fetch(item.sha256 for item in media_in(known) if item.sha256 is not None)
+        await self._fetch_media(known)
         return [output_of(result, self.media.blobs) for result in known]
+
+    async def _fetch_media(self, results: Iterable[StepResult]) -> None:
+        await self.media.fetch(item.sha256 for item in media_in(results) if item.sha256 is not None)
 
     async def call(self, name: str, code: UsersCode) -> tuple[Any, dict[str, Any]]:
         """Call users' code with a session state of its own, so that steps side by side do not see half of each other.
@@ -111,7 +115,8 @@ class Work:
         Returns:
             What it returned; and what it did to the state, for `keep_state`. What it raises has done nothing to it.
         """
-        deps = replace(self.deps, session_state={})
+        given = {name: own_copy(getattr(self.deps, name)) for name in ("dependencies", "metadata", "knowledge_filters")}
+        deps = replace(self.deps, session_state={}, **given)
         state = TrackedState(deps)
         state.load(load_json(dump_json(self.deps.session_state)), laid_over={})
         token = current_tool_call.set(name)

@@ -20,7 +20,7 @@ from serai.components.session_state import TrackedState
 from serai.components.workflow.constructs import do_nodes
 from serai.components.workflow.definition import Node
 from serai.components.workflow.events import WorkflowEvents, last_content
-from serai.components.workflow.memory import Memory, WorkflowChangedError, is_within, load_memory
+from serai.components.workflow.memory import Memory, WorkflowChangedError, has_place, load_memory
 from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.results import StepResult, content_type_of
 from serai.components.workflow.run_object import RunObject
@@ -174,9 +174,8 @@ class WorkflowRun:
         Raises:
             WorkflowChangedError: it was done by other steps, of an earlier version.
         """
-        known = [place.path for _, place in self._placed]
         for key in (*self._memory.done, *self._memory.asked.values(), *self._logged_paths()):
-            if not any(is_within(key, path) for path in known):
+            if not has_place(self._host.nodes, key):
                 raise WorkflowChangedError(
                     f"The steps of the workflow {self._host.name!r} changed while the run was under way: it has no "
                     f"step {key!r} any more. Start the run again."

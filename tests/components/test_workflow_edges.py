@@ -1,0 +1,215 @@
+"""Workflows at their edges: contents that steps change in place, odd answers, many branches and iterations."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent
+
+import serai
+from serai import Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Workflow
+from serai.errors import RequestError
+from serai.storage.connection import Database
+from serai.testing import Asked, ScriptedModel, ToolCall, Turn
+from tests.component_runs import Ran, engine_of, go_on, outcome_of, run, submit
+from tests.run_values import open_database
+from tests.step_values import delete_file
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        yield opened
+
+
+async def ran(database: Database, *steps: Any, message: str = "hi", **options: Any) -> Ran:
+    workflow = Workflow("W", list(steps), **options)
+    async with engine_of(database, workflow) as engine:
+        return await run(engine, workflow, message)
+
+
+def begin(given: StepInput) -> list[str]:
+    return ["begin"]
+
+
+def add(given: StepInput) -> list[str]:
+    content: list[str] = given.previous_step_content
+    content.append("more")
+    given.previous_step_outputs["begin"].content.append("even more")
+    return content
+
+
+async def test_what_a_step_does_to_its_input_changes_nothing_for_others(database: Database):
+    done = await ran(database, begin, Loop([add], max_iterations=3, name="loop"))
+    first, loop = done.output["step_results"]
+    assert first["content"] == ["begin"]
+    assert [step["content"] for step in loop["steps"]] == [["begin", "more"]] * 3
+
+
+async def test_a_step_that_changes_its_input_is_taken_over(database: Database):
+    reached = asyncio.Event()
+
+    def workflow(is_held: bool) -> Workflow:
+        async def hold(given: StepInput) -> str:
+            reached.set()
+            if is_held:
+                await asyncio.Event().wait()
+            return "end"
+
+        def fails(given: StepInput) -> Any:
+            add(given)
+            raise ValueError("no")
+
+        return Workflow("W", [begin, Step("f", run=fails, max_retries=1, on_error="skip"), Step("hold", run=hold)])
+
+    held = workflow(True)
+    async with engine_of(database, held) as first:
+        record = await submit(first, held, "hi")
+        await asyncio.wait_for(reached.wait(), 10)
+        async with engine_of(database, workflow(False)) as second:
+            await first.stop()
+            done = await outcome_of(second, record)
+    assert (done.output["status"], done.output["content"]) == ("COMPLETED", "end")
+
+
+async def test_a_predicate_does_not_change_what_it_looks_at(database: Database):
+    def until(outputs: list[StepOutput]) -> bool:
+        outputs[0].content.append("spoilt")
+        return True
+
+    def review(output: StepOutput) -> bool:
+        output.content.append("spoilt")
+        return False
+
+    done = await ran(database, Loop([begin], until=until), Step("r", run=begin, requires_output_review=review))
+    assert done.output["content"] == ["begin"]
+    assert done.output["step_results"][0]["content"] == ["begin"]
+
+
+async def test_dependencies_are_as_they_were_given_in_each_step(database: Database):
+    def change(given: StepInput) -> Any:
+        given.additional_data["who"]["name"] += "!"
+        return given.additional_data["who"]["name"]
+
+    workflow = Workflow("W", [Step("a", run=change), Step("b", run=change)])
+    async with engine_of(database, workflow) as engine:
+        done = await run(engine, workflow, "hi", dependencies={"who": {"name": "ada"}})
+    assert done.output["content"] == "ada!"
+
+
+async def test_many_functions_are_called_at_the_same_time(database: Database):
+    meet = threading.Barrier(50)
+
+    def wait(given: StepInput) -> int:
+        return meet.wait(20)
+
+    done = await ran(database, Parallel(*(Step(f"s{n}", run=wait) for n in range(50))))
+    assert done.output["status"] == "COMPLETED", done.output["content"]
+
+
+async def test_an_agent_behind_a_step_without_content_is_asked_the_message(database: Database):
+    echo = Agent(ScriptedModel(lambda asked: f"echo {asked.message!r}"), name="echo")
+    done = await ran(database, Step("nothing", run=lambda given: None), Step("echo", agent=echo))
+    assert done.output["content"] == "echo 'hi'"
+
+
+async def test_a_pause_gives_no_retries_back(database: Database):
+    failed: list[str] = []
+
+    def script(asked: Asked) -> Turn:
+        if asked.tool_results:
+            failed.append("once more")
+            raise RuntimeError("no")
+        return Turn(tools=[ToolCall("delete_file", {"path": "/x"}, id=f"call-{len(failed)}")])
+
+    tools = [serai.tool(requires_confirmation=True)(delete_file)]
+    workflow = Workflow("W", [Step("s", agent=Agent(ScriptedModel(script), name="a", tools=tools), max_retries=1)])
+    async with engine_of(database, workflow) as engine:
+        last = await run(engine, workflow, "hi")
+        for _ in range(2):
+            (wanted,) = last.output["step_requirements"]
+            wanted["executor_requirements"][0]["confirmation"] = True
+            last = await go_on(engine, last, [wanted])
+    assert last.output["status"] == "ERROR"
+    assert len(failed) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"step_id": []},
+        {"step_id": {}},
+        {"step_id": 5},
+        {"user_input_schema": [{"name": [], "value": 1}]},
+        {"confirmed": 1, "user_input": {"n": 1}},
+        {"confirmed": "yes"},
+        {"confirmed": []},
+        {"user_input": []},
+        {"user_input": "x"},
+        {"user_input": {"n": "x"}},
+        {"user_input": {"n": 2**80}},
+        {"user_input": {"n": {"a": []}}},
+        {"confirmed": True},
+        {"confirmed": True, "user_input_schema": 5},
+        {"confirmed": True, "user_input_schema": [5]},
+        {},
+    ],
+    ids=repr,
+)
+async def test_odd_answers_are_refused(database: Database, answer: dict[str, Any]):
+    fields = [{"name": "n", "field_type": "int", "allowed_values": [1, 2]}]
+    step = Step(
+        "s", run=lambda given: 1, requires_confirmation=True, requires_user_input=True, user_input_schema=fields
+    )
+    workflow = Workflow("W", [step])
+    async with engine_of(database, workflow) as engine:
+        first = await run(engine, workflow, "hi")
+        (wanted,) = first.output["step_requirements"]
+        with pytest.raises(RequestError):
+            await go_on(engine, first, [{"step_id": wanted["step_id"], **answer}])
+
+
+async def test_an_error_that_is_no_text_becomes_one(database: Database):
+    wrong: Any = ValueError("x")
+    done = await ran(database, Step("a", run=lambda given: StepOutput("c", success=False, error=wrong)))
+    assert done.output["step_results"][0]["error"] == "x"
+
+
+async def test_a_change_inside_a_construct_is_noticed(database: Database):
+    calls: list[int] = []
+
+    def count(given: StepInput) -> str:
+        calls.append(1)
+        return "a"
+
+    def wait(given: StepInput) -> str:
+        return "w"
+
+    waits = Step("w", run=wait, requires_confirmation=True)
+    before = Workflow("W", [Steps("g", [Step("a", run=count), waits])])
+    after = Workflow("W", [Steps("g", [Step("new", run=wait), Step("a", run=count), waits])])
+    async with engine_of(database, before) as engine:
+        first = await run(engine, before, "hi")
+    async with engine_of(database, after) as engine:
+        (wanted,) = first.output["step_requirements"]
+        last = await go_on(engine, first, [{"step_id": wanted["step_id"], "confirmed": True}])
+    assert last.output["status"] == "ERROR"
+    assert "any more" in last.output["content"]
+    assert len(calls) == 1
+
+
+async def test_a_choice_that_is_gone_is_named(database: Database):
+    step = Step("x", run=lambda given: 1, requires_confirmation=True)
+    other = Step("y", run=lambda given: 1)
+    before = Workflow("W", [Router([other, step], requires_route_selection=True, name="r")])
+    after = Workflow("W", [Router([step], requires_route_selection=True, name="r")])
+    async with engine_of(database, before) as engine:
+        first = await run(engine, before, "hi")
+    async with engine_of(database, after) as engine:
+        (wanted,) = first.output["step_requirements"]
+        last = await go_on(engine, first, [{"step_id": wanted["step_id"], "selected_choices": ["y"]}])
+    assert "any more" in last.output["content"]
