@@ -12,12 +12,12 @@ from pydantic_ai import Agent
 
 import serai
 from serai import Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Workflow
-from serai.errors import RequestError
+from serai.errors import ConfigurationError, RequestError
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run, submit
-from tests.run_values import open_database
-from tests.step_values import delete_file
+from tests.run_values import open_database, until
+from tests.step_values import asker, delete_file
 
 
 @pytest.fixture
@@ -213,3 +213,70 @@ async def test_a_choice_that_is_gone_is_named(database: Database):
         (wanted,) = first.output["step_requirements"]
         last = await go_on(engine, first, [{"step_id": wanted["step_id"], "selected_choices": ["y"]}])
     assert "any more" in last.output["content"]
+
+
+def stuck(name: str = "stuck") -> Agent[Any, Any]:
+    """Return an agent that never comes to the second half of its answer."""
+    turn = Turn(["first ", "second"], gate=asyncio.Event().wait, gate_after=1)
+    return Agent(ScriptedModel(lambda asked: turn), name=name)
+
+
+async def test_a_cancelled_run_shows_what_the_runs_in_its_steps_had_said(database: Database):
+    inner = Workflow("Inner", [Step("deep", agent=stuck("deep"))])
+    both = Parallel(Step("agent", agent=stuck()), Step("sub", workflow=inner), Step("ask", agent=asker()))
+    workflow = Workflow("W", [both])
+    async with engine_of(database, workflow) as engine:
+        record = await submit(engine, workflow, "hi")
+        said = "select count(*) = 2 from run_events where convert_from(event, 'utf8') like '%first %'"
+        await until(database, said)
+        await until(
+            database, "select count(*) > 0 from run_events where convert_from(event, 'utf8') like '%RunPaused%'"
+        )
+        await engine.cancel("p", record.id, kind="workflow", component_id="w")
+        done = await outcome_of(engine, record)
+    runs = {shown.get("agent_name") or shown["workflow_name"]: shown for shown in done.output["step_executor_runs"]}
+    assert {name: shown["status"] for name, shown in runs.items()} == dict.fromkeys(
+        ("asker", "stuck", "Inner"), "CANCELLED"
+    )
+    assert runs["stuck"]["content"] == "first "
+    (deep,) = runs["Inner"]["step_executor_runs"]
+    assert (deep["status"], deep["content"]) == ("CANCELLED", "first ")
+    assert "requirements" not in runs["asker"]
+
+
+async def test_a_run_that_fails_shows_what_it_cut_off(database: Database):
+    done = await ran(database, Parallel(Step("agent", agent=stuck()), Step("ask", agent=asker())), timeout_s=0.3)
+    assert done.output["status"] == "ERROR"
+    assert {shown["agent_name"]: shown["status"] for shown in done.output["step_executor_runs"]} == {
+        "stuck": "CANCELLED",
+        "asker": "ERROR",
+    }
+
+
+async def test_a_workflow_inside_that_waits_is_shown_as_cancelled_with_the_run(database: Database):
+    inner = Workflow("Inner", [Step("ask", agent=asker())])
+    workflow = Workflow("W", [Step("sub", workflow=inner)])
+    async with engine_of(database, workflow) as engine:
+        first = await run(engine, workflow, "hi")
+        await engine.cancel("p", first.record.id, kind="workflow", component_id="w")
+        done = await outcome_of(engine, first.record)
+    (shown,) = done.output["step_executor_runs"]
+    assert (shown["status"], shown["step_executor_runs"][0]["status"]) == ("CANCELLED", "CANCELLED")
+    assert not shown.keys() & {"step_requirements", "pause_kind"}
+    statuses = await database.fetch("select distinct status from runs")
+    assert [row["status"] for row in statuses] == ["CANCELLED"]
+
+
+async def test_a_no_that_ends_the_run_says_why(database: Database):
+    workflow = Workflow("W", [Step("s", run=begin, requires_confirmation=True, on_reject="cancel")])
+    async with engine_of(database, workflow) as engine:
+        first = await run(engine, workflow, "hi")
+        (wanted,) = first.output["step_requirements"]
+        answer = {"step_id": wanted["step_id"], "confirmed": False, "rejection_feedback": "not today"}
+        last = await go_on(engine, first, [answer])
+    assert last.output["content"] == "Workflow cancelled: Step 's' was rejected: not today"
+
+
+def test_a_name_that_cannot_be_written_is_refused():
+    with pytest.raises(ConfigurationError, match="no text in UTF-8"):
+        Step("\ud800", run=begin)

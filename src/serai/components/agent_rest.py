@@ -8,9 +8,9 @@ from serai.components.agent_answer import AgentAnswer, Names
 from serai.components.agent_events import AgentEvents, LoggedEvents, own_events
 from serai.components.logged_tokens import count_logged
 from serai.components.messages import close_calls, dump_messages, text_of
+from serai.components.paused_runs import with_paused_ended
 from serai.components.run_input import load_run_input
 from serai.components.segments import Earlier
-from serai.components.team_answer import with_paused_ended
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome

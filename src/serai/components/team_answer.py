@@ -8,6 +8,7 @@ from typing import Any
 
 from serai.components.agent_answer import AgentAnswer, Names
 from serai.components.child_runs import ChildRuns
+from serai.components.paused_runs import with_paused_ended
 from serai.components.run_input import RunInput
 from serai.components.segments import Earlier
 from serai.domain.run_state import RunStatus
@@ -74,16 +75,6 @@ class TeamAnswer(AgentAnswer):
     def _with_inner_blobs(self, document: dict[str, Any]) -> dict[str, Any]:
         inner = [sha256 for response in self.responses.values() for sha256 in response.get("blobs", ())]
         return {"blobs": [*document.pop("blobs", ()), *inner], **document} if inner else document
-
-
-def with_paused_ended(output: dict[str, Any], status: RunStatus) -> dict[str, Any]:
-    """Return a run object that shows itself, and the members in it, as ended if they waited for a person."""
-    if output.get("status") != RunStatus.PAUSED.value:
-        return output
-    ended = {name: value for name, value in output.items() if name != "requirements"} | {"status": status.value}
-    if responses := output.get("member_responses"):
-        ended["member_responses"] = [with_paused_ended(response, status) for response in responses]
-    return ended
 
 
 def _by_model(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

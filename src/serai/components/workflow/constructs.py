@@ -256,7 +256,7 @@ def _is_confirmed(work: Work, node: Confirmed, place: Place, scope: Scope) -> bo
         wanted = before_step(place, node, kind, _shown_input(work, scope))
         work.events.emit("StepPaused", place, **paused_members(wanted))
         raise work.wait_for(place, "before", wanted)
-    return bool(answer.get("confirmed")) or reject(place, node.on_reject)
+    return bool(answer.get("confirmed")) or reject(place, node.on_reject, answer)
 
 
 def _shown_input(work: Work, scope: Scope) -> dict[str, Any]:

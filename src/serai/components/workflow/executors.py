@@ -41,6 +41,7 @@ async def do_component(
     """
     assert step.component is not None
     nth, answers = _answers(work, step, place, name)
+    work.places[work.children.id_of(name)] = place
     result = await work.children.do(
         name,
         step.component,
@@ -58,7 +59,7 @@ async def do_component(
         timeout_s=step.timeout_s,
     )
     work.state.apply(result.state_changes, list(result.state_removals))
-    work.executor_runs[result.record.id] = _shown_run(work, place, result)
+    work.executor_runs[result.record.id] = shown_run(work, place, result)
     if result.status is RunStatus.PAUSED:
         raise _pause(work, step, place, result, question=f"{name}|{nth}")
     if result.status is RunStatus.CANCELLED:  # a person's no inside it, for else this run would be over
@@ -151,7 +152,8 @@ def _message(work: Work, scope: Scope, extra: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _shown_run(work: Work, place: Place, result: ChildResult) -> dict[str, Any]:
+def shown_run(work: Work, place: Place, result: ChildResult) -> dict[str, Any]:
+    """Return the run object of an agent, a team or a workflow in a step, as the workflow's own lists it."""
     record = work.run.record
     about = {"parent_run_id": record.id, "workflow_id": record.component_id, "workflow_step_id": place.id}
     if result.record.kind == "workflow":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serai.components.logged_tokens import count_logged
+from serai.components.paused_runs import with_paused_ended
 from serai.components.run_input import load_run_input
 from serai.components.workflow.events import WorkflowEvents, last_content
 from serai.components.workflow.results import content_type_of
@@ -28,6 +29,8 @@ def cancel_at_rest(run: RestingRun, name: str) -> Outcome:
         output = RunObject(record, given, name=name, about=run.about).members([], [], content=content)
     for waiting in ("step_requirements", "error_requirements", "paused_step_index", "paused_step_name", "pause_kind"):
         output.pop(waiting, None)
+    if runs := output.get("step_executor_runs"):
+        output["step_executor_runs"] = [with_paused_ended(run, RunStatus.CANCELLED) for run in runs]
     output |= {
         "content": content,
         "content_type": content_type_of(content),

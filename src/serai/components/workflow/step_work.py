@@ -76,7 +76,7 @@ class StepWork:
             work.events.emit("StepPaused", self._place, **paused_members(wanted))
             raise work.wait_for(self._place, "before", wanted)
         if step.requires_confirmation and not answer.get("confirmed"):
-            return reject(self._place, step.on_reject)
+            return reject(self._place, step.on_reject, answer)
         if step.requires_user_input:
             self._extra["user_input"] = answer.get("user_input")
         return True
@@ -197,7 +197,7 @@ class StepWork:
                 draft.content = edited
             return draft
         if step.on_reject != "retry":
-            reject(place, step.on_reject)
+            reject(place, step.on_reject, answer)
             return self._result(is_skipped=True)
         if nth >= step.review_max_retries:
             text = f"The output of step {step.name!r} was rejected {nth + 1} times."
@@ -242,12 +242,13 @@ def paused_members(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: wanted[name] for name in names}, "user_input_schema": wanted["user_input_schema"]}
 
 
-def reject(place: Place, on_reject: str) -> bool:
+def reject(place: Place, on_reject: str, answer: Mapping[str, Any]) -> bool:
     """Return False: a person said no, and the step is not to be done.
 
     Raises:
         RunRejected: the run ends with it.
     """
     if on_reject == "cancel":
-        raise RunRejected(f"Step {place.name!r} was rejected")
+        why = answer.get("rejection_feedback")
+        raise RunRejected(f"Step {place.name!r} was rejected{f': {why}' if why else ''}")
     return False

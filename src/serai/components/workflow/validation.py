@@ -26,10 +26,14 @@ def check_name(name: Any, kind: str) -> None:
     """Check what a step is called.
 
     Raises:
-        ConfigurationError: it is no text, or an empty one.
+        ConfigurationError: it is no text, or an empty one, or one that UTF-8 cannot write.
     """
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError(f"A {kind} is called {name!r}; its name must be a text that is not empty.")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"A {kind} is called {name!r}, which is no text in UTF-8: {error.reason}.") from error
 
 
 def check_function(function: Any, what: str) -> None:

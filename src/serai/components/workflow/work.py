@@ -64,7 +64,7 @@ class Work:
         given: the request; `value` what its message means to the workflow.
         answered: what people answered since the last segment, by step id.
         requirements, error_requirements: what this segment waits for; `first_asked` where it waited first.
-        executor_runs: run objects of agents, teams and workflows, by run id.
+        executor_runs: run objects of agents, teams and workflows, by run id; `places` where they were begun.
         content: what the last finished step answered.
     """
 
@@ -82,6 +82,7 @@ class Work:
     error_requirements: list[dict[str, Any]] = field(default_factory=list)
     first_asked: Place | None = None
     executor_runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
     content: Any = None
 
     async def step_input(self, scope: Scope, deps: RunDeps, extra: Mapping[str, Any] | None = None) -> StepInput:

@@ -14,12 +14,14 @@ from serai.components.agent_run import RunTimeoutError
 from serai.components.child_runs import ChildRuns
 from serai.components.deps import RunDeps
 from serai.components.logged_tokens import count_at_least_logged
+from serai.components.paused_runs import with_paused_ended
 from serai.components.run_input import RunInput, load_run_input
 from serai.components.run_media import RunMedia
 from serai.components.session_state import TrackedState
 from serai.components.workflow.constructs import do_nodes
 from serai.components.workflow.definition import Node
 from serai.components.workflow.events import WorkflowEvents, last_content
+from serai.components.workflow.executors import shown_run
 from serai.components.workflow.memory import Memory, WorkflowChangedError, has_place, load_memory
 from serai.components.workflow.places import Place, Scope
 from serai.components.workflow.results import StepResult, content_type_of
@@ -137,7 +139,7 @@ class WorkflowRun:
 
     def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
         """Return the outcome of a run that cannot go on: its content is the error's text, or the last answer."""
-        self._work.children.cancel_open()
+        self._end_inside(RunStatus.ERROR)
         text = describe(error)
         last = self._events.members("WorkflowError", error=text, error_type=_error_type(error))
         content = self._content() if keeps_content else None
@@ -243,10 +245,18 @@ class WorkflowRun:
         return outcome
 
     def _cancelled(self, reason: str, *, content: Any = None) -> Outcome:
-        self._work.children.cancel_open()
+        self._end_inside(RunStatus.CANCELLED)
         content = reason if content is None else content
         last = self._events.members("WorkflowCancelled", reason=reason, content=content)
         return self._end(RunStatus.CANCELLED, content=content, last=last)
+
+    def _end_inside(self, status: RunStatus) -> None:
+        """End the runs in steps that are worked on as cancelled, and those that paused with this one."""
+        work = self._work
+        for result in work.children.cancel_open():
+            work.executor_runs[result.record.id] = shown_run(work, work.places[result.record.id], result)
+        for run_id, shown in work.executor_runs.items():
+            work.executor_runs[run_id] = with_paused_ended(shown, status)
 
     def _end(self, status: RunStatus, *, content: Any, last: dict[str, Any]) -> Outcome:
         work = self._work
