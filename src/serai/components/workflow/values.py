@@ -47,7 +47,7 @@ class StepOutput(_Facts):
 
 @dataclass(slots=True, kw_only=True)
 class StepInput:
-    """What a step is given.
+    """What a step is given, all of it a copy of its own: only what it returns and does to the session state is kept.
 
     Attributes:
         input: the run's message; with an ``input_type``, the value made of it.
