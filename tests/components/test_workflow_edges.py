@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent
+from pydantic_ai import Agent, BinaryContent
 
 import serai
 from serai import Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Workflow
@@ -280,3 +280,27 @@ async def test_a_no_that_ends_the_run_says_why(database: Database):
 def test_a_name_that_cannot_be_written_is_refused():
     with pytest.raises(ConfigurationError, match="no text in UTF-8"):
         Step("\ud800", run=begin)
+
+
+async def test_media_of_an_answer_that_was_sent_back_are_still_shown(database: Database):
+    def draw() -> BinaryContent:
+        """Draw a picture."""
+        return BinaryContent(b"\x89PNG", media_type="image/png")
+
+    def script(asked: Asked) -> Turn | str:
+        is_redone = "rejected" in asked.message
+        return "done" if asked.tool_results or is_redone else Turn(tools=[ToolCall("draw", {}, id="c")])
+
+    painter = Agent(ScriptedModel(script), name="painter", tools=[draw])
+    step = Step("paint", agent=painter, requires_output_review=True, on_reject="retry")
+    workflow = Workflow("W", [step])
+    async with engine_of(database, workflow) as engine:
+        last = await run(engine, workflow, "hi")
+        for confirmed in (False, True):
+            (wanted,) = last.output["step_requirements"]
+            answer = {"step_id": wanted["step_id"], "confirmed": confirmed, "rejection_feedback": "no picture"}
+            last = await go_on(engine, last, [answer])
+    first, _second = last.output["step_executor_runs"]
+    (image,) = first["images"]
+    assert image["sha256"] in last.output["blobs"]
+    assert image["sha256"] in last.events[-1]["blobs"]

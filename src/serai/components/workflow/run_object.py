@@ -21,16 +21,25 @@ class RunObject:
         name: what people call its workflow.
         about: of a run inside another one: whose it is.
         worked_s: seconds of work in earlier segments.
+        blobs: what earlier segments referred to.
     """
 
     def __init__(
-        self, record: RunRecord, given: RunInput, *, name: str, about: Mapping[str, Any], worked_s: float = 0.0
+        self,
+        record: RunRecord,
+        given: RunInput,
+        *,
+        name: str,
+        about: Mapping[str, Any],
+        worked_s: float = 0.0,
+        blobs: Sequence[str] = (),
     ) -> None:
         self._record = record
         self._given = given
         self._name = name
         self._about = about
         self._worked_s = worked_s
+        self._blobs = blobs
         self._began_at = time.perf_counter()
 
     def worked_s(self) -> float:
@@ -53,7 +62,7 @@ class RunObject:
         """
         runs = [dict(run) for run in executor_runs]
         made = made_members(media_in(results))
-        hashes = [*made.pop("blobs", []), *(sha256 for run in runs for sha256 in run.pop("blobs", []))]
+        hashes = [*self._blobs, *made.pop("blobs", []), *(sha256 for run in runs for sha256 in run.pop("blobs", []))]
         blobs = dict.fromkeys([*hashes, *(item.sha256 for item in media_in(drafts) if item.sha256 is not None)])
         return {
             **({"blobs": list(blobs)} if blobs else {}),

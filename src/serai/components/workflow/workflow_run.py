@@ -104,7 +104,12 @@ class WorkflowRun:
         )
         self._events = WorkflowEvents(run, workflow_id=host.id, workflow_name=host.name, said=self._memory.said)
         self._object = RunObject(
-            run.record, self.input, name=host.name, about=run.about, worked_s=self._memory.worked_s
+            run.record,
+            self.input,
+            name=host.name,
+            about=run.about,
+            worked_s=self._memory.worked_s,
+            blobs=earlier.get("blobs") or (),
         )
         self._work = Work(
             run=run,
