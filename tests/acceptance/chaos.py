@@ -1,4 +1,4 @@
-"""Kills nodes at random while they run agents, then looks at every trace they left. Not a test itself.
+"""Kills nodes at random while they run agents, teams and workflows, then looks at every trace. Not a test itself.
 
 By hand: ``uv run python -m tests.acceptance.chaos --seconds 600``.
 """
@@ -13,23 +13,27 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
 
-from tests.acceptance.cluster import RUNS, Cluster, Node
+from tests.acceptance.chaos_plans import Plan, draw_plan
+from tests.acceptance.cluster import NESTED_OS, Cluster, Node
+from tests.acceptance.run_trees import NAMES, Connection, Tree, check_tokens, check_tree, read_tree
+from tests.acceptance.takeovers import yes_to
 from tests.postgres import PostgresServer, fresh_database, running_server
 
 LEASE_S = 4.0
 _DETACHED = {"stream": "false", "background": "true"}
 ENDS = ("COMPLETED", "ERROR", "CANCELLED", "PAUSED")
-_EVENTS = """
-select array_agg(seq order by seq) as seqs, array_agg(name order by seq) as names,
-       max(epoch) as last_epoch, bool_and(rises) as rises
-from (select *, epoch >= lag(epoch, 1, 0) over (partition by run_key order by seq) as rises from run_events) as events
-where run_key = $1"""
+_ENDS = [f"{prefix}{end}" for prefix in NAMES.values() for end in ("Completed", "Error", "Cancelled")]
+_RISES = """
+select bool_and(rises)
+from (select epoch >= lag(epoch, 1, 0) over (order by seq) as rises from run_events where run_key = $1) as events"""
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Chaos:
     """What was planned, and what happened.
 
     Args:
-        cluster: an empty one.
+        cluster: an empty one, of the OS with teams and workflows.
         seed: of all that is left to chance.
         nodes: how many run at a time.
         sessions: how many the runs are spread over.
@@ -51,7 +55,7 @@ class Chaos:
     freezes: float = 0.0
     kills: int = 0
     frozen: int = 0
-    submitted: dict[str, str] = field(default_factory=dict)
+    submitted: dict[str, Plan] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     followed: dict[str, list[int]] = field(default_factory=dict)
 
@@ -89,11 +93,12 @@ class Chaos:
         self, client: httpx.AsyncClient, tasks: asyncio.TaskGroup, runs: int, *, span_s: float
     ) -> None:
         for number in range(runs):
-            run_id, message = f"run-{number}", self._draw_message(number)
-            self.submitted[run_id] = message
-            form = {"message": message, "run_id": run_id, "session_id": f"s-{self.chance.randrange(self.sessions)}"}
-            await self._post(client, "", {**form, **_DETACHED}, key=run_id)
-            if message.startswith("delete"):
+            run_id, plan = f"run-{number}", draw_plan(self.chance, number)
+            self.submitted[run_id] = plan
+            session_id = f"s-{self.chance.randrange(self.sessions)}-{plan.kind}"
+            form = {"message": plan.message, "run_id": run_id, "session_id": session_id}
+            await self._post(client, plan.runs, {**form, **_DETACHED}, key=run_id)
+            if plan.pauses:
                 tasks.create_task(self._continue(client, run_id))
             elif self.chance.random() < 0.1:
                 self.cancelled.add(run_id)
@@ -102,23 +107,12 @@ class Chaos:
                 tasks.create_task(self._follow(client, run_id))
             await asyncio.sleep(self.chance.random() * 2 * span_s / runs)
 
-    def _draw_message(self, number: int) -> str:
-        labels = " ".join(f"r{number}.{step}" for step in range(self.chance.randint(3, 12)))
-        kind = self.chance.random()
-        if kind < 0.2:
-            return f"stream {self.chance.randint(50, 150)} 0.02"
-        if kind < 0.3:
-            return f"parallel {labels}"
-        return f"delete r{number}" if kind < 0.45 else f"tools {labels}"
-
     async def _post(self, client: httpx.AsyncClient, path: str, form: dict[str, str], *, key: str) -> None:
         """Send as a client does: again, under the same key, until some node has answered."""
         while True:
             node = self.chance.choice(self._alive)
             try:
-                response = await client.post(
-                    f"{node.base_url}{RUNS}{path}", data=form, headers={"Idempotency-Key": key}
-                )
+                response = await client.post(node.base_url + path, data=form, headers={"Idempotency-Key": key})
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
@@ -129,39 +123,43 @@ class Chaos:
             return
 
     async def _continue(self, client: httpx.AsyncClient, run_id: str) -> None:
-        while await self._status(client, run_id) != "PAUSED":  # noqa: ASYNC110 - of other processes
+        while (run := await self._read(client, run_id)).get("status") != "PAUSED":  # noqa: ASYNC110 - of other processes
             await asyncio.sleep(0.2)
-        answer = json.dumps([{"tool_call_id": "delete-1", "confirmed": True}])
-        await self._post(client, f"/{run_id}/continue", {"tools": answer, **_DETACHED}, key=f"continue-{run_id}")
+        form = {**yes_to(run), **_DETACHED}
+        await self._post(client, f"{self._path(run_id)}/continue", form, key=f"continue-{run_id}")
 
     async def _cancel(self, client: httpx.AsyncClient, run_id: str, *, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        await self._post(client, f"/{run_id}/cancel", {}, key=f"cancel-{run_id}")
+        await self._post(client, f"{self._path(run_id)}/cancel", {}, key=f"cancel-{run_id}")
 
-    async def _status(self, client: httpx.AsyncClient, run_id: str) -> str | None:
+    async def _read(self, client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
+        """Return a run as some node shows it; nothing when none does."""
         try:
-            response = await client.get(f"{self.chance.choice(self._alive).base_url}{RUNS}/{run_id}")
+            response = await client.get(self.chance.choice(self._alive).base_url + self._path(run_id))
         except httpx.TransportError:
-            return None
-        return str(response.json()["status"]) if response.is_success else None
+            return {}
+        run: dict[str, Any] = response.json() if response.is_success else {}
+        return run
 
     async def _follow(self, client: httpx.AsyncClient, run_id: str) -> None:
         """Follow a run to its end, at another node whenever one dies, and note the numbers of the events seen."""
         seen = self.followed.setdefault(run_id, [])
-        last = ""
-        while last not in ("RunCompleted", "RunError", "RunCancelled"):
-            url = f"{self.chance.choice(self._alive).base_url}{RUNS}/{run_id}/events"
+        has_ended = False
+        while not has_ended:
+            url = f"{self.chance.choice(self._alive).base_url}{self._path(run_id)}/events"
             headers = {"Last-Event-ID": str(seen[-1] if seen else -1)}
-            try:
+            with suppress(httpx.TransportError):
                 async with client.stream("GET", url, headers=headers) as response:
                     async for line in response.aiter_lines():
                         if line.startswith("id: "):
                             seen.append(int(line[4:]))
-                        elif line.startswith("event: "):
-                            last = line[7:]
-            except httpx.TransportError:
-                pass
+                        elif line.startswith("data: "):
+                            event = json.loads(line[6:])
+                            has_ended = event.get("run_id") == run_id and event["event"] in _ENDS
             await asyncio.sleep(0.05)
+
+    def _path(self, run_id: str) -> str:
+        return f"{self.submitted[run_id].runs}/{run_id}"
 
     async def _kill_all(self, kills: int, pause_s: tuple[float, float]) -> None:
         for _ in range(kills):
@@ -191,76 +189,66 @@ async def check(chaos: Chaos) -> Counter[str]:
     ledger = Counter(line for line in chaos.cluster.ledger if line.startswith("tool "))
     connection = await asyncpg.connect(chaos.cluster.dsn)
     try:
-        rows = {row["id"]: row for row in await connection.fetch("select * from runs")}
-        assert rows.keys() == chaos.submitted.keys(), "every run that was asked for is there, once"
+        ids = await connection.fetch("select id from runs where parent_key is null")
+        assert {row["id"] for row in ids} == chaos.submitted.keys(), "every run that was asked for is there, once"
         done: Counter[str] = Counter()
-        for run_id, message in chaos.submitted.items():
-            row = rows[run_id]
+        for run_id, plan in chaos.submitted.items():
+            tree = await read_tree(connection, run_id)
+            assert tree is not None
+            status = tree.root["status"]
             may_be = ("COMPLETED", "CANCELLED") if run_id in chaos.cancelled else ("COMPLETED",)
-            assert row["status"] in may_be, f"{run_id} is {row['status']}: {row['output']!r}"
-            done["cancelled"] += row["status"] == "CANCELLED"
-            last = await _check_log(connection, row)
+            assert status in may_be, f"{run_id} is {status}: {tree.root['output']!r}"
+            await _check_log(connection, tree)
             if run_id in chaos.followed:
-                assert chaos.followed[run_id] == list(range(last + 1)), f"the follower of {run_id} missed something"
-                done["followed"] += 1
-            if row["status"] == "CANCELLED":
+                assert chaos.followed[run_id] == [event["seq"] for event in tree.events], f"a follower missed {run_id}"
+            done.update({plan.kind: 1, "cancelled": status == "CANCELLED", "followed": run_id in chaos.followed})
+            if status == "CANCELLED":
                 continue
-            labels = _labels(message)
-            again = await _check_tools(connection, row, [(label, ledger[f"tool {label}"]) for label in labels])
-            done.update({"tools": len(labels), "tools again": again})
-            done["takeovers"] += row["takeovers"]
+            again = await _check_tools(connection, tree, plan, ledger)
+            calls = len(plan.calls) + len(plan.steps)
+            done.update({"tools": calls, "tools again": again, "takeovers": tree.root["takeovers"]})
         await _check_sessions(connection)
     finally:
         await connection.close()
-    done["runs"] = len(rows)
+    done["runs"] = len(ids)
     done.update({"nodes killed": chaos.kills, "nodes frozen": chaos.frozen})
     return done
 
 
-def _labels(message: str) -> list[str]:
-    """Return what the tools of a run write into the ledger."""
-    match message.split():
-        case ["tools" | "parallel", *labels]:
-            return labels
-        case ["delete", path]:
-            return [f"delete {path}"]
-        case _:
-            return []
+async def _check_log(connection: Connection, tree: Tree) -> None:
+    check_tree(tree)
+    assert await connection.fetchval(_RISES, tree.root["key"]), "an event of a lost claim came after a newer one's"
+    await check_tokens(connection, tree.root["session_id"])
 
 
-async def _check_log(connection: asyncpg.Connection[asyncpg.Record], row: asyncpg.Record) -> int:
-    """Check a run's log; return the number of its last event."""
-    log = await connection.fetchrow(_EVENTS, row["key"])
-    assert log is not None
-    assert log["seqs"] == list(range(len(log["seqs"]))), f"{row['id']}: the log has a gap"
-    assert log["rises"], f"{row['id']}: an event of a lost claim came after a newer one's"
-    names, ends = log["names"], ("RunCompleted", "RunCancelled", "RunError")
-    assert [name for name in names if name in ends] == [names[-1]] == [f"Run{row['status'].capitalize()}"]
-    assert names.count("RunStarted") == 1 or names == ["RunCancelled"]
-    assert names.count("RunPaused") == names.count("RunContinued") == row["segment"]
-    last: int = log["seqs"][-1]
-    return last
+async def _check_tools(connection: Connection, tree: Tree, plan: Plan, ledger: Counter[str]) -> int:
+    """Check how often each tool and function of a run was called; return how many calls were made again."""
+    run_id, takeovers = tree.root["id"], tree.root["takeovers"]
+    told = [event["event"] for event in tree.events].count("ToolCallCompleted")
+    assert told == len(plan.calls), f"{run_id}: a tool call was completed twice, or never"
+    calls = {label: ledger[f"tool {label}"] for label in plan.calls + plan.steps}
+    for label, times in calls.items():
+        assert 1 <= times <= tree.root["epoch"], f"{run_id} called {label} {times} times"
+    again = sum(calls.values()) - len(calls)
+    assert again <= takeovers * plan.width, f"{run_id} was taken over {takeovers} times and repeated {again} calls"
+    if plan.kind == "agents":
+        await _check_epochs(connection, tree.root, [(label, calls[label]) for label in plan.calls])
+    return again
 
 
-async def _check_tools(
-    connection: asyncpg.Connection[asyncpg.Record], row: asyncpg.Record, calls: list[tuple[str, int]]
-) -> int:
-    """Check how often each tool of a run was called; return how many calls were made again."""
-    told = "select count(*) from run_events where run_key = $1 and name = 'ToolCallCompleted'"
-    assert await connection.fetchval(told, row["key"]) == len(calls), f"{row['id']}: a tool call was completed twice"
-    # The claim under which a result became durable; later claims must not have called the tool again.
-    # Results that were still on their way when the run ended are no longer kept: any claim may have made those.
+async def _check_epochs(connection: Connection, row: dict[str, Any], calls: list[tuple[str, int]]) -> None:
+    """Check that no later claim called a tool whose result was durable.
+
+    Results that were still on their way when the run ended are no longer kept: any claim may have made those.
+    """
     sql = "select epoch from run_steps where run_key = $1 and operation = 'tool_call' order by created_at, epoch"
     epochs = [step["epoch"] for step in await connection.fetch(sql, row["key"])]
     bounds = epochs + [row["epoch"]] * (len(calls) - len(epochs))
     for (label, times), bound in zip(calls, bounds, strict=True):
-        assert 1 <= times <= bound, f"{row['id']} called {label} {times} times; it was durable under claim {bound}"
-    again = sum(times - 1 for _, times in calls)
-    assert again <= row["takeovers"], f"{row['id']} was taken over {row['takeovers']} times and repeated {again} calls"
-    return again
+        assert times <= bound, f"{row['id']} called {label} {times} times; it was durable under claim {bound}"
 
 
-async def _check_sessions(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _check_sessions(connection: Connection) -> None:
     assert await connection.fetchval("select count(*) from sessions where active_run_key is not null") == 0
     sql = "select count(*) from runs where ready or (status = 'PENDING')"
     assert await connection.fetchval(sql) == 0
@@ -268,13 +256,13 @@ async def _check_sessions(connection: asyncpg.Connection[asyncpg.Record]) -> Non
     select count(*) from runs as first join runs as second
         on first.project_id = second.project_id and first.session_id = second.session_id
        and first.position < second.position and second.started_at < first.ended_at
-       and first.segment = 0 and second.segment = 0"""
+       and first.segment = 0 and second.segment = 0 and first.parent_key is null and second.parent_key is null"""
     assert await connection.fetchval(overlaps) == 0, "two runs of one session ran at the same time"
 
 
 async def _survive(server: PostgresServer, folder: Path, *, seconds: float, seed: int) -> Counter[str]:
     async with fresh_database(server) as dsn:
-        cluster = Cluster(dsn, folder)
+        cluster = Cluster(dsn, folder, os_file=NESTED_OS)
         chaos = Chaos(cluster, seed, sessions=40, freezes=0.2)
         try:
             await chaos.run(runs=int(seconds * 2), kills=max(1, int(seconds / 5)), pause_s=(1.0, 5.0))

@@ -18,6 +18,8 @@ from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 
 OS_FILE = Path(__file__).parent / "acceptance_os.py"
+NESTED_OS = Path(__file__).parent / "nested_os.py"
+ROOT = Path(__file__).parents[2]
 RUNS = "/agents/worker/runs"
 
 
@@ -64,7 +66,8 @@ class Cluster:
     def start_node(self, **settings: str) -> Node:
         """Start a server; settings are SERAI_… variables, for example fault="in_model_call:kill"."""
         command = [sys.executable, "-m", "serai", "serve", str(self.os_file), "--port", "{port}"]
-        node = Node(command, env=self._environment(settings), log=self.folder / f"node{len(self.nodes)}.log")
+        log = self.folder / f"node{len(self.nodes)}.log"
+        node = Node(command, env=self._environment(settings), log=log, folder=ROOT)
         self.nodes.append(node)
         node.start()
         return node
@@ -75,6 +78,7 @@ class Cluster:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "serai", "worker", str(self.os_file)],
                 env=self._environment(settings),
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -117,10 +121,10 @@ async def submit(base_url: str, message: str, *, run_id: str, runs: str = RUNS, 
             return
 
 
-async def ask(base_url: str, message: str, **fields: str) -> dict[str, Any]:
+async def ask(base_url: str, message: str, *, runs: str = RUNS, **fields: str) -> dict[str, Any]:
     """Run and wait for the whole answer."""
     async with httpx.AsyncClient(timeout=30) as client:
-        response = await client.post(base_url + RUNS, data={"message": message, "stream": "false", **fields})
+        response = await client.post(base_url + runs, data={"message": message, "stream": "false", **fields})
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serai.storage.embedded import EmbeddedPostgres
-from tests.acceptance.cluster import Cluster
+from tests.acceptance.cluster import NESTED_OS, Cluster
 from tests.postgres import POSTGRES_VERSION, data_folder
 
 
@@ -20,6 +20,13 @@ def cluster(database_url: str, tmp_path: Path) -> Iterator[Cluster]:
         yield nodes
     finally:
         nodes.stop()
+
+
+@pytest.fixture
+def nested(cluster: Cluster) -> Cluster:
+    """Nodes of the OS that has teams and workflows."""
+    cluster.os_file = NESTED_OS
+    return cluster
 
 
 @pytest.fixture

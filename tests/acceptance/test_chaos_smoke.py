@@ -6,8 +6,8 @@ from tests.acceptance.chaos import Chaos, check
 from tests.acceptance.cluster import Cluster
 
 
-async def test_runs_survive_nodes_that_die_at_random(cluster: Cluster):
-    chaos = Chaos(cluster, seed=20_261_121)
+async def test_runs_survive_nodes_that_die_at_random(nested: Cluster):
+    chaos = Chaos(nested, seed=20_261_121)
     await chaos.run(runs=30, kills=4, pause_s=(1.0, 3.0))
     await chaos.wait_until_quiet(timeout_s=60)
     done = await check(chaos)

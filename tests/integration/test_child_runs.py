@@ -16,7 +16,7 @@ from serai.domain.runs import Event, Outcome, RunRecord
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.storage.connection import Database
-from serai.storage.run_moves import RunMoves
+from serai.storage.run_moves import EndAtRest, RunMoves
 from tests.run_values import open_database, until
 
 
@@ -212,8 +212,8 @@ async def test_children_of_a_run_that_was_handed_over_and_cancelled_are_cancelle
         await until(database, "select count(*) = 1 from runs where component_id = 'left' and status = 'COMPLETED'")
     assert (await statuses(database))["right"] == "RUNNING"
 
-    def end(*_: object) -> tuple[bytes, None, Event]:
-        return b"{}", None, Event(seq=9, name="TeamRunCancelled", data=b"{}")
+    def end(*_: object) -> EndAtRest:
+        return EndAtRest(output=b"{}", messages=None, event=Event(seq=9, name="TeamRunCancelled", data=b"{}"))
 
     await RunMoves(database).cancel(record, end=end)
     assert await statuses(database) == {"left": "COMPLETED", "right": "CANCELLED"}

@@ -19,7 +19,7 @@ from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.errors import ConflictError
 from serai.storage import runs
 from serai.storage.connection import Database
-from serai.storage.run_moves import RunMoves
+from serai.storage.run_moves import EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore
 from tests.run_values import COMPONENT, new_run, open_database, submit, take_over, until
 
@@ -241,9 +241,10 @@ async def test_what_a_run_said_before_it_was_let_go_is_there_when_it_is_cancelle
     await database.execute("update runs set status = 'PENDING', node_id = null, takeovers = 1")
     seen: list[list[Event]] = []
 
-    def end(_: RunRecord, __: Answer, logged: list[Event], next_seq: int) -> tuple[bytes, None, Event]:
+    def end(_: RunRecord, __: Answer, logged: list[Event], next_seq: int) -> EndAtRest:
         seen.append(logged)
-        return b"{}", None, Event(seq=next_seq, name="RunCancelled", data=b"{}")
+        event = Event(seq=next_seq, name="RunCancelled", data=b"{}")
+        return EndAtRest(output=b"{}", messages=None, event=event)
 
     await RunMoves(database).cancel(record, end=end)
     assert [[event.name for event in logged] for logged in seen] == [["RunContent"]]

@@ -13,7 +13,7 @@ from serai.domain.runs import Event, RunRecord
 from serai.errors import RequestError
 from serai.storage.connection import Database
 from serai.storage.run_log import Append, RunLog
-from serai.storage.run_moves import Cancelled, RunMoves
+from serai.storage.run_moves import Cancelled, EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore
 from tests.run_values import claim, completed, content, finish_of, keys, new_run, open_database, submit
 
@@ -38,8 +38,9 @@ def answered(stored: bytes) -> tuple[bytes, bool]:
     return stored + b"!", True
 
 
-def end(_record: RunRecord, _answer: Answer, _logged: list[Event], next_seq: int) -> tuple[bytes, bytes | None, Event]:
-    return b'{"cancelled":true}', None, Event(seq=next_seq, name="RunCancelled", data=b"{}")
+def end(_record: RunRecord, _answer: Answer, _logged: list[Event], next_seq: int) -> EndAtRest:
+    event = Event(seq=next_seq, name="RunCancelled", data=b"{}")
+    return EndAtRest(output=b'{"cancelled":true}', messages=None, event=event)
 
 
 async def paused(store: RunStore, session_id: str = "s") -> RunRecord:

@@ -11,6 +11,7 @@ from pydantic_ai import Agent
 
 import serai
 from serai import Team
+from serai.engine.engine import Engine, EngineOptions
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import engine_of, go_on, outcome_of, run, submit
@@ -288,6 +289,21 @@ async def test_a_cancel_ends_the_members_before_the_team(database: Database):
     assert [row["status"] for row in statuses] == ["CANCELLED"]
 
 
+async def test_a_cancel_keeps_what_members_had_answered_in_the_order_in_which_they_were_asked(database: Database):
+    slow, quick = agent("slow", Turn(["One ", "two"], chunk_delay_s=30)), agent("quick", "Quickly done.")
+    model = leader(Turn(tools=[ToolCall(ALL, {"task": "go"})]))
+    team = Team("team", [slow, quick], model=model, mode="broadcast")
+    async with engine_of(database, team) as engine:
+        record = await submit(engine, team, "go")
+        await until(database, "select count(*) = 1 from runs where component_id = 'quick' and status = 'COMPLETED'")
+        await engine.cancel("p", record.id, kind="team", component_id="team")
+        ran = await outcome_of(engine, record)
+    answered = [(response["agent_id"], response["status"]) for response in ran.output["member_responses"]]
+    assert answered == [("slow", "CANCELLED"), ("quick", "COMPLETED")]
+    of_events = [event["total_tokens"] for event in ran.events if event["event"].endswith("ModelRequestCompleted")]
+    assert ran.output["metrics"]["total_tokens"] == sum(of_events)
+
+
 async def test_a_takeover_repeats_no_member_that_had_ended_and_no_event(database: Database):
     gate = asyncio.Event()
     asked: list[str] = []
@@ -343,3 +359,33 @@ async def test_a_takeover_finds_the_members_answers_of_calls_that_are_in_the_jou
     totals = await database.fetchrow("select input_tokens, output_tokens from sessions")
     assert totals is not None
     assert sum(totals) == of_events
+
+
+@pytest.mark.parametrize("ends", ["cancelled at rest", "cancelled when claimed", "given up"])
+async def test_tokens_are_counted_of_a_run_that_ends_before_it_is_replayed(database: Database, ends: str):
+    waits = agent("waiter", Turn("One ", tools=[ToolCall("wait", {})]), tools=[wait])
+    team = Team("team", [waits], model=leader(Turn("I ask. ", tools=[ask("waiter", "wait")])))
+    async with engine_of(database, team) as first:
+        record = await submit(first, team, "go", session_id="s")
+        await until(database, "select count(*) = 2 from run_events where name like '%ModelRequestCompleted'")
+    assert await database.fetchval("select status from runs where parent_key is null") == "PENDING"
+    if ends == "cancelled at rest":
+        idle = Engine(database, [team], options=EngineOptions())
+        await idle.cancel("p", record.id, kind="team", component_id="team")
+    elif ends == "cancelled when claimed":
+        await database.execute("update runs set cancel_asked_at = now() where parent_key is null")
+    else:
+        await database.execute("update runs set takeovers = 9 where parent_key is null")
+    async with engine_of(database, team) as second:
+        ran = await asyncio.wait_for(outcome_of(second, record), 20)
+    assert ran.output["status"] == ("ERROR" if ends == "given up" else "CANCELLED")
+    of_events = sum(event["total_tokens"] for event in ran.events if event["event"].endswith("ModelRequestCompleted"))
+    totals = await database.fetchrow("select input_tokens, output_tokens from sessions")
+    assert totals is not None
+    assert sum(totals) == of_events > 0
+
+
+async def wait() -> str:
+    """Wait for ever."""
+    await asyncio.Event().wait()
+    return "never"

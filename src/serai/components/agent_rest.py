@@ -6,6 +6,7 @@ from typing import Any
 
 from serai.components.agent_answer import AgentAnswer, Names
 from serai.components.agent_events import AgentEvents, LoggedEvents, own_events
+from serai.components.logged_tokens import count_logged
 from serai.components.messages import close_calls, dump_messages, text_of
 from serai.components.run_input import load_run_input
 from serai.components.segments import Earlier
@@ -34,4 +35,12 @@ def cancel_at_rest(run: RestingRun, names: Names) -> Outcome:
     if responses := output.get("member_responses"):
         output["member_responses"] = [with_paused_ended(response, RunStatus.CANCELLED) for response in responses]
     messages = dump_messages(close_calls(earlier.messages), has_media=bool(earlier.blobs)) if earlier.messages else None
-    return Outcome(status=RunStatus.CANCELLED, output=output, last_event=(last["event"], last), messages=messages)
+    input_tokens, output_tokens = count_logged(run.logged)
+    return Outcome(
+        status=RunStatus.CANCELLED,
+        output=output,
+        last_event=(last["event"], last),
+        messages=messages,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+    )

@@ -48,6 +48,7 @@ from serai.components.journalled import (
     problem_of,
     text_of_result,
 )
+from serai.components.logged_tokens import count_at_least_logged
 from serai.components.media import made_members, prompt_of
 from serai.components.messages import close_calls, dump_messages, load_messages, text_of, thinking_of
 from serai.components.model_turn import ModelTurn
@@ -511,7 +512,7 @@ class AgentRun:
 
     def _end(self, status: RunStatus, *, content: Any, content_type: str, last: dict[str, Any]) -> Outcome:
         changes, removals = self._state.since_load()
-        return Outcome(
+        outcome = Outcome(
             status=status,
             output={
                 **self._answer.members(content=content, content_type=content_type),
@@ -524,6 +525,7 @@ class AgentRun:
             input_tokens=self._answer.new_tokens("input_tokens"),
             output_tokens=self._answer.new_tokens("output_tokens"),
         )
+        return count_at_least_logged(self.run, outcome)
 
     def _more_output(self) -> dict[str, Any]:
         """Return members of the run object that only some kinds have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -59,6 +59,11 @@ class ActiveRun:
     def next_seq(self) -> int:
         """The sequence number that the next event gets."""
         return self._writer.next_seq
+
+    def logged_within(self) -> Iterator[Event]:
+        """Yield the segment's own committed events when it was taken over, those of runs inside it, too."""
+        for events in self._logged_by_run.values():
+            yield from events
 
     def emit(self, name: str, data: bytes) -> None:
         """Append an event to the run's log, JSON in UTF-8; followers get it once it is committed."""

@@ -29,7 +29,7 @@ from serai.storage.blobs import BlobStore
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.run_log import RunLog
-from serai.storage.run_moves import Cancelled, Continuation, RunMoves
+from serai.storage.run_moves import Cancelled, Continuation, EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore, Submitted
 
 _log = structlog.get_logger("serai.engine")
@@ -337,9 +337,7 @@ class Engine:
     async def _cancel(self, record: RunRecord) -> None:
         component = self._components[record.kind, record.component_id]
 
-        def end(
-            current: RunRecord, stored: Answer, logged: list[Event], next_seq: int
-        ) -> tuple[bytes, bytes | None, Event]:
+        def end(current: RunRecord, stored: Answer, logged: list[Event], next_seq: int) -> EndAtRest:
             try:
                 outcome = component.cancel_at_rest(RestingRun(current, stored, logged, next_seq))
             except Exception:  # noqa: BLE001 - the component's boundary: the run ends in any case
@@ -347,7 +345,13 @@ class Engine:
                 outcome = bare_outcome(current, is_cancelled=True, text="The run was cancelled.", next_seq=next_seq)
             name, members = outcome.last_event
             event = Event(seq=next_seq, name=name, data=dump_json(members))
-            return dump_json(answer_members(outcome)), outcome.messages, event
+            return EndAtRest(
+                output=dump_json(answer_members(outcome)),
+                messages=outcome.messages,
+                event=event,
+                input_tokens=outcome.input_tokens,
+                output_tokens=outcome.output_tokens,
+            )
 
         moved = await self._moves.cancel(record, end=end)
         if isinstance(moved, Cancelled):

@@ -46,6 +46,10 @@ with done as (
 insert into run_events (run_key, seq, epoch, project_id, user_id, name, event)
 select $1, $4, epoch, project_id, user_id, $5, $6 from done"""
 
+_COUNT_TOKENS = """
+update sessions set input_tokens = input_tokens + $3, output_tokens = output_tokens + $4
+where project_id = $1 and id = $2"""
+
 _CANCEL_CHILDREN = """
 update runs set status = 'CANCELLED', ended_at = now()
 where root_key = $1 and parent_key is not null and status in ('RUNNING', 'PAUSED')"""
@@ -93,8 +97,25 @@ class Continuation:
     is_moved: bool
 
 
-CancelledRun = Callable[[RunRecord, Answer, list[Event], int], tuple[bytes, bytes | None, Event]]
-"""Makes output, messages and last event of a run that ends unworked on.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndAtRest:
+    """How a run ends that nobody works on.
+
+    Attributes:
+        output, messages: what is kept of it.
+        event: its last one.
+        input_tokens, output_tokens: of a segment that was begun and let go.
+    """
+
+    output: bytes
+    messages: bytes | None
+    event: Event
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+CancelledRun = Callable[[RunRecord, Answer, list[Event], int], EndAtRest]
+"""Makes the end of a run that nobody works on.
 
 It is given the run, what it rests with, the events of a segment that was begun and let go, and its next sequence
 number.
@@ -170,13 +191,19 @@ class RunMoves:
             if current.status is RunStatus.PENDING:  # perhaps a node had begun with this segment and let it go
                 rows = await connection.fetch(_SAID, current.key, current.segment_seq)
                 logged = [Event(**dict(row)) for row in rows]
-            output, messages, event = end(current, stored, logged, seq)
-            await connection.execute(_CANCEL, current.key, output, messages, event.seq, event.name, event.data)
+            made = end(current, stored, logged, seq)
+            event = made.event
+            await connection.execute(
+                _CANCEL, current.key, made.output, made.messages, event.seq, event.name, event.data
+            )
             await connection.execute(_CANCEL_CHILDREN, current.key)
+            if made.input_tokens or made.output_tokens:
+                tokens = made.input_tokens, made.output_tokens
+                await connection.execute(_COUNT_TOKENS, record.project_id, record.session_id, *tokens)
             next_key = None
             if active_key == current.key:
                 next_key = await connection.fetchval(_PROMOTE_NEXT, current.project_id, current.session_id)
-        return Cancelled(current, Answer(RunStatus.CANCELLED, output, messages), event, next_key)
+        return Cancelled(current, Answer(RunStatus.CANCELLED, made.output, made.messages), event, next_key)
 
     async def list_late_cancels(self, components: Iterable[tuple[str, str]]) -> list[RunRecord]:
         """Return runs of some (kind, id) pairs that paused while somebody cancelled them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serai.components.logged_tokens import count_logged
 from serai.components.run_input import load_run_input
 from serai.components.workflow.events import WorkflowEvents, last_content
 from serai.components.workflow.results import content_type_of
@@ -32,4 +33,11 @@ def cancel_at_rest(run: RestingRun, name: str) -> Outcome:
         "content_type": content_type_of(content),
         "cancellation_stage": run.answer.status.value,
     }
-    return Outcome(status=RunStatus.CANCELLED, output=output, last_event=(last["event"], last))
+    input_tokens, output_tokens = count_logged(run.logged)
+    return Outcome(
+        status=RunStatus.CANCELLED,
+        output=output,
+        last_event=(last["event"], last),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+    )

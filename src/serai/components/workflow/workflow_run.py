@@ -13,6 +13,7 @@ import pydantic
 from serai.components.agent_run import RunTimeoutError
 from serai.components.child_runs import ChildRuns
 from serai.components.deps import RunDeps
+from serai.components.logged_tokens import count_at_least_logged
 from serai.components.run_input import RunInput, load_run_input
 from serai.components.run_media import RunMedia
 from serai.components.session_state import TrackedState
@@ -252,7 +253,7 @@ class WorkflowRun:
         work = self._work
         work.state.settle()
         changes, removals = work.state.since_load()
-        return Outcome(
+        outcome = Outcome(
             status=status,
             output=self._object.members(
                 self._results(), work.executor_runs.values(), content=content, drafts=self._memory.drafts.values()
@@ -263,6 +264,7 @@ class WorkflowRun:
             input_tokens=work.children.input_tokens,
             output_tokens=work.children.output_tokens,
         )
+        return count_at_least_logged(self.run, outcome)
 
 
 def _by_step(output: dict[str, Any]) -> dict[str, dict[str, Any]]:

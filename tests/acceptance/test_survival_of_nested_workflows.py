@@ -1,0 +1,45 @@
+"""Nodes are killed in the middle of workflows: another one goes on, and only steps in flight are done again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.acceptance.cluster import Cluster, submit
+from tests.acceptance.run_trees import said
+from tests.acceptance.takeovers import FLOW, SESSION, end_well, kill_when_held
+
+ROUNDS = {"model digger 0": 3, "model digger 1": 3}
+
+
+@pytest.mark.parametrize(
+    ("held", "statuses"),
+    [
+        (("tool r.left",), {"left": "RUNNING", "right": "COMPLETED"}),
+        (("model left 1", "tool r.right"), {"left": "RUNNING", "right": "RUNNING"}),
+        (("tool r.next3",), {"right": "COMPLETED", "digger": "COMPLETED"}),
+        (("tool r.round3",), {"right": "COMPLETED", "digger": "RUNNING"}),
+        (("tool r.plan",), {"digger": "COMPLETED", "nested": "RUNNING"}),
+        (("model scribe 1",), {"nested": "RUNNING", "scribe": "RUNNING"}),
+        (("tool r.brief",), {"nested": "COMPLETED"}),
+        (("tool r.deep",), {"inner": "RUNNING", "deep": "RUNNING", "low": "COMPLETED"}),
+        (("model inner 1",), {"inner": "RUNNING", "deep": "COMPLETED", "low": "COMPLETED"}),
+        (("tool r.end",), {"inner": "COMPLETED"}),
+    ],
+    ids=lambda value: " and ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_a_workflow_goes_on_where_it_was(nested: Cluster, held: tuple[str, ...], statuses: dict[str, str]):
+    doomed = nested.start_node(test_hold=",".join(held))
+    nested.start_node()
+    await submit(doomed.base_url, "r", run_id="run-1", runs=FLOW, **SESSION)
+    left = await kill_when_held(nested, doomed, *held, stand={**statuses, "flow": "RUNNING"})
+    assert left.root["epoch"] == 1
+    tree = await end_well(nested, *held, times=ROUNDS)
+    assert tree.output["content"] == "r is done"
+    names = [event["event"] for event in tree.of(tree.root)]
+    assert names.count("LoopIterationStarted") == names.count("LoopIterationCompleted") == 3
+    assert [row["component_id"] for row in tree.rows].count("digger") == 3
+    for row in tree.rows:
+        if row["kind"] != "workflow":
+            assert said(tree, row) == json.loads(row["output"])["content"]
