@@ -32,13 +32,9 @@ class Outcome:
     detail: str
 
 
-def outcomes(client: PublishedClient, target: Target) -> dict[str, Outcome]:
-    """Return the outcome of each check of a client; its scripts are run once."""
-    return {name: found for script in client.scripts for name, found in _outcomes(client, script, target).items()}
-
-
 @cache
-def _outcomes(client: PublishedClient, script: str, target: Target) -> dict[str, Outcome]:
+def outcomes(client: PublishedClient, script: str, target: Target) -> dict[str, Outcome]:
+    """Return the outcome of each check of a client's script, which is run once."""
     done = run_script(client, script, target.base_url, target.keyed_url, target.key)
     # Clients log to the same stream.
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name":')]

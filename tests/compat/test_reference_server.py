@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.compat.clients.checklist import Target
 from tests.compat.clients.roster import CLIENTS
 from tests.compat.published_clients import outcomes
+
+AGNO_3 = next(client for client in CLIENTS if client.name == "agno_3")
 
 DEFECTS_OF_THE_REFERENCE = {
     "a_failed_step_is_skipped_when_a_person_says_so",
@@ -57,8 +61,8 @@ DECIDED_OTHERWISE = {
 }
 
 
-def test_reference_server_passes_the_checks_of_its_own_client(reference_target: Target) -> None:
-    client = next(client for client in CLIENTS if client.name == "agno_3")
-    found = outcomes(client, reference_target)
+@pytest.mark.parametrize("script", AGNO_3.scripts)
+def test_reference_server_passes_the_checks_of_its_own_client(script: str, reference_target: Target) -> None:
+    found = outcomes(AGNO_3, script, reference_target)
     failed = {name: outcome.detail for name, outcome in found.items() if not outcome.ok}
     assert set(failed) <= DEFECTS_OF_THE_REFERENCE | DECIDED_OTHERWISE, "\n".join(failed.values())

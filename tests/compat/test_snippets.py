@@ -118,6 +118,51 @@ def test_every_agent_run_snippet_of_the_document_is_here() -> None:
     }
 
 
+async def test_teams_and_workflows_are_listed_and_described(demo_url: str) -> None:
+    teams = (await run_with_client("list_teams", demo_url))["teams"]
+    team = (await run_with_client("aget_team", demo_url, my_team="research-team"))["team"]
+    assert [each.id for each in teams] == [team.id] == ["research-team"]
+    assert [member.id for member in team.members] == ["searcher", "writer"]
+    workflows = (await run_with_client("list_workflows", demo_url))["workflows"]
+    workflow = (await run_with_client("aget_workflow", demo_url, my_workflow="qa-workflow"))["workflow"]
+    assert [each.id for each in workflows] == [workflow.id] == ["qa-workflow"]
+    assert workflow.steps[0]["type"] == "Parallel"
+
+
+async def test_run_team_prints_the_report(demo_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = (await run_with_client("run_team", demo_url))["result"]
+    assert capsys.readouterr().out == f"Response: {result.content}\n"
+    assert "AI" in result.content
+    assert (result.status, result.user_id) == ("completed", "user-123")
+    assert [member.agent_id for member in result.member_responses] == ["searcher", "writer"]
+
+
+async def test_run_team_stream_prints_what_the_leader_says(demo_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    event = (await run_with_client("run_team_stream", demo_url))["event"]
+    assert event.event == "TeamRunCompleted"
+    assert capsys.readouterr().out == event.content
+
+
+async def test_run_workflow_prints_answer_and_status(demo_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = (await run_with_client("run_workflow", demo_url))["result"]
+    assert capsys.readouterr().out == f"Response: {result.content}\nStatus: {result.status}\n"
+    assert result.status == "completed"
+    assert "Python benefits" in result.content
+
+
+async def test_run_workflow_stream_prints_what_its_agents_say(
+    demo_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = (await run_with_client("run_workflow_stream", demo_url))["event"]
+    assert event.event == "WorkflowCompleted"
+    assert "Machine learning" in capsys.readouterr().out
+
+
+async def test_runs_of_teams_and_workflows_are_cancelled_before_they_come(demo_url: str) -> None:
+    await run_with_client("cancel_team_run", demo_url, my_team="research-team")
+    await run_with_client("cancel_workflow_run", demo_url, my_workflow="qa-workflow")
+
+
 @pytest.mark.parametrize("client", AGENTS_CLIENTS, ids=lambda client: client.name)
 def test_team_and_workflow_snippets_run_unchanged_with_the_published_package(
     demo_url: str, client: PublishedClient

@@ -6,15 +6,16 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import Event, RunRecord, Step
+from serai.domain.runs import ChildRun, Event, RunRecord, Step
 from serai.storage.connection import Database
 from serai.storage.run_log import Append, RunLog
 from serai.storage.runs import RunStore
-from tests.run_values import begin, content, finish_of, open_database, take_over, until_locked
+from tests.run_values import begin, content, finish_of, open_database, record_of, take_over, until_locked
 
 
 @pytest.fixture
@@ -37,11 +38,46 @@ def step(call: str, result: bytes = b"1") -> Step:
     return Step(operation="ask", call=call, fingerprint=b"f", result=result)
 
 
+def child_of(record: RunRecord) -> ChildRun:
+    return ChildRun(
+        key=UUID(int=7),
+        parent_key=record.key,
+        kind="agent",
+        component_id="helper",
+        status=RunStatus.RUNNING,
+        segment=0,
+        input=b"{}",
+    )
+
+
 async def test_events_and_steps_are_read_as_they_were_appended(log: RunLog, record: RunRecord):
     events = [Event(seq=0, name="RunStarted", data=b'"\\u0000\xc2\x85"'), *content(1, 3)]
     assert await log.append([Append(record, events, [step("1", b"null")])], node_id="node") == {record.key}
     assert await log.read_events(record.key, after=-1) == events
     assert await log.read_steps(record.key, segment=0) == [step("1", b"null")]
+
+
+async def test_a_child_is_stored_with_the_append_as_it_was_last(log: RunLog, record: RunRecord):
+    begun = child_of(record)
+    ended = replace(begun, status=RunStatus.COMPLETED, output=b"{}")
+    for children in ([begun], [begun, ended], [ended]):
+        append = Append(record, steps=[step("1")], children=children)
+        assert await log.append([append], node_id="node") == {record.key}
+    assert await log.read_children(record.key) == [ended]
+
+
+async def test_a_child_of_a_run_that_was_lost_is_not_stored(log: RunLog, record: RunRecord):
+    lost = replace(record, epoch=record.epoch + 1)
+    assert await log.append([Append(lost, children=[child_of(record)])], node_id="node") == set()
+    assert await log.read_children(record.key) == []
+
+
+def test_no_step_waits_until_the_beginning_of_a_child_is_durable() -> None:
+    root = record_of()
+    begun = child_of(root)
+    ended = replace(begun, status=RunStatus.COMPLETED)
+    assert Append(root, children=[begun]).open_steps == 0
+    assert Append(root, steps=[step("1")], children=[begun, ended]).open_steps == 2
 
 
 async def test_a_log_is_read_from_a_place_on_and_page_by_page(log: RunLog, record: RunRecord):

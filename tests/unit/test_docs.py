@@ -124,14 +124,3 @@ def test_the_example_of_schedules_is_one(monkeypatch):
 
 def _agree(text: str, default: object) -> bool:
     return text == str(default) or (isinstance(default, float) and float(text) == default)
-
-
-def test_the_workflow_of_the_how_to_page_can_be_made(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    page = (ROOT / "docs" / "how-to" / "write-a-workflow.md").read_text()
-    code = page.split("```python\n")[1].split("```")[0]
-    made: dict[str, Any] = {}
-    exec(compile(code, "write-a-workflow.md", "exec"), made)
-    names = [step["name"] for step in made["article"].describe_steps(lambda component: {})]
-    assert names == ["research", "news", "drafts", "publish"]
-    assert list(made["os"].workflows) == ["article"]

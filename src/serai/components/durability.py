@@ -158,7 +158,16 @@ class SeraiDurability(BaseDurabilityCapability[Any]):
     @classmethod
     def bind(cls, agent: AbstractAgent[Any, Any], *, model: Model) -> AbstractCapability[Any]:
         """Return the capability bound to the agent once, for all its runs."""
-        return cls(models={MODEL_ID: ListeningModel(model)}).for_agent(agent)
+        bound = cls(models={MODEL_ID: ListeningModel(model)}).for_agent(agent)
+        assert isinstance(bound, cls)
+        bound.bind_model_operations(model.model_name)
+        return bound
+
+    def bind_model_operations(self, model_name: str) -> None:
+        """Make the operations of all model requests; pydantic-ai would make them anew for each request."""
+        self._bound_model_operations = self._bind_model_operations(
+            self.get_durable_operation_backend(), model_id=MODEL_ID, model_name=model_name
+        )
 
     @override
     def for_agent(self, agent: AbstractAgent[Any, Any]) -> AbstractCapability[Any]:

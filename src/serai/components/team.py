@@ -13,11 +13,12 @@ from pydantic_ai.usage import UsageLimits
 
 from serai.components.agent import DEFAULT_HISTORY_RUNS, AgentComponent
 from serai.components.agent_rest import cancel_at_rest
+from serai.components.delegations import DELEGATIONS
 from serai.components.deps import RunDeps
 from serai.components.durability import current_execution
 from serai.components.pauses import take_answers
 from serai.components.team_briefing import leader_instructions
-from serai.components.team_run import DELEGATIONS, HostedTeam, TeamMode, TeamRun
+from serai.components.team_run import HostedTeam, TeamMode, TeamRun
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError

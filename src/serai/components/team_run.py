@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from pydantic_ai import DeferredToolRequests, DeferredToolResults
@@ -14,7 +14,6 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
-    SystemPromptPart,
     TextPart,
     ToolCallPart,
     ToolReturnPart,
@@ -24,6 +23,7 @@ from pydantic_ai.usage import RunUsage
 from serai.components.agent_events import AgentEvents
 from serai.components.agent_run import AgentRun, Asked, HostedAgent, announced_call
 from serai.components.child_runs import ChildResult, ChildRuns
+from serai.components.delegations import TO_ALL, TO_ONE, is_answered_by_members, is_delegation, is_only_call
 from serai.components.deps import current_tool_call
 from serai.components.durability import Body
 from serai.components.messages import text_of
@@ -39,9 +39,6 @@ from serai.engine.active_run import ActiveRun, Component
 from serai.errors import SeraiError
 
 TeamMode: TypeAlias = Literal["coordinate", "route", "broadcast"]
-TO_ONE: Final = "delegate_task_to_member"
-TO_ALL: Final = "delegate_task_to_members"
-DELEGATIONS: Final = (TO_ONE, TO_ALL)
 _Result = TypeVar("_Result")
 
 
@@ -105,7 +102,7 @@ class TeamRun(AgentRun):
             raise ToolFailed(f"There is no member {unknown[0]!r}. The members' ids are: {known}.")
         if not task.strip():
             raise ToolFailed("The task is empty; say what the member is to do.")
-        voice = self._events if self._is_route and _is_only_call(self._messages) else None
+        voice = self._events if self._is_route and is_only_call(self._messages) else None
         began_at = self._logged.started_at(name)
         began_at = self.run.next_seq if began_at is None else began_at
         self._spoken_by = None if voice is None else self._children.id_of(name)
@@ -132,14 +129,14 @@ class TeamRun(AgentRun):
 
     async def do_model_request(self, messages: list[ModelMessage], body: Body) -> Any:
         """Do a model request as a step, unless what members answered is the answer."""
-        if self._is_route and _is_answered_by_members(messages):
+        if self._is_route and is_answered_by_members(messages):
             raise _AnsweredByMembersError
         return await super().do_model_request(messages, body)
 
     async def do_tool_call(self, body: Body) -> Any:
         """Do a tool call as a step; members have their places in the order in which they are asked."""
         call, args = announced_call.get()
-        if _is_delegation(call.tool_name):
+        if is_delegation(call.tool_name):
             name = current_tool_call.get()
             assert name is not None
             for child_name in self._child_names(name, self._asked_by(call.tool_name, args)):
@@ -152,7 +149,7 @@ class TeamRun(AgentRun):
         try:
             return await super()._work()
         except (_AnsweredByMembersError, UsageLimitExceeded):
-            if not (self._is_route and _is_answered_by_members(self._messages)):
+            if not (self._is_route and is_answered_by_members(self._messages)):
                 raise
             return self._answer_as_members()
 
@@ -180,12 +177,9 @@ class TeamRun(AgentRun):
     ) -> list[ChildResult]:
         members = [self._member(member_id) for member_id in member_ids]
         names = self._child_names(name, member_ids)
-        results = await _side_by_side(
+        return await _side_by_side(
             self._ask_member(child_name, member, task, voice) for child_name, member in zip(names, members, strict=True)
         )
-        for result in results:
-            self._team_answer.responses[result.record.id] = result.output
-        return results
 
     async def _ask_member(self, name: str, member: Component, task: str, voice: AgentEvents | None) -> ChildResult:
         before = self._team_answer.responses.get(self._children.id_of(name), {})
@@ -198,7 +192,7 @@ class TeamRun(AgentRun):
             knowledge_filters=self.input.knowledge_filters,
             media=self.input.media,
         )
-        return await self._children.do(
+        result = await self._children.do(
             name,
             member,
             given,
@@ -211,6 +205,8 @@ class TeamRun(AgentRun):
                 if requirement["id"] in wanted
             ],
         )
+        self._team_answer.responses[result.record.id] = result.output
+        return result
 
     def _member(self, member_id: str) -> Component:
         member = self._team.members.get(member_id)
@@ -328,7 +324,7 @@ class TeamRun(AgentRun):
             self._paused_now[given.call_id] = given, results
 
     def _is_delegation(self, call: ToolCallPart) -> bool:
-        return _is_delegation(call.tool_name)
+        return is_delegation(call.tool_name)
 
     def _tool_call(self, name: str, call: ToolCallPart, args: dict[str, Any]) -> dict[str, Any]:
         tool = super()._tool_call(name, call, args)
@@ -337,12 +333,12 @@ class TeamRun(AgentRun):
         return tool
 
     def _say_deferred(self, tool: dict[str, Any]) -> None:
-        if _is_delegation(tool["tool_name"]):
+        if is_delegation(tool["tool_name"]):
             said = {**tool, "tool_call_error": False, "result": "Paused: a member waits for a person."}
             self._events.emit_tool_completed(said, error=None)
 
     def _ask(self, call: ToolCallPart, requests: DeferredToolRequests) -> Asked:
-        if not _is_delegation(call.tool_name):
+        if not is_delegation(call.tool_name):
             return super()._ask(call, requests)
         given, results = self._paused_now[call.tool_call_id]
         tool = self._tool_call(given.name, call, call.args_as_dict())
@@ -367,9 +363,8 @@ class TeamRun(AgentRun):
         outcome.output["requirements"] = requirements
         outcome.messages = self._dump(self._earlier.messages)
         carried = self._carry(self._earlier.run_usage() or RunUsage())
-        carried.delegations = (
-            self._earlier.carried.delegations
-        )  # with those that are done: the leader has not heard yet
+        # With those that are done now, for the leader has not heard their answers yet.
+        carried.delegations = self._earlier.carried.delegations
         outcome.carried = dump_json(carried)
         return outcome
 
@@ -389,15 +384,6 @@ class TeamRun(AgentRun):
         return {"member_responses": self._team_answer.shown_responses()}
 
 
-def _is_delegation(tool_name: str) -> bool:
-    return tool_name in DELEGATIONS
-
-
-def _is_only_call(messages: Sequence[ModelMessage]) -> bool:
-    """Return whether the leader's last answer makes no more than one call."""
-    return len(next(message for message in reversed(messages) if isinstance(message, ModelResponse)).tool_calls) == 1
-
-
 def _is_waiting_or_said(result: ChildResult) -> bool:
     """Return whether what a member said in its team's name stands: it waits for a person, or said its whole answer."""
     return result.status is RunStatus.PAUSED or (
@@ -407,20 +393,6 @@ def _is_waiting_or_said(result: ChildResult) -> bool:
 
 def _paused(results: Iterable[ChildResult]) -> list[ChildResult]:
     return [result for result in results if result.status is RunStatus.PAUSED]
-
-
-def _is_answered_by_members(messages: Sequence[ModelMessage]) -> bool:
-    """Return whether the model would be asked about nothing but answers of members."""
-    last = messages[-1]
-    if not isinstance(last, ModelRequest):
-        return False
-    returns = [part for part in last.parts if isinstance(part, ToolReturnPart)]
-    others = [part for part in last.parts if not isinstance(part, ToolReturnPart | SystemPromptPart)]
-    return (
-        bool(returns)
-        and not others
-        and all(_is_delegation(part.tool_name) and part.outcome == "success" for part in returns)
-    )
 
 
 async def _side_by_side(work: Iterable[Awaitable[_Result]]) -> list[_Result]:

@@ -178,8 +178,9 @@ MAKERS = [
 ]
 
 
-@pytest.mark.parametrize("streams", [True, False], ids=["streamed", "in-one-piece"])
-@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    ("make", "streams"), [*((make, True) for make in MAKERS), (routed, False), (pausing_route, False)]
+)
 async def test_a_stop_anywhere_changes_nothing(database: Database, make: Callable[[Stop], Team], *, streams: bool):
     calm = await _run(database, make, None, streams=streams)
     assert calm is not None
