@@ -210,7 +210,7 @@ async def check(chaos: Chaos) -> Counter[str]:
                 continue
             again = await _check_tools(connection, tree, plan, ledger)
             calls = len(plan.calls) + len(plan.steps)
-            done.update({"tools": calls, "tools again": again, "takeovers": tree.root["takeovers"]})
+            done.update({"tools": calls, "tools again": again, "takeovers": tree.takeovers})
         await _check_sessions(connection)
     finally:
         await connection.close()
@@ -227,7 +227,7 @@ async def _check_log(connection: Connection, tree: Tree) -> None:
 
 async def _check_tools(connection: Connection, tree: Tree, plan: Plan, ledger: Counter[str]) -> int:
     """Check how often each tool and function of a run was called; return how many calls were made again."""
-    run_id, takeovers = tree.root["id"], tree.root["takeovers"]
+    run_id, takeovers = tree.root["id"], tree.takeovers
     told = [event["event"] for event in tree.events].count("ToolCallCompleted")
     assert told == len(plan.calls), f"{run_id}: a tool call was completed twice, or never"
     calls = {label: ledger[f"tool {label}"] for label in plan.calls + plan.steps}
