@@ -36,8 +36,9 @@ async def _do(what: str) -> None:
 
 
 async def record(label: str) -> str:
-    """Write a label into the ledger."""
+    """Write a label into the ledger, slowly."""
     await _do(f"tool {label}")
+    await asyncio.sleep(0.05)
     return f"recorded {label}"
 
 

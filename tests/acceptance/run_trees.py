@@ -35,6 +35,11 @@ class Tree:
         return self.rows[0]
 
     @property
+    def takeovers(self) -> int:
+        """How often a node went on with what another had begun, in all segments."""
+        return int(self.root["epoch"] - 1 - self.root["segment"])
+
+    @property
     def statuses(self) -> dict[str, str]:
         """The status of each run by the id of its component; of several runs of one, that of the last."""
         return {row["component_id"]: row["status"] for row in self.rows}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 
 import pytest
 
@@ -43,3 +45,21 @@ async def test_a_workflow_goes_on_where_it_was(nested: Cluster, held: tuple[str,
     for row in tree.rows:
         if row["kind"] != "workflow":
             assert said(tree, row) == json.loads(row["output"])["content"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        ("before_step_commit/step/0:begin:kill", "tool r.begin"),
+        ("before_step_commit/step/2:rounds/3/0:next:kill", "tool r.next3"),
+        ("before_finish_commit:kill", "tool r.end"),
+    ],
+)
+async def test_a_function_whose_result_was_not_durable_is_called_again(nested: Cluster, fault: str, again: str):
+    doomed = nested.start_node(fault=fault)
+    nested.start_node()
+    await submit(doomed.base_url, "r", run_id="run-1", runs=FLOW, **SESSION)
+    assert await asyncio.to_thread(doomed.wait) == -signal.SIGKILL
+    assert nested.ledger[-1] == again, "the kill was meant for another moment"
+    tree = await end_well(nested, again, times=ROUNDS)
+    assert tree.root["takeovers"] == 1

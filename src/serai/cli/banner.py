@@ -29,7 +29,7 @@ def print_banner(agent_os: AgentOS, *, settings: Settings, url: str, took_s: flo
     lines = [
         f"listening on {url}",
         *_describe(agent_os, settings),
-        f"  API     {url}/docs",
+        f"  API       {url}/docs",
         f"  started in {took_s:.1f} s; Ctrl-C stops it",
     ]
     print("\n".join(lines), flush=True)
@@ -48,10 +48,10 @@ def _describe(agent_os: AgentOS, settings: Settings) -> list[str]:
     for agent in agent_os.agents.values():
         demo = " (a script, no LLM; set SERAI_MODEL for a real model)" if agent.model_name == DEMO_MODEL_NAME else ""
         model = ":".join(part for part in (agent.model_provider, agent.model_name) if part) or "no fixed model"
-        lines.append(f"  agent   {agent.id} on {model}{demo}")
-    lines += [f"  team    {team.id} of {len(team.members)}, {team.mode}" for team in agent_os.teams.values()]
-    lines += [f"  workflow {workflow_id}" for workflow_id in agent_os.workflows]
-    return [*lines, f"  data    {_data_place(settings)}"]
+        lines.append(f"  agent     {agent.id} on {model}{demo}")
+    lines += [f"  team      {team.id} of {len(team.members)}, {team.mode}" for team in agent_os.teams.values()]
+    lines += [f"  workflow  {workflow_id}" for workflow_id in agent_os.workflows]
+    return [*lines, f"  data      {_data_place(settings)}"]
 
 
 def _data_place(settings: Settings) -> str:

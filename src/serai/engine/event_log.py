@@ -90,18 +90,19 @@ class RunWriter:
             asyncio.CancelledError: the run is to end.
             Exception: what the database says about a step that it cannot take.
         """
-        if self.is_fenced:
-            raise self.fenced()
-        if self.is_cancelled or self.is_closed:
-            raise asyncio.CancelledError
-        if self.failure is not None:
-            raise self.failure
-        if self.open_steps == 0 and time.monotonic() - self.confirmed_at < self._log.confirm_s:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._commits.append(future)
-        self._log.touch(self, is_urgent=True)
-        await future
+        for _ in range(2):  # once more when the proof took long: the node may have been frozen meanwhile
+            if self.is_fenced:
+                raise self.fenced()
+            if self.is_cancelled or self.is_closed:
+                raise asyncio.CancelledError
+            if self.failure is not None:
+                raise self.failure
+            if self.open_steps == 0 and time.monotonic() - self.confirmed_at < self._log.confirm_s:
+                return
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._commits.append(future)
+            self._log.touch(self, is_urgent=True)
+            await future
 
     def take(self) -> tuple[Append, list[asyncio.Future[None]]]:
         """Hand over all that is pending and whoever waits for it."""
@@ -384,6 +385,7 @@ class EventLog:
         self._writing.update((writer.record.key, done) for writer in writers)
         owned: set[UUID] = set()
         failures: dict[UUID, Exception] = {}
+        sent_at = time.monotonic()
         try:
             owned, failures = await self._append([append for _, append, _ in batch])
         finally:  # nothing written: nobody may go on as if it were
@@ -395,7 +397,8 @@ class EventLog:
                     writer.fail(append, failure)
                     _fail(commits, failure)
                 else:
-                    self._settle(writer, append, commits, is_owned=writer.record.root_key in owned)
+                    proven_at = sent_at if writer.record.root_key in owned else None
+                    self._settle(writer, append, commits, proven_at)
 
     async def _append(self, appends: list[Append]) -> tuple[set[UUID], dict[UUID, Exception]]:
         """Write, and return the root keys that the fence let through, and what the database cannot take."""
@@ -416,10 +419,11 @@ class EventLog:
         )
 
     def _settle(
-        self, writer: RunWriter, append: Append, commits: list[asyncio.Future[None]], *, is_owned: bool
+        self, writer: RunWriter, append: Append, commits: list[asyncio.Future[None]], proven_at: float | None
     ) -> None:
-        if is_owned:
-            writer.confirmed_at = time.monotonic()
+        """Take what became of an append: when this node was known to own the run, or None if it does not."""
+        if proven_at is not None:
+            writer.confirmed_at = proven_at
             writer.open_steps -= append.open_steps
             if append.events:
                 self.publish(writer.record.key, append.events)

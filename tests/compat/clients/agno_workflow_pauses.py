@@ -205,6 +205,7 @@ async def a_workflow_pauses_after_a_step(target):
     equal((requirement.step_name, requirement.requires_output_review), ("draft", True))
     equal((requirement.is_post_execution, requirement.output_review_message), (True, "Good?"))
     equal((requirement.step_output.content, run.paused_step_name), ("noted Tea", "draft"))
+    equal(requirement.step_input.input, "Tea")
     events = await streamed_workflow(AgentOSClient(target.base_url), "output-review-workflow", "Tea")
     names = names_without(events, "WorkflowPaused")
     equal(names, ["WorkflowStarted", *A_FUNCTION, "StepOutputReview"])

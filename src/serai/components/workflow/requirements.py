@@ -78,7 +78,9 @@ def route_selection(place: Place, router: Router, step_input: Mapping[str, Any])
     )
 
 
-def output_review(place: Place, step: Step, draft: StepResult, retry_count: int) -> dict[str, Any]:
+def output_review(
+    place: Place, step: Step, draft: StepResult, retry_count: int, step_input: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what a step waits for whose output a person reviews."""
     message = step.output_review_message or f"Review the output of step {place.name!r}."
     return step_requirement(
@@ -89,6 +91,7 @@ def output_review(place: Place, step: Step, draft: StepResult, retry_count: int)
         requires_output_review=True,
         output_review_message=message,
         is_post_execution=True,
+        step_input=dict(step_input),
         step_output=draft.shown(),
         on_reject=step.on_reject,
         retry_count=retry_count,

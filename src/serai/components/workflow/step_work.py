@@ -186,7 +186,7 @@ class StepWork:
             return draft
         answer = work.find_answer(place, f"review|{nth}")
         if answer is None:
-            wanted = output_review(place, step, draft, nth)
+            wanted = output_review(place, step, draft, nth, self._shown_input())
             message = wanted["output_review_message"]
             work.events.emit(
                 "StepOutputReview", place, nth=nth, output_review_message=message, requires_output_review=True
