@@ -19,6 +19,10 @@ fix:
 test *tests:
     uv run pytest {{tests}}
 
+# all tests, also those that kill nodes at moments close to others
+thorough:
+    uv run pytest -n auto -m ""
+
 # start and import, beside the published server
 bench *flags:
     uv run python -m benchmarks {{flags}}

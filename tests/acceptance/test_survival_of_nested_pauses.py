@@ -70,15 +70,19 @@ async def test_a_pause_that_was_not_stored_comes_again(nested: Cluster, runs: st
     ("runs", "message", "held", "steps"),
     [
         (CREW, asking({"one": "delete /x", "two": "tools b"}), "tool delete /x", 0),
-        (CREW, asking({"one": "delete /x", "two": "tools b"}), "model one 1", 0),
+        pytest.param(
+            CREW, asking({"one": "delete /x", "two": "tools b"}), "model one 1", 0, marks=pytest.mark.thorough
+        ),
         (CREW, asking({"one": "delete /x", "two": "tools b"}), "model crew 1", 0),
         (CREW, asking({"inner": {"ask": [{"deep": "delete /x"}]}}), "tool delete /x", 0),
-        (CREW, asking({"inner": {"ask": [{"deep": "delete /x"}]}}), "model inner 1", 0),
+        pytest.param(
+            CREW, asking({"inner": {"ask": [{"deep": "delete /x"}]}}), "model inner 1", 0, marks=pytest.mark.thorough
+        ),
         # Of the careful workflow's steps the first and one branch are done before the pause.
         (CAREFUL, CLEANING, "tool delete /x", 3),
-        (CAREFUL, CLEANING, "tool r.check", 3),
-        (CAREFUL, CLEANING, "model left 1", 3),
-        (CAREFUL, CLEANING, "tool r.end", 4),
+        pytest.param(CAREFUL, CLEANING, "tool r.check", 3, marks=pytest.mark.thorough),
+        pytest.param(CAREFUL, CLEANING, "model left 1", 3, marks=pytest.mark.thorough),
+        pytest.param(CAREFUL, CLEANING, "tool r.end", 4, marks=pytest.mark.thorough),
     ],
     ids=lambda value: value if str(value).startswith(("tool", "model")) else "",
 )

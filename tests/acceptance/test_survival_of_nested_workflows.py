@@ -19,15 +19,17 @@ ROUNDS = {"model digger 0": 3, "model digger 1": 3}
     ("held", "statuses"),
     [
         (("tool r.left",), {"left": "RUNNING", "right": "COMPLETED"}),
-        (("model left 1", "tool r.right"), {"left": "RUNNING", "right": "RUNNING"}),
-        (("tool r.next3",), {"right": "COMPLETED", "digger": "COMPLETED"}),
+        pytest.param(
+            ("model left 1", "tool r.right"), {"left": "RUNNING", "right": "RUNNING"}, marks=pytest.mark.thorough
+        ),
+        pytest.param(("tool r.next3",), {"right": "COMPLETED", "digger": "COMPLETED"}, marks=pytest.mark.thorough),
         (("tool r.round3",), {"right": "COMPLETED", "digger": "RUNNING"}),
-        (("tool r.plan",), {"digger": "COMPLETED", "nested": "RUNNING"}),
+        pytest.param(("tool r.plan",), {"digger": "COMPLETED", "nested": "RUNNING"}, marks=pytest.mark.thorough),
         (("model scribe 1",), {"nested": "RUNNING", "scribe": "RUNNING"}),
-        (("tool r.brief",), {"nested": "COMPLETED"}),
+        pytest.param(("tool r.brief",), {"nested": "COMPLETED"}, marks=pytest.mark.thorough),
         (("tool r.deep",), {"inner": "RUNNING", "deep": "RUNNING", "low": "COMPLETED"}),
         (("model inner 1",), {"inner": "RUNNING", "deep": "COMPLETED", "low": "COMPLETED"}),
-        (("tool r.end",), {"inner": "COMPLETED"}),
+        pytest.param(("tool r.end",), {"inner": "COMPLETED"}, marks=pytest.mark.thorough),
     ],
     ids=lambda value: " and ".join(value) if isinstance(value, tuple) else "",
 )
@@ -50,7 +52,7 @@ async def test_a_workflow_goes_on_where_it_was(nested: Cluster, held: tuple[str,
 @pytest.mark.parametrize(
     ("fault", "again"),
     [
-        ("before_step_commit/step/0:begin:kill", "tool r.begin"),
+        pytest.param("before_step_commit/step/0:begin:kill", "tool r.begin", marks=pytest.mark.thorough),
         ("before_step_commit/step/2:rounds/3/0:next:kill", "tool r.next3"),
         ("before_finish_commit:kill", "tool r.end"),
     ],

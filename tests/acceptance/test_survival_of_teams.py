@@ -40,7 +40,14 @@ async def test_only_members_in_flight_go_on_at_another_node(
         assert said(tree, row) == json.loads(row["output"])["content"]
 
 
-@pytest.mark.parametrize("held", ["tool d", "model deep 1", "model inner 1", "model crew 1"])
+@pytest.mark.parametrize(
+    "held",
+    [
+        "tool d",
+        "model deep 1",
+        *(pytest.param(f"model {name} 1", marks=pytest.mark.thorough) for name in ("inner", "crew")),
+    ],
+)
 async def test_a_team_inside_a_team_goes_on_where_it_was(nested: Cluster, held: str):
     doomed = nested.start_node(test_hold=held)
     nested.start_node()
@@ -62,8 +69,8 @@ async def test_a_team_inside_a_team_goes_on_where_it_was(nested: Cluster, held: 
     [
         (CREW, "before_step_commit/tool_call/1/0-one:kill", {"model one 1"}),
         (CREW, "before_finish_commit:kill", {"model crew 1"}),
-        (CREW, "after_finish_commit:kill", set()),
-        (DESK, "before_step_commit/tool_call/1/0-one:kill", {"model one 1"}),
+        pytest.param(CREW, "after_finish_commit:kill", set(), marks=pytest.mark.thorough),
+        pytest.param(DESK, "before_step_commit/tool_call/1/0-one:kill", {"model one 1"}, marks=pytest.mark.thorough),
         (DESK, "before_finish_commit:kill", {"model one 1"}),
     ],
 )

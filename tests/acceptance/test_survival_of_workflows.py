@@ -71,11 +71,11 @@ async def test_a_workflow_goes_on_at_another_node_when_its_own_is_dead(workflows
 @pytest.mark.parametrize(
     ("fault", "repeated"),
     [
-        ("in_tool_call/first:kill", {}),
+        pytest.param("in_tool_call/first:kill", {}, marks=pytest.mark.thorough),
         ("before_step_commit/step/0:first:kill", {"first": 1}),
         ("after_step_commit/step/2:rounds/1/0:again:kill", {}),
-        ("before_step_commit/step/2:rounds/2/0:again:kill", {"again": 1}),
-        ("before_step_commit/decision/2:rounds|until|1:kill", {"until": 1}),
+        pytest.param("before_step_commit/step/2:rounds/2/0:again:kill", {"again": 1}, marks=pytest.mark.thorough),
+        pytest.param("before_step_commit/decision/2:rounds|until|1:kill", {"until": 1}, marks=pytest.mark.thorough),
         ("before_finish_commit:kill", {"until": 1}),
     ],
 )
@@ -97,9 +97,9 @@ async def test_a_killed_workflow_repeats_no_finished_step(workflows: Cluster, fa
     ("fault", "repeated"),
     [
         ("in_tool_call/guarded:kill", {}),
-        ("before_step_commit/step/0:deep:kill", {"deep": 1}),
+        pytest.param("before_step_commit/step/0:deep:kill", {"deep": 1}, marks=pytest.mark.thorough),
         ("in_model_call:kill", {"model": 1}),
-        ("before_step_commit/step/5:last:kill", {"last": 1}),
+        pytest.param("before_step_commit/step/5:last:kill", {"last": 1}, marks=pytest.mark.thorough),
         ("before_finish_commit:kill", {"last": 1}),
     ],
 )

@@ -23,10 +23,7 @@ DECLARED = [
 ]
 
 
-SERVED = [
-    f"tests/contract/{name}.py"
-    for name in ("test_demo", "test_discovery", "test_mcp_tools", "test_pauses", "test_records_api", "test_runs")
-]
+SERVED = [f"tests/contract/{name}.py" for name in ("test_demo", "test_mcp_tools", "test_records_api", "test_runs")]
 """Tests in which a server does what it is for; all of them on each Python would take minutes more and tell no more."""
 
 
