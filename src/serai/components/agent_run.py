@@ -129,14 +129,7 @@ class AgentRun:
     def __init__(self, run: ActiveRun, host: HostedAgent) -> None:
         self.run = run
         self.input: RunInput = load_run_input(run.record.input)
-        self.deps = RunDeps(
-            run_id=run.record.id,
-            session_id=run.record.session_id,
-            user_id=run.record.user_id,
-            dependencies=self.input.dependencies,
-            metadata=self.input.metadata,
-            knowledge_filters=self.input.knowledge_filters,
-        )
+        self.deps = self.input.deps_of(run.record)
         self.media = RunMedia(run.blobs, run.record)
         self._host = host
         self._model = {"model": host.model_name, "model_provider": host.model_provider}

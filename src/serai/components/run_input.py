@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from serai.components.deps import RunDeps
 from serai.components.media import MediaItem, shown_items
 from serai.domain.json_text import loader_of
+from serai.domain.runs import RunRecord
 
 
 class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -38,6 +40,17 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Return the input as a run object shows it; media are references."""
         shown: dict[str, Any] = {"input_content": self.message}
         return {**shown, **shown_items(self.media, audio="audios")} if self.media else shown
+
+    def deps_of(self, record: RunRecord) -> RunDeps:
+        """Return what tools and functions learn about a run that was given this."""
+        return RunDeps(
+            run_id=record.id,
+            session_id=record.session_id,
+            user_id=record.user_id,
+            dependencies=self.dependencies,
+            metadata=self.metadata,
+            knowledge_filters=self.knowledge_filters,
+        )
 
 
 load_run_input = loader_of(RunInput)

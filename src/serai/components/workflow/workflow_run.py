@@ -12,7 +12,6 @@ import pydantic
 
 from serai.components.agent_run import RunTimeoutError
 from serai.components.child_runs import ChildRuns
-from serai.components.deps import RunDeps
 from serai.components.logged_tokens import count_at_least_logged
 from serai.components.paused_runs import with_paused_ended
 from serai.components.run_input import RunInput, load_run_input
@@ -94,14 +93,7 @@ class WorkflowRun:
         if run.paused is not None:
             earlier = load_json(run.paused.output) if run.paused.output else {}
             self._memory = load_memory(run.paused.carried) if run.paused.carried else Memory()
-        deps = RunDeps(
-            run_id=run.record.id,
-            session_id=run.record.session_id,
-            user_id=run.record.user_id,
-            dependencies=self.input.dependencies,
-            metadata=self.input.metadata,
-            knowledge_filters=self.input.knowledge_filters,
-        )
+        deps = self.input.deps_of(run.record)
         self._events = WorkflowEvents(run, workflow_id=host.id, workflow_name=host.name, said=self._memory.said)
         self._object = RunObject(
             run.record,
