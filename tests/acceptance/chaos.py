@@ -63,11 +63,12 @@ class Chaos:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self._alive: list[Node] = []
+        self._alive: dict[str, Node] = {}
+        self._started = 0
 
     async def run(self, *, runs: int, kills: int, pause_s: tuple[float, float]) -> None:
         """Submit runs, continue, cancel and follow some, and kill nodes meanwhile; return when all is done."""
-        self._alive = await asyncio.gather(*(self._start_node() for _ in range(self.nodes)))
+        await asyncio.gather(*(self._start_node() for _ in range(self.nodes)))
         async with httpx.AsyncClient(timeout=10) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._submit_all(client, tasks, runs, span_s=kills * sum(pause_s) / 2))
             tasks.create_task(self._kill_all(kills, pause_s))
@@ -88,8 +89,11 @@ class Chaos:
         finally:
             await connection.close()
 
-    async def _start_node(self) -> Node:
-        return await asyncio.to_thread(self.cluster.start_node, lease_s=str(LEASE_S), max_takeovers="1000")
+    async def _start_node(self) -> None:
+        self._started += 1
+        name = f"node-{self._started}"
+        options = {"lease_s": str(LEASE_S), "max_takeovers": "1000", "node_name": name}
+        self._alive[name] = await asyncio.to_thread(self.cluster.start_node, **options)
 
     async def _submit_all(
         self, client: httpx.AsyncClient, tasks: asyncio.TaskGroup, runs: int, *, span_s: float
@@ -112,7 +116,7 @@ class Chaos:
     async def _post(self, client: httpx.AsyncClient, path: str, form: dict[str, str], *, key: str) -> None:
         """Send as a client does: again, under the same key, until some node has answered."""
         while True:
-            node = self.chance.choice(self._alive)
+            node = self.chance.choice(list(self._alive.values()))
             try:
                 response = await client.post(node.base_url + path, data=form, headers={"Idempotency-Key": key})
             except httpx.TransportError:
@@ -139,7 +143,7 @@ class Chaos:
     async def _read(self, client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
         """Return a run as some node shows it; nothing when none does."""
         try:
-            response = await client.get(self.chance.choice(self._alive).base_url + self._path(run_id))
+            response = await client.get(self.chance.choice(list(self._alive.values())).base_url + self._path(run_id))
         except httpx.TransportError:
             return {}
         run: dict[str, Any] = response.json() if response.is_success else {}
@@ -150,7 +154,7 @@ class Chaos:
         seen = self.followed.setdefault(run_id, [])
         has_ended = False
         while not has_ended:
-            url = f"{self.chance.choice(self._alive).base_url}{self._path(run_id)}/events"
+            url = f"{self.chance.choice(list(self._alive.values())).base_url}{self._path(run_id)}/events"
             headers = {"Last-Event-ID": str(seen[-1] if seen else -1)}
             with suppress(httpx.TransportError):
                 async with client.stream("GET", url, headers=headers) as response:
@@ -168,14 +172,28 @@ class Chaos:
     async def _kill_all(self, kills: int, pause_s: tuple[float, float]) -> None:
         for _ in range(kills):
             await asyncio.sleep(self.chance.uniform(*pause_s))
-            doomed = self.chance.choice(self._alive)
+            name = await self._busy_node() or self.chance.choice(sorted(self._alive))
+            doomed = self._alive[name]
             if self.chance.random() < self.freezes:
                 await self._freeze(doomed)
                 continue
-            self._alive.remove(doomed)
+            del self._alive[name]
             await asyncio.to_thread(doomed.kill)
             self.kills += 1
-            self._alive.append(await self._start_node())
+            await self._start_node()
+
+    async def _busy_node(self) -> str | None:
+        """Return the name of a node that works on a run just now; None when none does for a second."""
+        connection = await asyncpg.connect(self.cluster.dsn)
+        sql = "select nodes.name from runs join nodes on nodes.id = node_id where status = 'RUNNING' and name = any($1)"
+        try:
+            for _ in range(50):
+                if found := await connection.fetchval(sql, list(self._alive)):
+                    return str(found)
+                await asyncio.sleep(0.02)
+            return None
+        finally:
+            await connection.close()
 
     async def _freeze(self, node: Node) -> None:
         node.signal(signal.SIGSTOP)
