@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 import pytest
@@ -14,12 +13,10 @@ from pydantic_ai.models import Model
 import serai
 from serai import Team
 from serai.domain.json_text import dump_json
-from serai.domain.run_state import RunStatus
-from serai.domain.runs import RunRecord
-from serai.engine.engine import Engine
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
-from tests.component_runs import Ran, engine_of, outcome_of, submit
+from tests.component_runs import Ran
+from tests.node_stops import Stop, check_stops_anywhere, check_tokens_and_rows, run_stopped
 from tests.run_values import open_database
 from tests.teams import ALL, ask, confirmed, delete_file
 
@@ -43,19 +40,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-class Stop:
-    """Holds what comes to it as the n-th, for ever; counts what comes."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at = at
-        self.count = 0
-        self.reached = asyncio.Event()
-
-    async def pass_by(self) -> None:
-        self.count += 1
-        if self.count == self.at:
-            self.reached.set()
-            await asyncio.Event().wait()
+class ModelStop(Stop):
+    """Makes models that come to it."""
 
     def model(self, script: Script) -> Model:
         """Return a model that may be held before the last piece of each of its answers."""
@@ -92,7 +78,7 @@ def careful(asked: Asked) -> Turn | str:
     return Turn(["Report: ", str(asked.tool_results[-1].content)])
 
 
-def side_by_side(stop: Stop) -> Team:
+def side_by_side(stop: ModelStop) -> Team:
     async def look_up(ctx: RunContext[serai.RunDeps], word: str) -> str:
         """Look up a word."""
         await stop.pass_by()
@@ -105,12 +91,12 @@ def side_by_side(stop: Stop) -> Team:
     return Team("team", [noter, inner], model=stop.model(turns(both, Turn(tools=[ask("noter", "again")]))))
 
 
-def all_at_once(stop: Stop) -> Team:
+def all_at_once(stop: ModelStop) -> Team:
     members = [stop.agent(name, found(name)) for name in ("left", "right")]
     return Team("team", members, model=stop.model(turns(Turn(tools=[ToolCall(ALL, {"task": "x"})]))), mode="broadcast")
 
 
-def routed(stop: Stop) -> Team:
+def routed(stop: ModelStop) -> Team:
     async def look_up() -> str:
         """Look it up."""
         await stop.pass_by()
@@ -121,7 +107,7 @@ def routed(stop: Stop) -> Team:
     return Team("team", [inner], model=stop.model(turns(Turn("Outer. ", tools=[ask("inner", "x")]))), mode="route")
 
 
-def routed_past_a_failure(stop: Stop) -> Team:
+def routed_past_a_failure(stop: ModelStop) -> Team:
     def fail() -> str:
         """Fail."""
         raise AssertionError
@@ -136,13 +122,13 @@ def routed_past_a_failure(stop: Stop) -> Team:
     return Team("team", [broken, other], model=stop.model(leads), mode="route")
 
 
-def routed_to_two(stop: Stop) -> Team:
+def routed_to_two(stop: ModelStop) -> Team:
     members = [stop.agent(name, found(name)) for name in ("left", "right")]
     both = Turn("Both. ", tools=[ask("left", "x", id="same"), ask("right", "y", id="same")])
     return Team("team", members, model=stop.model(turns(both)), mode="route")
 
 
-def pausing(stop: Stop) -> Team:
+def pausing(stop: ModelStop) -> Team:
     inner = Team(
         "inner",
         [stop.agent("careful", careful, tools=[delete_file])],
@@ -155,13 +141,13 @@ def pausing(stop: Stop) -> Team:
     )
 
 
-def pausing_route(stop: Stop) -> Team:
+def pausing_route(stop: ModelStop) -> Team:
     member = stop.agent("careful", careful, tools=[delete_file])
     leads = turns(Turn("I ask. ", tools=[ask("careful", "clean")]))
     return Team("team", [member], model=stop.model(leads), mode="route")
 
 
-def pausing_broadcast(stop: Stop) -> Team:
+def pausing_broadcast(stop: ModelStop) -> Team:
     members = [stop.agent("careful", careful, tools=[delete_file]), stop.agent("finder", found("finder"))]
     return Team("team", members, model=stop.model(turns(Turn(tools=[ToolCall(ALL, {"task": "x"})]))), mode="broadcast")
 
@@ -181,68 +167,24 @@ MAKERS = [
 @pytest.mark.parametrize(
     ("make", "streams"), [*((make, True) for make in MAKERS), (routed, False), (pausing_route, False)]
 )
-async def test_a_stop_anywhere_changes_nothing(database: Database, make: Callable[[Stop], Team], *, streams: bool):
-    calm = await _run(database, make, None, streams=streams)
-    assert calm is not None
-    at = 1
-    while (stopped := await _run(database, make, at, streams=streams)) is not None:
-        assert _lasting(stopped.output) == _lasting(calm.output), f"stopped at {at}"
-        assert _said(stopped) == _said(calm), f"stopped at {at}"
-        at += 1
-    assert at > 2
+async def test_a_stop_anywhere_changes_nothing(database: Database, make: Callable[[ModelStop], Team], *, streams: bool):
+    async def run(at: int | None) -> Ran | None:
+        ran = await run_stopped(database, make, ModelStop, at, answers=confirmed, stream=streams)
+        if ran is not None:
+            await _check(database, ran)
+        return ran
 
-
-async def _run(database: Database, make: Callable[[Stop], Team], at: int | None, *, streams: bool) -> Ran | None:
-    """Run a team to its end, people's answers given, its node stopped at a place; None when it does not get there."""
-    session, stop = f"{make.__name__}-{at}", Stop(at)
-    team = make(stop)
-    async with engine_of(database, team) as first:
-        record = await submit(first, team, "go", session_id=session, stream=streams)
-        to_its_end = asyncio.create_task(_answer_until_it_ends(first, record))
-        reached = asyncio.create_task(stop.reached.wait())
-        await asyncio.wait({to_its_end, reached}, return_when=asyncio.FIRST_COMPLETED)
-        reached.cancel()
-        if to_its_end.done():
-            ran = to_its_end.result()
-            if at is not None:
-                return None
-        else:
-            await asyncio.sleep(0.05)  # all else comes as far as it can
-            to_its_end.cancel()
-            async with engine_of(database, make(Stop())) as second:
-                await first.stop()
-                ran = await asyncio.wait_for(_answer_until_it_ends(second, record), 20)
-    await _check(database, ran)
-    return ran
-
-
-async def _answer_until_it_ends(engine: Engine, record: RunRecord) -> Ran:
-    while True:
-        ran = await outcome_of(engine, record)
-        if ran.output["status"] != RunStatus.PAUSED.value:
-            return ran
-        continued = await engine.proceed(await engine.find("p", record.id), confirmed(ran.output))
-        await engine.wait(continued.record, after=continued.after)
+    await check_stops_anywhere(run, lasting=_lasting, said=_said)
 
 
 async def _check(database: Database, ran: Ran) -> None:
     """Check what holds for every run: its answer is what was said, and its tokens are counted once."""
-    assert ran.events[-1]["run_id"] == ran.record.id
     for run_id in {event["run_id"] for event in ran.events}:
         own = [event for event in ran.events if event["run_id"] == run_id]
         said = _text_of_last_segment(own)
         is_heard_as_its_team = run_id != ran.record.id and not said
         assert own[-1]["content"] == said or is_heard_as_its_team or own[-1]["event"].endswith("RunError")
-    of_events = [event["total_tokens"] for event in ran.events if event["event"].endswith("ModelRequestCompleted")]
-    assert ran.output["metrics"]["total_tokens"] == sum(of_events)
-    key = ran.record.key
-    totals = await database.fetchrow(
-        "select input_tokens, output_tokens from sessions where id = $1", ran.record.session_id
-    )
-    assert totals is not None
-    assert sum(totals) == sum(of_events)
-    statuses = await database.fetch("select distinct status from runs where root_key = $1", key)
-    assert {row["status"] for row in statuses} <= {"COMPLETED", "ERROR"}
+    assert ran.output["metrics"]["total_tokens"] == await check_tokens_and_rows(database, ran)
 
 
 def _text_of_last_segment(own: list[dict[str, Any]]) -> str:
@@ -257,7 +199,7 @@ def _text_of_last_segment(own: list[dict[str, Any]]) -> str:
     return "".join(text for _, text in said)
 
 
-def _said(ran: Ran) -> Counter[tuple[str, str]]:
+def _said(ran: Ran) -> Counter[Hashable]:
     """Return how often who said what, pieces of text and their restarts left out."""
     return Counter(
         (event["event"], str(event.get("agent_id") or event.get("team_id")))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
 
 import pytest
@@ -13,12 +12,10 @@ from pydantic_ai import Agent
 import serai
 from serai import Condition, Loop, Parallel, Router, Step, StepInput, StepOutput, Steps, Team, Workflow
 from serai.domain.json_text import dump_json, load_json
-from serai.domain.run_state import RunStatus
-from serai.domain.runs import RunRecord
-from serai.engine.engine import Engine
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
-from tests.component_runs import Ran, engine_of, outcome_of, submit
+from tests.component_runs import Ran
+from tests.node_stops import Stop, check_stops_anywhere, check_tokens_and_rows, run_stopped
 from tests.run_values import open_database
 from tests.step_values import delete_file
 
@@ -37,19 +34,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-class Stop:
-    """Holds what comes to it as the n-th, for ever, and makes steps that come to it."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at = at
-        self.count = 0
-        self.reached = asyncio.Event()
-
-    async def pass_by(self) -> None:
-        self.count += 1
-        if self.count == self.at:
-            self.reached.set()
-            await asyncio.Event().wait()
+class StepStop(Stop):
+    """Makes steps that come to it."""
 
     def step(self, name: str, *, stop: bool = False, **options: Any) -> Step:
         """Return a step that says what it was given, and counts in the session state."""
@@ -95,7 +81,7 @@ class Stop:
         return decide
 
 
-def side_by_side(stop: Stop) -> Workflow:
+def side_by_side(stop: StepStop) -> Workflow:
     async def enough(outputs: list[StepOutput]) -> bool:
         await stop.pass_by()
         return False
@@ -105,7 +91,7 @@ def side_by_side(stop: Stop) -> Workflow:
     return Workflow("W", [stop.step("a"), both, Step("last", agent=stop.agent("last"))])
 
 
-def nested_and_pausing(stop: Stop) -> Workflow:
+def nested_and_pausing(stop: StepStop) -> Workflow:
     def inner(name: str) -> Workflow:
         both = Parallel(Step("ask", agent=stop.asker("deep")), stop.step(f"{name}2", requires_confirmation=True))
         review = stop.step(f"{name}3", requires_output_review=True, on_reject="retry")
@@ -128,7 +114,7 @@ def nested_and_pausing(stop: Stop) -> Workflow:
     )
 
 
-def failing(stop: Stop) -> Workflow:
+def failing(stop: StepStop) -> Workflow:
     async def boom(given: StepInput) -> str:
         await stop.pass_by()
         given.session_state["boom"] = 1
@@ -146,7 +132,7 @@ def failing(stop: Stop) -> Workflow:
     )
 
 
-def stopping(stop: Stop) -> Workflow:
+def stopping(stop: StepStop) -> Workflow:
     inner = Workflow("Inner", [stop.step("i1", stop=True), stop.step("never")])
     return Workflow(
         "W",
@@ -160,7 +146,7 @@ def stopping(stop: Stop) -> Workflow:
     )
 
 
-def team_that_pauses(stop: Stop) -> Workflow:
+def team_that_pauses(stop: StepStop) -> Workflow:
     def lead(asked: Asked) -> Turn | str:
         if asked.tool_results:
             return "Done."
@@ -179,48 +165,14 @@ MAKERS = [side_by_side, nested_and_pausing, failing, stopping, team_that_pauses]
 
 
 @pytest.mark.parametrize("make", MAKERS)
-async def test_a_stop_anywhere_changes_nothing(database: Database, make: Callable[[Stop], Workflow]):
-    calm = await _run(database, make, None)
-    assert calm is not None
-    at = 1
-    while (stopped := await _run(database, make, at)) is not None:
-        assert _lasting(stopped.output) == _lasting(calm.output), f"stopped at {at}"
-        assert _said(stopped) == _said(calm), f"stopped at {at}"
-        at += 1
-    assert at > 2
+async def test_a_stop_anywhere_changes_nothing(database: Database, make: Callable[[StepStop], Workflow]):
+    async def run(at: int | None) -> Ran | None:
+        ran = await run_stopped(database, make, StepStop, at, answers=answers_to)
+        if ran is not None:
+            await _check(database, ran)
+        return ran
 
-
-async def _run(database: Database, make: Callable[[Stop], Workflow], at: int | None) -> Ran | None:
-    """Run a workflow to its end, people's answers given, its node stopped at a place; None: it does not get there."""
-    session, stop = f"{make.__name__}-{at}", Stop(at)
-    workflow = make(stop)
-    async with engine_of(database, workflow) as first:
-        record = await submit(first, workflow, "go", session_id=session)
-        to_its_end = asyncio.create_task(_answer_until_it_ends(first, record))
-        reached = asyncio.create_task(stop.reached.wait())
-        await asyncio.wait({to_its_end, reached}, return_when=asyncio.FIRST_COMPLETED)
-        reached.cancel()
-        if to_its_end.done():
-            ran = to_its_end.result()
-            if at is not None:
-                return None
-        else:
-            await asyncio.sleep(0.05)  # all else comes as far as it can
-            to_its_end.cancel()
-            async with engine_of(database, make(Stop())) as second:
-                await first.stop()
-                ran = await asyncio.wait_for(_answer_until_it_ends(second, record), 20)
-    await _check(database, ran)
-    return ran
-
-
-async def _answer_until_it_ends(engine: Engine, record: RunRecord) -> Ran:
-    while True:
-        ran = await outcome_of(engine, record)
-        if ran.output["status"] != RunStatus.PAUSED.value:
-            return ran
-        continued = await engine.proceed(await engine.find("p", record.id), answers_to(ran.output))
-        await engine.wait(continued.record, after=continued.after)
+    await check_stops_anywhere(run, lasting=_lasting, said=_said)
 
 
 def answers_to(output: dict[str, Any]) -> list[dict[str, Any]]:
@@ -250,22 +202,14 @@ def answers_to(output: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def _check(database: Database, ran: Ran) -> None:
-    """Check what holds for every run: it ends with its own event, and its tokens are counted once."""
-    assert ran.events[-1]["run_id"] == ran.record.id
-    of_events = [event["total_tokens"] for event in ran.events if event["event"].endswith("ModelRequestCompleted")]
-    totals = await database.fetchrow(
-        "select input_tokens, output_tokens from sessions where id = $1", ran.record.session_id
-    )
-    assert totals is not None
-    assert sum(totals) == sum(of_events)
-    statuses = await database.fetch("select distinct status from runs where root_key = $1", ran.record.key)
-    assert {row["status"] for row in statuses} <= {"COMPLETED", "ERROR"}
+    """Check what holds for every run, and lay the session's state into what is compared."""
+    await check_tokens_and_rows(database, ran)
     ran.output["state"] = load_json(
         await database.fetchval("select state from sessions where id = $1", ran.record.session_id)
     )
 
 
-def _said(ran: Ran) -> Counter[tuple[str, ...]]:
+def _said(ran: Ran) -> Counter[Hashable]:
     """Return how often what was said of which step, pieces of text and their restarts left out."""
     names = ("event", "agent_id", "team_id", "workflow_id", "step_name", "step_index", "iteration", "attempt")
     return Counter(
