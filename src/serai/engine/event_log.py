@@ -90,19 +90,31 @@ class RunWriter:
             asyncio.CancelledError: the run is to end.
             Exception: what the database says about a step that it cannot take.
         """
-        for _ in range(2):  # once more when the proof took long: the node may have been frozen meanwhile
-            if self.is_fenced:
-                raise self.fenced()
-            if self.is_cancelled or self.is_closed:
-                raise asyncio.CancelledError
-            if self.failure is not None:
-                raise self.failure
-            if self.open_steps == 0 and time.monotonic() - self.confirmed_at < self._log.confirm_s:
-                return
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._commits.append(future)
-            self._log.touch(self, is_urgent=True)
-            await future
+        self._check()
+        if self.open_steps == 0 and self._is_proven():
+            return
+        await self._write_all()
+        if not self._is_proven():  # the proof took long: the node may have been frozen meanwhile
+            self._check()
+            await self._write_all()
+
+    def _check(self) -> None:
+        """Raise if nothing of the run can be written any more."""
+        if self.is_fenced:
+            raise self.fenced()
+        if self.is_cancelled or self.is_closed:
+            raise asyncio.CancelledError
+        if self.failure is not None:
+            raise self.failure
+
+    def _is_proven(self) -> bool:
+        return time.monotonic() - self.confirmed_at < self._log.confirm_s
+
+    async def _write_all(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._commits.append(future)
+        self._log.touch(self, is_urgent=True)
+        await future
 
     def take(self) -> tuple[Append, list[asyncio.Future[None]]]:
         """Hand over all that is pending and whoever waits for it."""
