@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -168,6 +168,51 @@ async def test_commit_without_steps_costs_no_statement_while_ownership_is_fresh(
         await fresh.open_writer(record, next_seq=0, on_fenced=lambda: None).commit()
         with pytest.raises(FencedError):
             await stale.open_writer(record, next_seq=0, on_fenced=lambda: None).commit()
+
+
+class _Rolled(Exception):  # noqa: N818 - a signal
+    """Ends a transaction without a trace."""
+
+
+@asynccontextmanager
+async def held_step(database: Database, record: RunRecord, number: int) -> AsyncIterator[None]:
+    """Have whoever writes this step wait, for the length of the block."""
+    sql = """
+        insert into run_steps (run_key, segment, operation, call, epoch, project_id, fingerprint, result)
+        values ($1, 0, 'ask', $2, 1, 'p', '', '')"""
+    with suppress(_Rolled):
+        async with database.transaction() as connection:
+            await connection.execute(sql, record.key, str(number))
+            yield
+            raise _Rolled
+
+
+async def test_a_commit_does_not_wait_for_steps_that_others_finish_meanwhile(database: Database, record: RunRecord):
+    async with event_log(database) as log:
+        writer = log.open_writer(record, next_seq=0, on_fenced=lambda: None)
+        writer.add_step(step(1))
+        async with held_step(database, record, 1):
+            committing = asyncio.create_task(writer.commit())
+            await until_locked(database)
+            writer.add_step(step(2))
+        await committing
+        assert writer.open_steps == 1
+
+
+async def test_a_proof_of_ownership_that_took_too_long_is_asked_for_again(database: Database, record: RunRecord):
+    async with event_log(database, confirm_s=0.05) as log:
+        writer = log.open_writer(record, next_seq=0, on_fenced=lambda: None)
+        writer.add_step(step(1))
+        async with held_step(database, record, 1):
+            committing = asyncio.create_task(writer.commit())
+            await until_locked(database)
+            taking = asyncio.create_task(take_over(database, record))  # waits for the append, and is next
+            await until_locked(database, statements=2)
+            await asyncio.sleep(0.05)
+        with pytest.raises(FencedError):
+            await committing
+        await taking
+        assert [stored.call for stored in await RunLog(database).read_steps(record.key, segment=0)] == ["1"]
 
 
 async def test_commits_of_many_runs_share_flushes(database: Database):
