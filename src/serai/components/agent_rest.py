@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from serai.components.agent_answer import AgentAnswer, Names
 from serai.components.agent_events import AgentEvents, LoggedEvents, own_events
 from serai.components.logged_tokens import count_logged
@@ -24,16 +22,14 @@ def cancel_at_rest(run: RestingRun, names: Names) -> Outcome:
     content = text_of(earlier.messages) + LoggedEvents(own_events(run.logged, record.id), kind=record.kind).text
     events = AgentEvents(run, name=names.name)
     last = events.members("RunCancelled", content=content, reason=f"Run {record.id} was cancelled")
-    output: dict[str, Any] = load_json(run.answer.output) if run.answer.output is not None else {}
-    if not output:
+    if run.answer.output is not None:
+        output = with_paused_ended(load_json(run.answer.output), RunStatus.CANCELLED)
+    else:
         given = load_run_input(record.input)
         output = AgentAnswer(record, given, names, earlier, about=run.about).members(
             content=content, content_type="str"
         )
     output |= {"content": content, "content_type": "str", "cancellation_stage": run.answer.status.value}
-    output.pop("requirements", None)
-    if responses := output.get("member_responses"):
-        output["member_responses"] = [with_paused_ended(response, RunStatus.CANCELLED) for response in responses]
     messages = dump_messages(close_calls(earlier.messages), has_media=bool(earlier.blobs)) if earlier.messages else None
     input_tokens, output_tokens = count_logged(run.logged)
     return Outcome(

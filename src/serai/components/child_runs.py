@@ -55,8 +55,8 @@ class ChildResult:
 
     @property
     def requirements(self) -> list[dict[str, Any]]:
-        """What a paused one waits for."""
-        return self.output.get("requirements") or self.output.get("step_requirements") or []
+        """What a paused agent or team waits for."""
+        return self.output.get("requirements") or []
 
 
 class ChildRuns:

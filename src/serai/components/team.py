@@ -88,7 +88,7 @@ class Team:
                 raise ConfigurationError(f"Team {name!r} has a tool named like those it gives work with; rename it.")
         self.mode: TeamMode = mode
         self.members = [_as_component(name, member) for member in members]
-        self._by_id = _index(name, self.members)
+        by_id = _index(name, self.members)
         own = [instructions] if isinstance(instructions, str) else list(instructions or ())
         leader = pydantic_ai.Agent(
             model,
@@ -121,7 +121,7 @@ class Team:
         self._host = HostedTeam(
             **{each.name: getattr(host, each.name) for each in fields(host)},
             is_route=mode == "route" and output_type is str,
-            members=self._by_id,
+            members=by_id,
             add_team_history_to_members=add_team_history_to_members,
             share_member_interactions=share_member_interactions,
         )

@@ -73,7 +73,6 @@ class Workflow:
         self.metadata = metadata
         self.max_concurrency = max_concurrency
         self._host = HostedWorkflow(
-            id=self.id,
             name=name,
             nodes=as_nodes(steps, f"Workflow {name!r}"),
             session_state=session_state or {},

@@ -18,21 +18,19 @@ class WorkflowEvents:
 
     Args:
         run: where they go.
-        workflow_id, workflow_name: whose they are.
+        name: what people call its workflow.
         said: how often each was said of steps that earlier segments left open, by step id; kept up to date here.
     """
 
-    def __init__(
-        self, run: ActiveRun | RestingRun, *, workflow_id: str, workflow_name: str, said: dict[str, dict[str, int]]
-    ) -> None:
+    def __init__(self, run: ActiveRun | RestingRun, *, name: str, said: dict[str, dict[str, int]]) -> None:
         self._run = run
         self._said = said
         self._logged = _count(run.logged, before=said)
         self._common = {
             "nested_depth": 0,
             **run.about,
-            "workflow_id": workflow_id,
-            "workflow_name": workflow_name,
+            "workflow_id": run.record.component_id,
+            "workflow_name": name,
             "run_id": run.record.id,
             "session_id": run.record.session_id,
         }

@@ -18,19 +18,15 @@ def cancel_at_rest(run: RestingRun, name: str) -> Outcome:
     """Return the outcome: what the steps had answered."""
     record, output = run.record, {}
     if run.answer.output is not None:
-        output = load_json(run.answer.output)
+        output = with_paused_ended(load_json(run.answer.output), RunStatus.CANCELLED)
     results = output.get("step_results") or []
     reason = f"Run {record.id} was cancelled"
     content = last_content(run.logged, record.id) or (results[-1]["content"] if results else None) or reason
-    events = WorkflowEvents(run, workflow_id=record.component_id, workflow_name=name, said={})
+    events = WorkflowEvents(run, name=name, said={})
     last = events.members("WorkflowCancelled", reason=reason, content=content)
     if not output:
         given = load_run_input(record.input)
         output = RunObject(record, given, name=name, about=run.about).members([], [], content=content)
-    for waiting in ("step_requirements", "error_requirements", "paused_step_index", "paused_step_name", "pause_kind"):
-        output.pop(waiting, None)
-    if runs := output.get("step_executor_runs"):
-        output["step_executor_runs"] = [with_paused_ended(run, RunStatus.CANCELLED) for run in runs]
     output |= {
         "content": content,
         "content_type": content_type_of(content),

@@ -10,7 +10,6 @@ import msgspec
 from serai.components.blob_references import StoredBytes
 from serai.components.media import NAMES, MediaItem, content_of, shown_items
 from serai.components.workflow.values import StepOutput, own_copy
-from serai.domain.json_text import loader_of
 
 _NO_MEDIA: Final[dict[str, Any]] = dict.fromkeys(NAMES.values())
 
@@ -37,7 +36,6 @@ class StepResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: str | None = None
     stop: bool = False
     is_skipped: bool = False
-    is_paused: bool = False
     run_id: str | None = None
     metrics: dict[str, Any] | None = None
     media: list[MediaItem] = []
@@ -64,12 +62,9 @@ class StepResult(msgspec.Struct, kw_only=True, omit_defaults=True):
             "success": self.success,
             "error": self.error,
             "stop": self.stop,
-            "is_paused": self.is_paused,
+            "is_paused": False,  # a step that waits has no result yet
             "steps": [step.shown() for step in self.steps] if self.steps else None,
         }
-
-
-load_result = loader_of(StepResult)
 
 
 def shown_results(results: Iterable[StepResult]) -> list[dict[str, Any]]:

@@ -39,14 +39,13 @@ class HostedWorkflow:
     """A workflow, and how the server runs it.
 
     Attributes:
-        id, name: how the wire names it.
+        name: what people call it.
         nodes: its steps.
         session_state: members that a session's state has from the start.
         input_type: reads the message; None: it is a text.
         timeout_s: seconds of work of one segment.
     """
 
-    id: str
     name: str
     nodes: Sequence[Node]
     session_state: dict[str, Any]
@@ -94,7 +93,7 @@ class WorkflowRun:
             earlier = load_json(run.paused.output) if run.paused.output else {}
             self._memory = load_memory(run.paused.carried) if run.paused.carried else Memory()
         deps = self.input.deps_of(run.record)
-        self._events = WorkflowEvents(run, workflow_id=host.id, workflow_name=host.name, said=self._memory.said)
+        self._events = WorkflowEvents(run, name=host.name, said=self._memory.said)
         self._object = RunObject(
             run.record,
             self.input,
