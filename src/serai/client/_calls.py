@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
 from serai.wire.arguments import ArgumentError, checked_text
@@ -51,8 +51,8 @@ class RunReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments(Generic[Result]):
-    """What a call puts where: path, query, form or JSON body, headers. ``Result`` is what the caller gets."""
+class Arguments:
+    """What a call puts where: path, query, form or JSON body, headers."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, object] = field(default_factory=dict)
@@ -81,12 +81,16 @@ class Answer(Generic[Result]):
         return f"list[{name}]" if self.many else name
 
 
+NOTHING: Answer[None] = Answer()
+"""An operation that answers nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Result]):
     """An operation with its arguments: all that is needed to send it."""
 
     operation: Row[..., Result]
-    arguments: Arguments[Any]
+    arguments: Arguments
 
     @property
     def target(self) -> str:
@@ -121,7 +125,7 @@ class Row(Generic[Parameters, Result]):
         method: str,
         path: str,
         answer: Answer[Result],
-        arrange: Callable[..., Arguments[Any]],
+        arrange: Callable[..., Arguments],
         *,
         signature: inspect.Signature,
         doc: str,

@@ -120,7 +120,7 @@ class Shape(Generic[Parameters]):
     name: str
     method: str
     path: str
-    arrange: Callable[Concatenate[AnyKind, str, Parameters], Arguments[Any]]
+    arrange: Callable[Concatenate[AnyKind, str, Parameters], Arguments]
     signature: inspect.Signature
     doc: str
 

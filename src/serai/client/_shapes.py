@@ -31,7 +31,7 @@ _COMPONENT = "/{kind}s/{component_id}"
 _RUNS = f"{_COMPONENT}/runs"
 _RUN = f"{_RUNS}/{{run_id}}"
 
-_Arrange = Callable[Concatenate[AnyKind, str, Parameters], Arguments[Any]]
+_Arrange = Callable[Concatenate[AnyKind, str, Parameters], Arguments]
 
 
 def _shape(
@@ -61,9 +61,7 @@ def _shape(
 def _streamed(plain: Shape[Parameters], summary: str) -> Shape[Parameters]:
     """Return the streaming twin of a shape that takes a form: the same arguments, answered by events."""
 
-    def arrange(
-        kind: AnyKind, component_id: str, /, *args: Parameters.args, **kwargs: Parameters.kwargs
-    ) -> Arguments[Any]:
+    def arrange(kind: AnyKind, component_id: str, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Arguments:
         arguments = plain.arrange(kind, component_id, *args, **kwargs)
         form = {**(arguments.form or {}), "stream": True}
         return Arguments(path=arguments.path, form=form, headers=arguments.headers, run=arguments.run)
@@ -73,7 +71,7 @@ def _streamed(plain: Shape[Parameters], summary: str) -> Shape[Parameters]:
 
 
 @_shape("get_{kind}", "GET", _COMPONENT)
-def get(kind: AnyKind, component_id: str, /, headers: Headers | None = None) -> Arguments[Any]:
+def get(kind: AnyKind, component_id: str, /, headers: Headers | None = None) -> Arguments:
     """Return one {kind} in full."""
     return Arguments(path={kind.id_name: component_id}, headers=headers)
 
@@ -81,7 +79,7 @@ def get(kind: AnyKind, component_id: str, /, headers: Headers | None = None) -> 
 @_shape("get_{kind}", "GET", _COMPONENT)
 def get_version(
     kind: AnyKind, component_id: str, /, version: int | None = None, headers: Headers | None = None
-) -> Arguments[Any]:
+) -> Arguments:
     """Return one {kind} in full."""
     return Arguments(path={kind.id_name: component_id}, query={"version": version}, headers=headers)
 
@@ -117,7 +115,7 @@ def run(  # noqa: PLR0913, PLR0917 - the published interface
     when_busy: Literal["queue", "reject"] | None = None,
     run_timeout: float | None = None,
     **options: object,
-) -> Arguments[Any]:
+) -> Arguments:
     """Run {a_kind} and return its result.
 
     A lost answer is no error: the client chose the run's id, asks the server for that run, and waits for its end.
@@ -192,7 +190,7 @@ def proceed(  # noqa: PLR0913 - the published interface
     when_busy: Literal["queue", "reject"] | None = None,
     run_timeout: float | None = None,
     **options: object,
-) -> Arguments[Any]:
+) -> Arguments:
     """Continue a run whose answers are what its requirements became."""
     answers = [one if isinstance(one, Mapping) else one.to_dict() for one in requirements]
     form = {
@@ -242,7 +240,7 @@ def proceed_with_tools(  # noqa: PLR0913 - the published interface
     when_busy: Literal["queue", "reject"] | None = None,
     run_timeout: float | None = None,
     **options: object,
-) -> Arguments[Any]:
+) -> Arguments:
     """Continue a run whose answers are its calls; as `proceed` else."""
     answered = [requirement.tool_execution for requirement in requirements or ()]
     return proceed.arrange(
@@ -283,7 +281,7 @@ def cancel(
     headers: Headers | None = None,
     *,
     session_id: str | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Cancel a run, whether it waits, runs or is paused; does nothing to one that has ended, also when repeated."""
     path = {kind.id_name: component_id, "run_id": run_id}
     return Arguments(path=path, query={"session_id": session_id}, headers=headers)
@@ -297,7 +295,7 @@ def list_runs(
     session_id: str,
     status: str | None = None,
     headers: Headers | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Return the runs of {a_kind} in a session, oldest first; of more than a thousand the newest."""
     query = {"session_id": session_id, "status": status and str(status).upper()}
     return Arguments(path={kind.id_name: component_id}, query=query, headers=headers)
@@ -311,7 +309,7 @@ def get_run(
     run_id: str,
     session_id: str | None = None,
     headers: Headers | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Return a run as it is now, whether it has ended or not."""
     path = {kind.id_name: component_id, "run_id": run_id}
     return Arguments(path=path, query={"session_id": session_id}, headers=headers)
@@ -325,7 +323,7 @@ def follow_run(
     run_id: str,
     after: int | None = None,
     headers: Headers | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Yield the events of a run that was started elsewhere, those of the past first; Serai servers only."""
     if after is not None and not -1 <= after < 2**31:
         raise ArgumentError(f"after must be the number of an event (-1 before the first), not {after}")

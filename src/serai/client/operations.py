@@ -12,26 +12,25 @@ from typing import TYPE_CHECKING, Any, Generic
 from serai.client import _shapes as shapes
 from serai.client import schedule_operations
 from serai.client._arguments import document
-from serai.client._calls import Answer, Arguments, Headers, Operation, Parameters, Result, Row
+from serai.client._calls import NOTHING, Answer, Arguments, Headers, Operation, Parameters, Result, Row
 from serai.client._kinds import AGENT, TEAM, WORKFLOW, AgentRow, TeamRow, WorkflowRow
 
 if TYPE_CHECKING:
     from serai.wire.discovery import ConfigResponse, InfoResponse, Model
 
-NOTHING: Answer[None] = Answer()
 CONFIG: Answer[ConfigResponse] = Answer("discovery:ConfigResponse")
 INFO: Answer[InfoResponse] = Answer("discovery:InfoResponse")
 MODELS: Answer[list[Model]] = Answer("discovery:Model", many=True)
 
 
-def _arrange_headers(headers: Headers | None = None) -> Arguments[Any]:
+def _arrange_headers(headers: Headers | None = None) -> Arguments:
     return Arguments(headers=headers)
 
 
 class _Reading(Generic[Parameters]):
     """Makes rows that read a path without parameters."""
 
-    def __init__(self, arrange: Callable[Parameters, Arguments[Any]]) -> None:
+    def __init__(self, arrange: Callable[Parameters, Arguments]) -> None:
         self._arrange = arrange
         self._signature = inspect.signature(arrange)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from serai.client._arguments import document
-from serai.client._calls import Answer, Arguments, Headers, Operation, Parameters, Result
+from serai.client._calls import NOTHING, Answer, Arguments, Headers, Operation, Parameters, Result
 
 if TYPE_CHECKING:
     from serai.wire.schedules import SchedulePage, ScheduleResponse, ScheduleRun, ScheduleRunPage
@@ -19,7 +19,6 @@ SCHEDULE: Answer[ScheduleResponse] = Answer("schedules:ScheduleResponse")
 SCHEDULES: Answer[SchedulePage] = Answer("schedules:SchedulePage")
 STARTED: Answer[ScheduleRun] = Answer("schedules:ScheduleRun")
 RUNS: Answer[ScheduleRunPage] = Answer("schedules:ScheduleRunPage")
-NOTHING: Answer[None] = Answer()
 
 Kind = Literal["agent", "team", "workflow"]
 Misfire = Literal["skip", "once", "all"]
@@ -45,10 +44,10 @@ _TEXTS = {
 
 def _row(
     method: str, path: str, answer: Answer[Result], **own: str
-) -> Callable[[Callable[Parameters, Arguments[Any]]], Operation[Parameters, Result]]:
+) -> Callable[[Callable[Parameters, Arguments]], Operation[Parameters, Result]]:
     """Make a function the row of its name."""
 
-    def make(arrange: Callable[Parameters, Arguments[Any]]) -> Operation[Parameters, Result]:
+    def make(arrange: Callable[Parameters, Arguments]) -> Operation[Parameters, Result]:
         signature = inspect.signature(arrange)
         doc = document(inspect.getdoc(arrange) or "", signature, own={**_TEXTS, **own})
         return Operation(arrange.__name__, method, path, answer, arrange, signature=signature, doc=doc)
@@ -62,7 +61,7 @@ def list_schedules(
     limit: int = 100,
     page: int = 1,
     headers: Headers | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Return a page of the schedules, by name."""
     shown = None if enabled is None else str(enabled).lower()
     return Arguments(query={"enabled": shown, "limit": limit, "page": page}, headers=headers)
@@ -88,7 +87,7 @@ def create_schedule(  # noqa: PLR0913 - what may be said about a schedule
     misfire_grace_s: float | None = None,
     enabled: bool | None = None,
     headers: Headers | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Make a schedule that starts runs of a component; Serai servers only.
 
     Raises:
@@ -119,7 +118,7 @@ def create_schedule(  # noqa: PLR0913 - what may be said about a schedule
 
 
 @_row("GET", _ONE, SCHEDULE)
-def get_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments[Any]:
+def get_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments:
     """Return a schedule."""
     return Arguments(path={"schedule_id": schedule_id}, headers=headers)
 
@@ -145,7 +144,7 @@ def update_schedule(  # noqa: PLR0913 - what may be said about a schedule
     misfire_grace_s: float | None = None,
     enabled: bool | None = None,
     headers: Headers | None = None,
-) -> Arguments[Any]:
+) -> Arguments:
     """Change a schedule: what is left out stays as it is. Of one declared in code only `enabled` may change.
 
     Raises:
@@ -174,33 +173,31 @@ def update_schedule(  # noqa: PLR0913 - what may be said about a schedule
 
 
 @_row("DELETE", _ONE, NOTHING)
-def delete_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments[Any]:
+def delete_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments:
     """Remove a schedule; its runs stay. One declared in code is status 409."""
     return Arguments(path={"schedule_id": schedule_id}, headers=headers)
 
 
 @_row("POST", f"{_ONE}/disable", SCHEDULE)
-def pause_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments[Any]:
+def pause_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments:
     """Have a schedule start no runs until it is resumed."""
     return Arguments(path={"schedule_id": schedule_id}, headers=headers)
 
 
 @_row("POST", f"{_ONE}/enable", SCHEDULE)
-def resume_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments[Any]:
+def resume_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments:
     """Have a schedule start runs again, from its next time on."""
     return Arguments(path={"schedule_id": schedule_id}, headers=headers)
 
 
 @_row("POST", f"{_ONE}/trigger", STARTED)
-def fire_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments[Any]:
+def fire_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments:
     """Start a run of a schedule now, paused or not, and return what to find it by; its times stay as they are."""
     return Arguments(path={"schedule_id": schedule_id}, headers=headers)
 
 
 @_row("GET", f"{_ONE}/runs", RUNS)
-def list_schedule_runs(
-    schedule_id: str, limit: int = 100, page: int = 1, headers: Headers | None = None
-) -> Arguments[Any]:
+def list_schedule_runs(schedule_id: str, limit: int = 100, page: int = 1, headers: Headers | None = None) -> Arguments:
     """Return a page of the runs that a schedule has started, newest first."""
     return Arguments(path={"schedule_id": schedule_id}, query={"limit": limit, "page": page}, headers=headers)
 
