@@ -112,7 +112,7 @@ async def test_a_schedule_is_made_read_listed_and_deleted(client: httpx.AsyncCli
         assert (await client.get(f"/schedules/{name}")).json() == made
     page = (await client.get("/schedules")).json()
     assert [item["name"] for item in page["data"]] == ["mornings", "nightly"]
-    assert page["meta"] == {"page": 1, "limit": 100, "total_pages": 1, "total_count": 2}
+    assert page["meta"] == {"page": 1, "limit": 100, "total_pages": 1, "total_count": 2, "search_time_ms": 0.0}
     assert (await client.delete("/schedules/mornings")).status_code == 204
     gone = await client.get("/schedules/mornings")
     assert (gone.status_code, gone.json()) == (404, {"detail": "Schedule not found"})
@@ -147,7 +147,7 @@ async def test_lists_have_pages_and_show_what_is_enabled(client: httpx.AsyncClie
         await make(client, name=f"s{number}", is_paused=number % 2 == 0)
     page = (await client.get("/schedules?limit=2&page=3")).json()
     assert [item["name"] for item in page["data"]] == ["s3"]
-    assert page["meta"] == {"page": 3, "limit": 2, "total_pages": 3, "total_count": 5}
+    assert page["meta"] == {"page": 3, "limit": 2, "total_pages": 3, "total_count": 5, "search_time_ms": 0.0}
     paused = (await client.get("/schedules?enabled=false")).json()
     assert [item["name"] for item in paused["data"]] == ["s0", "s2"]
     assert (await client.get("/schedules?page=99")).json()["data"] == []

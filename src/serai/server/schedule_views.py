@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -84,12 +83,6 @@ def show_fired(record: ScheduleRecord, run: RunRecord) -> dict[str, Any]:
         ended_at=None,
     )
     return show_started(record, started)
-
-
-def show_page(items: Sequence[dict[str, Any]], *, total: int, limit: int, page: int) -> dict[str, Any]:
-    """Return a page as the published protocol has it."""
-    meta = {"page": page, "limit": limit, "total_pages": -(-total // limit), "total_count": total}
-    return {"data": items, "meta": meta}
 
 
 def _seconds(moment: datetime | None) -> int | None:

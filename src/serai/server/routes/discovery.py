@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, cast
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.errors import InvalidFieldError, NotFoundError, RetryLaterError
+from serai.server.answers import json_answer
 from serai.server.components import KINDS, Agent, Component, Team, Workflow
 from serai.server.context import description_of, runtime_of
+from serai.server.databases import DATABASE_ID, TABLES
 from serai.server.dispatch import Route
 from serai.server.openapi import errors, json_result, query_parameter
 from serai.wire.discovery import (
@@ -27,38 +28,31 @@ from serai.wire.discovery import (
 
 # Clients read the version of the protocol here, not of an implementation.
 PROTOCOL_VERSION = "3.1.10"
-DATABASE_ID = "serai"
 # Components are made in code, which knows one version of each.
 CURRENT_VERSION = 1
-
-_encode = msgspec.json.Encoder(enc_hook=str).encode
-
-
-def _json(value: Any) -> Response:
-    return Response(_encode(value), media_type="application/json")
 
 
 async def get_root(request: Request) -> Response:
     """Name the server and its first addresses."""
-    return _json({"name": description_of(request).name, "health": "/health", "info": "/info", "docs": "/docs"})
+    return json_answer({"name": description_of(request).name, "health": "/health", "info": "/info", "docs": "/docs"})
 
 
 async def get_health(request: Request) -> Response:
     """Say that the process answers; `/ready` says whether it can work."""
-    return _json({"status": "ok", "instantiated_at": description_of(request).started_at})
+    return json_answer({"status": "ok", "instantiated_at": description_of(request).started_at})
 
 
 async def get_ready(request: Request) -> Response:
     """Say whether the database can be reached and runs are taken."""
     if not await runtime_of(request).ready():
         raise RetryLaterError("The database cannot be reached just now.")
-    return _json({"status": "ready"})
+    return json_answer({"status": "ready"})
 
 
 async def get_info(request: Request) -> Response:
     """Versions, counts, and how to sign in."""
     os = description_of(request)
-    return _json(
+    return json_answer(
         {
             "os_id": os.id,
             "name": os.name,
@@ -84,53 +78,53 @@ async def get_config(request: Request) -> Response:
         "available_models": [],
         **{f"{kind}s": [_summary(component) for component in os.components.of_kind(kind).values()] for kind in KINDS},
         "interfaces": [],
-        "session": {"dbs": [{"db_id": DATABASE_ID, "tables": ["sessions"]}]},
+        **{part: {"dbs": [{"db_id": DATABASE_ID, "tables": [table]}]} for part, table in TABLES.items()},
         "queue": {"durable": True, "queue_per_session": True},
     }
     if os.description:
         config["description"] = os.description
     if os.quick_prompts:
         config["chat"] = {"quick_prompts": os.quick_prompts}
-    return _json(config)
+    return json_answer(config)
 
 
 async def list_models(request: Request) -> Response:
     """The models that components use, those inside teams and workflows too, each once."""
     modelled = (agent for component in description_of(request).components for agent in _modelled(component))
     models = {(agent.model_name, agent.model_provider or "") for agent in modelled if agent.model_name}
-    return _json([{"id": name, "provider": provider} for name, provider in sorted(models)])
+    return json_answer([{"id": name, "provider": provider} for name, provider in sorted(models)])
 
 
 async def list_agents(request: Request) -> Response:
     """All agents in full."""
-    return _json([_detail(agent) for agent in description_of(request).components.agents.values()])
+    return json_answer([_detail(agent) for agent in description_of(request).components.agents.values()])
 
 
 async def list_teams(request: Request) -> Response:
     """All teams in full."""
-    return _json([_detail(team) for team in description_of(request).components.teams.values()])
+    return json_answer([_detail(team) for team in description_of(request).components.teams.values()])
 
 
 async def list_workflows(request: Request) -> Response:
     """All workflows in short."""
-    return _json([_summary(workflow) for workflow in description_of(request).components.workflows.values()])
+    return json_answer([_summary(workflow) for workflow in description_of(request).components.workflows.values()])
 
 
 async def get_agent(request: Request) -> Response:
     """One agent in full."""
-    return _json(_detail(description_of(request).components.find("agent", request.path_params["agent_id"])))
+    return json_answer(_detail(description_of(request).components.find("agent", request.path_params["agent_id"])))
 
 
 async def get_team(request: Request) -> Response:
     """One team in full, with its members."""
-    return _json(_detail(description_of(request).components.find("team", request.path_params["team_id"])))
+    return json_answer(_detail(description_of(request).components.find("team", request.path_params["team_id"])))
 
 
 async def get_workflow(request: Request) -> Response:
     """One workflow in full, with its steps."""
     workflow = description_of(request).components.find("workflow", request.path_params["workflow_id"])
     _check_version(request.query_params.get("version"))
-    return _json(_detail(workflow))
+    return json_answer(_detail(workflow))
 
 
 def _check_version(text: str | None) -> None:

@@ -16,6 +16,7 @@ from serai.domain.run_state import EVENT_PREFIXES, RunStatus
 from serai.domain.runs import RunRecord
 from serai.engine.engine import RunRequest
 from serai.errors import ConflictError, InvalidFieldError, NotFoundError
+from serai.server.answers import json_answer, name_ignored
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
 from serai.server.form_fields import read_fields
@@ -108,14 +109,14 @@ async def cancel_run(request: Request) -> Response:
         component_id=component_id,
         session_id=request.query_params.get("session_id") or None,
     )
-    return _json(b"{}")
+    return json_answer(b"{}")
 
 
 async def get_run(request: Request) -> Response:
     """Read a run: its answer once it rests, its state before."""
     runtime = runtime_of(request)
     record = await _find_run(request)
-    return _json(await _run_object(runtime, record, await runtime.engine.get_answer(record)))
+    return json_answer(await _run_object(runtime, record, await runtime.engine.get_answer(record)))
 
 
 async def list_runs(request: Request) -> Response:
@@ -134,7 +135,7 @@ async def list_runs(request: Request) -> Response:
         limit=MOST_LISTED,
     )
     name = runtime.components.find(kind, component_id).name
-    return _json(dump_json([run_row(record, answer, name=name) for record, answer in runs]))
+    return json_answer([run_row(record, answer, name=name) for record, answer in runs])
 
 
 async def follow_run(request: Request) -> Response:
@@ -169,12 +170,11 @@ async def _answer(
         response = _events(runtime, follow(follower, blobs=runtime.engine.blobs, is_content_only=form.is_content_only))
     elif form.is_background:
         pending = {"run_id": record.id, "session_id": record.session_id, "status": "PENDING"}
-        response = _json(dump_json(pending), status=202)
+        response = json_answer(pending, status=202)
     else:
         answer = await runtime.engine.wait(record, after=after, is_new=is_new)
-        response = _json(await _run_object(runtime, record, answer))
-    if form.ignored:
-        response.headers["X-Serai-Ignored-Fields"] = _header_text(", ".join(form.ignored)[:1000])
+        response = json_answer(await _run_object(runtime, record, answer))
+    name_ignored(response, form.ignored)
     return response
 
 
@@ -182,7 +182,7 @@ async def _still_paused(runtime: Runtime, form: ContinueForm, record: RunRecord,
     """Return what a run still waits for; in a stream it is a frame that is no event of the run's log."""
     run = await _run_object(runtime, record, answer)
     if not form.is_stream:
-        return _json(run)
+        return json_answer(run)
     shown = load_json(run)
     names = (f"{record.kind}_id", f"{record.kind}_name", *RUN_KINDS[record.kind].paused)
     members = {name: shown[name] for name in names if name in shown}
@@ -257,16 +257,6 @@ def _sequence_number(text: str | None, loc: tuple[str, str]) -> int:
             loc, "Input should be an event's sequence number", kind="int_parsing", given=text[:100]
         )
     return int(text)
-
-
-def _header_text(value: str) -> str:
-    text = value.encode("ascii", "backslashreplace").decode()
-    # The HTTP server refuses control characters, and with them the whole answer.
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _json(body: bytes, *, status: int = 200) -> Response:
-    return Response(body, status_code=status, media_type="application/json")
 
 
 _EVENTS: Final[JsonObject] = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from serai.domain.schedules import MOST_MADE_UP
 from serai.server.openapi import header_parameter, query_parameter
+from serai.server.paging import page_of, paging_parameters
 from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, object_schema, or_null
 from serai.server.schedule_bodies import WITHOUT_EFFECT
 
@@ -15,11 +16,9 @@ SCOPE: Final = (
     query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),
     header_parameter("Project-Id", "The project."),
 )
-_COUNTED: Final = {"type": "integer", "minimum": 1}
-PAGING: Final = (
-    query_parameter("limit", {**_COUNTED, "maximum": 1000, "default": 100}, "The most on one page."),
-    query_parameter("page", {**_COUNTED, "default": 1}, "Which page."),
-)
+DEFAULT_LISTED: Final = 100
+MOST_LISTED: Final = 1000
+PAGING: Final = paging_parameters(default=DEFAULT_LISTED, most=MOST_LISTED)
 ENABLED: Final = query_parameter("enabled", {"type": "boolean"}, "Only those that are enabled, or that are paused.")
 
 _SECONDS: Final = or_null({"type": "integer", "description": "Unix seconds."})
@@ -93,16 +92,5 @@ STARTED: Final = object_schema(
     },
     *("id", "schedule_id", "run_id", "status", "is_manual", "triggered_at"),
 )
-_META_MEMBERS: Final = ("page", "limit", "total_pages", "total_count")
-_META: Final = object_schema(
-    {name: {"type": "integer"} for name in _META_MEMBERS},
-    *_META_MEMBERS,
-)
-
-
-def _page_of(item: dict[str, Any]) -> dict[str, Any]:
-    return object_schema({"data": {"type": "array", "items": item}, "meta": _META}, "data", "meta")
-
-
-PAGE_OF_SCHEDULES: Final = _page_of(SCHEDULE)
-PAGE_OF_RUNS: Final = _page_of(STARTED)
+PAGE_OF_SCHEDULES: Final = page_of(SCHEDULE)
+PAGE_OF_RUNS: Final = page_of(STARTED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -14,14 +13,18 @@ from starlette.responses import Response
 from serai.domain.json_text import dump_json
 from serai.domain.schedules import ScheduleRecord, next_fire
 from serai.errors import ConflictError, InvalidFieldError, NotFoundError
+from serai.server.answers import json_answer
 from serai.server.bodies import read_body
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
 from serai.server.openapi import errors, json_body, json_result
+from serai.server.paging import page_body, read_paging
 from serai.server.routes.schedule_shapes import (
     CHANGES,
+    DEFAULT_LISTED,
     ENABLED,
     KEY,
+    MOST_LISTED,
     NEW,
     PAGE_OF_RUNS,
     PAGE_OF_SCHEDULES,
@@ -32,15 +35,12 @@ from serai.server.routes.schedule_shapes import (
     TAGS,
 )
 from serai.server.schedule_bodies import Changes, changed_spec, new_spec, read_changes
-from serai.server.schedule_views import show_fired, show_page, show_schedule, show_started
+from serai.server.schedule_views import show_fired, show_schedule, show_started
 from serai.server.scope import check_name, idempotency_key_of, project_of
 from serai.storage.connection import Connection
 from serai.storage.idempotency import answer_once, request_key
 from serai.storage.schedules import name_taken, read_clock
 
-MOST_LISTED: Final = 1000
-DEFAULT_LISTED: Final = 100
-_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 Change = Callable[[Connection], Awaitable[ScheduleRecord]]
@@ -48,12 +48,16 @@ Change = Callable[[Connection], Awaitable[ScheduleRecord]]
 
 async def list_schedules(request: Request) -> Response:
     """List the project's schedules by name."""
-    limit, page = _page_of(request)
+    paging = read_paging(request, default=DEFAULT_LISTED, most=MOST_LISTED)
     enabled = _enabled_of(request)
     records, total = await runtime_of(request).schedules.list_schedules(
-        project_of(request), is_paused=None if enabled is None else not enabled, limit=limit, offset=(page - 1) * limit
+        project_of(request),
+        is_paused=None if enabled is None else not enabled,
+        limit=paging.limit,
+        offset=paging.offset,
     )
-    return _json(show_page([show_schedule(record) for record in records], total=total, limit=limit, page=page))
+    items = (dump_json(show_schedule(record)) for record in records)
+    return json_answer(page_body(items, total=total, paging=paging))
 
 
 async def create_schedule(request: Request) -> Response:
@@ -73,12 +77,12 @@ async def create_schedule(request: Request) -> Response:
         return record
 
     record = await _write(request, "schedule.create", raw.decode("latin-1"), create)
-    return _json(show_schedule(record), status=201, ignored=changes.ignored)
+    return json_answer(show_schedule(record), status=201, ignored=sorted(changes.ignored))
 
 
 async def get_schedule(request: Request) -> Response:
     """Read a schedule by id or name."""
-    return _json(show_schedule(await _find(request)))
+    return json_answer(show_schedule(await _find(request)))
 
 
 async def update_schedule(request: Request) -> Response:
@@ -93,7 +97,7 @@ async def update_schedule(request: Request) -> Response:
         return await _change(request, connection, record, changes)
 
     record = await _write(request, "schedule.update", f"{_name_of(request)}\n{raw.decode('latin-1')}", update)
-    return _json(show_schedule(record), ignored=changes.ignored)
+    return json_answer(show_schedule(record), ignored=sorted(changes.ignored))
 
 
 async def delete_schedule(request: Request) -> Response:
@@ -125,15 +129,16 @@ async def fire_schedule(request: Request) -> Response:
     """Start a run of a schedule now, paused or not; its times stay as they are."""
     record = await _find(request)
     run = await runtime_of(request).scheduler.fire(record, idempotency_key=idempotency_key_of(request))
-    return _json(show_fired(record, run), status=202)
+    return json_answer(show_fired(record, run), status=202)
 
 
 async def list_schedule_runs(request: Request) -> Response:
     """List the runs that a schedule has started, newest first."""
-    limit, page = _page_of(request)
+    paging = read_paging(request, default=DEFAULT_LISTED, most=MOST_LISTED)
     record = await _find(request)
-    runs, total = await runtime_of(request).schedules.list_runs(record, limit=limit, offset=(page - 1) * limit)
-    return _json(show_page([show_started(record, run) for run in runs], total=total, limit=limit, page=page))
+    runs, total = await runtime_of(request).schedules.list_runs(record, limit=paging.limit, offset=paging.offset)
+    items = (dump_json(show_started(record, run)) for run in runs)
+    return json_answer(page_body(items, total=total, paging=paging))
 
 
 async def _set_paused(request: Request, operation: str, *, is_paused: bool) -> Response:
@@ -143,7 +148,7 @@ async def _set_paused(request: Request, operation: str, *, is_paused: bool) -> R
             return record
         return await _change(request, connection, record, Changes(given={"is_paused": is_paused}))
 
-    return _json(show_schedule(await _write(request, operation, _name_of(request), change)))
+    return json_answer(show_schedule(await _write(request, operation, _name_of(request), change)))
 
 
 async def _change(request: Request, connection: Connection, record: ScheduleRecord, changes: Changes) -> ScheduleRecord:
@@ -205,21 +210,6 @@ def _declared(record: ScheduleRecord, what: str) -> ConflictError:
     )
 
 
-def _page_of(request: Request) -> tuple[int, int]:
-    query = request.query_params
-    limit = _count(query.get("limit"), "limit", default=DEFAULT_LISTED, most=MOST_LISTED)
-    return limit, _count(query.get("page"), "page", default=1, most=999_999_999)
-
-
-def _count(text: str | None, name: str, *, default: int, most: int) -> int:
-    if not text:
-        return default
-    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
-        msg = f"Input should be a whole number from 1 to {most}"
-        raise InvalidFieldError.of(("query", name), msg, kind="int_range", given=text[:100])
-    return int(text)
-
-
 def _enabled_of(request: Request) -> bool | None:
     text = request.query_params.get("enabled")
     if not text:
@@ -227,14 +217,6 @@ def _enabled_of(request: Request) -> bool | None:
     if text.lower() not in _BOOLEANS:
         raise InvalidFieldError.of(("query", "enabled"), "Input should be true or false", kind="bool_parsing")
     return _BOOLEANS[text.lower()]
-
-
-def _json(value: Any, *, status: int = 200, ignored: list[str] | None = None) -> Response:
-    response = Response(dump_json(value), status_code=status, media_type="application/json")
-    if ignored:
-        names = ", ".join(sorted(ignored))[:1000].encode("ascii", "backslashreplace").decode()
-        response.headers["X-Serai-Ignored-Fields"] = "".join(c if c.isprintable() else " " for c in names)
-    return response
 
 
 def _acts() -> Iterator[Route]:
