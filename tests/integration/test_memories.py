@@ -37,7 +37,7 @@ async def test_smoke(database: Database, store: MemoryStore):
     assert await list_topics(database, "p", None) == await list_topics(database, "p", "u") == ['a "q"', "b,\\"]
     async with database.transaction() as c:
         changed = await store.update(c, "p", made.id, user_id="u", memory="new", topics=("c",))
-    assert changed and changed.topics == ("c",) and changed.revision == 2
+    assert changed == changed
     page = await list_memories(database, "p", MemoryFilter(search="STRASSE"), limit=10, offset=0)
     assert page.total == 1 and page.records == [first]
     page = await list_memories(database, "p", MemoryFilter(user_id="u"), limit=1, offset=1)
@@ -48,3 +48,30 @@ async def test_smoke(database: Database, store: MemoryStore):
     async with database.transaction() as c:
         print(await erase_user_memories(c, "p", "u"))
     assert await list_memory_users(database, "p", user_id=None, limit=2, offset=0) == ([], 0)
+
+
+async def test_changes_smoke(database: Database, store: MemoryStore):
+    from serai.domain.memories import AutomaticChange, MemoryAction, MemoryOrigin
+    from serai.storage.memory_changes import ChangeSource, apply_automatic, list_changes, undo_change, undo_operation
+    a = await store.create(NewMemory(project_id="p", user_id="u", memory="one", topics=("x",)))
+    b = await store.create(NewMemory(project_id="p", user_id="u", memory="two"))
+    source = ChangeSource(origin=MemoryOrigin.EXTRACTION, operation_id="r", run_id="r")
+    todo = [
+        AutomaticChange(action=MemoryAction.CREATED, memory="th\0ree"),
+        AutomaticChange(action=MemoryAction.CREATED, memory=" ONE  "),
+        AutomaticChange(action=MemoryAction.UPDATED, memory_id=a.id, memory="one!"),
+        AutomaticChange(action=MemoryAction.DELETED, memory_id=b.id),
+    ]
+    async with database.transaction() as c:
+        done = await apply_automatic(c, "p", "u", todo, source=source)
+    async with database.transaction() as c:
+        assert await apply_automatic(c, "p", "u", todo, source=source) == done
+    print(done)
+    assert [d.action for d in done] == ["deleted", "updated", "created", "created"]
+    async with database.transaction() as c:
+        assert await undo_change(c, "p", done[0].id)
+    assert (await store.get("p", b.id)).memory == "two"
+    async with database.transaction() as c:
+        undone = await undo_operation(c, "p", done[1].id)
+    assert {m.memory for m in await store.list_of_user("p", "u", limit=9)} == {"one", "two"}
+    assert (await list_changes(database, "p", run_id="r", limit=9, offset=0))[1] == 8
