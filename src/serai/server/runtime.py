@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pydantic_ai
 import structlog
 
+from serai.components.memory_extraction import extraction_handlers
 from serai.domain.schedules import ScheduleSpec
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
@@ -110,9 +111,8 @@ class Runtime:
             self.schedules = ScheduleStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
-            self.job_runner = JobRunner(
-                self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
-            )
+            handlers = {**self._job_handlers, **extraction_handlers(self.database, self.components)}
+            self.job_runner = JobRunner(self.database, self.engine.node.id, handlers, tell=self.engine.tell_jobs)
             await self.engine.start(on_jobs=self.job_runner.look)
             self.job_runner.start()
             await self._indexing.start(self.job_runner)

@@ -1,0 +1,66 @@
+"""The memories of one user while a run or a job works with them: read as they are, changed while nobody else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from serai.domain.memories import AutomaticChange, MemoryChange, MemoryRecord
+from serai.storage import memory_rows
+from serai.storage.connection import Connection, Database
+from serai.storage.memory_changes import ChangeSource, apply_automatic
+from serai.storage.memory_rows import COLUMNS, record_of
+
+# A user's memories that were changed last.
+_LATEST = f"""
+select {COLUMNS} from memories where project_id = $1 and user_id = $2
+order by updated_at desc, id desc limit $3"""  # noqa: S608 - our own text
+
+_IS_DONE = """
+select exists(select from memory_changes
+              where project_id = $1 and user_id = $2 and operation_id = $3 and undoes is null)"""
+
+Plan = Callable[[Sequence[MemoryRecord]], Sequence[AutomaticChange]]
+"""From a user's memories as they are to what is to be changed."""
+
+
+class UserMemories:
+    """What runs and their jobs do with memories; each call names the user."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_latest(self, project_id: str, user_id: str, *, limit: int) -> list[MemoryRecord]:
+        """Return a user's memories, those that were changed last first."""
+        async with self._database.connection() as connection:
+            return await _read(connection, project_id, user_id, limit)
+
+    async def is_done(self, project_id: str, user_id: str, operation_id: str) -> bool:
+        """Return whether an operation has changed something."""
+        return bool(await self._database.fetchval(_IS_DONE, project_id, user_id, operation_id))
+
+    async def change(
+        self, project_id: str, user_id: str, plan: Plan, *, source: ChangeSource, looked_at: int
+    ) -> list[MemoryChange]:
+        """Change a user's memories as a plan says that is made while nobody else writes them.
+
+        Args:
+            project_id: the user's project.
+            user_id: whose memories.
+            plan: is given the latest memories.
+            source: where the changes come from; the same operation again changes nothing and returns what it did.
+            looked_at: how many of the latest memories the plan is given.
+
+        Raises:
+            ConflictError: a memory has another revision than the plan expects.
+
+        Durable when it returns.
+        """
+        async with self._database.transaction() as connection:
+            await memory_rows.hold_user(connection, project_id, user_id)
+            changes = plan(await _read(connection, project_id, user_id, looked_at))
+            return await apply_automatic(connection, project_id, user_id, changes, source=source)
+
+
+async def _read(connection: Connection, project_id: str, user_id: str, limit: int) -> list[MemoryRecord]:
+    return [record_of(row) for row in await connection.fetch(_LATEST, project_id, user_id, limit)]
