@@ -39,6 +39,7 @@ class DescribedAgent:
     tools: Sequence[Any] = ()
     instructions: str | None = "Be brief."
     history_runs: int = 3
+    memory: None = None
 
 
 @dataclass(frozen=True, kw_only=True)

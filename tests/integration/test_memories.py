@@ -53,6 +53,7 @@ async def test_smoke(database: Database, store: MemoryStore):
 async def test_changes_smoke(database: Database, store: MemoryStore):
     from serai.domain.memories import AutomaticChange, MemoryAction, MemoryOrigin
     from serai.storage.memory_changes import ChangeSource, apply_automatic, list_changes, undo_change, undo_operation
+
     a = await store.create(NewMemory(project_id="p", user_id="u", memory="one", topics=("x",)))
     b = await store.create(NewMemory(project_id="p", user_id="u", memory="two"))
     source = ChangeSource(origin=MemoryOrigin.EXTRACTION, operation_id="r", run_id="r")

@@ -6,13 +6,14 @@ import hashlib
 import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 LONGEST_MEMORY: Final = 5000
+LONGEST_TOPIC: Final = 200
 MOST_TOPICS: Final = 100
 _PIECE: Final = 3
 _OF_TEXT, _OF_TOPIC, _OF_AGENT, _OF_TEAM = b"text", b"topic", b"agent", b"team"
@@ -119,6 +120,14 @@ class MemoryChange:
     at: datetime
     undone_at: datetime | None
     undoes: UUID | None
+
+
+def as_stored(
+    key: UUID, new: NewMemory, *, created_at: datetime, updated_at: datetime, revision: int = 1
+) -> MemoryRecord:
+    """Return a new memory as it is stored."""
+    values = {member.name: getattr(new, member.name) for member in fields(NewMemory)}
+    return MemoryRecord(**values, id=key, revision=revision, created_at=created_at, updated_at=updated_at)
 
 
 def storable(text: str) -> str:

@@ -26,6 +26,7 @@ from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.idempotency import forget_expired
 from serai.storage.jobs import JobStore
+from serai.storage.memories import MemoryStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
@@ -54,6 +55,7 @@ class Runtime:
     database: Database
     engine: Engine
     jobs: JobStore
+    memories: MemoryStore
     job_runner: JobRunner
     records: RecordStore
     record_queries: RecordQueries
@@ -108,6 +110,7 @@ class Runtime:
                 ),
             )
             self.jobs = JobStore(self.database)
+            self.memories = MemoryStore(self.database)
             self.schedules = ScheduleStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)

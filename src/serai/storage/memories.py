@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from serai.domain.ids import new_key
-from serai.domain.memories import MemoryRecord, NewMemory, fold_hash
+from serai.domain.memories import MemoryRecord, NewMemory, as_stored, fold_hash
 from serai.storage import memory_rows
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import FirstAnswer, RequestKey, find_first_answers
-from serai.storage.memory_rows import COLUMNS, as_stored, record_of
+from serai.storage.memory_rows import COLUMNS, record_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -162,4 +162,4 @@ async def erase_user_memories(connection: Connection, project_id: str, user_id: 
 
 def _first(new: NewMemory, answer: FirstAnswer) -> MemoryRecord:
     at = _EPOCH + timedelta(microseconds=answer.answer["at"])
-    return as_stored(UUID(answer.answer["id"]), new, at, at, 1)
+    return as_stored(UUID(answer.answer["id"]), new, created_at=at, updated_at=at)

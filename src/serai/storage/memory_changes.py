@@ -13,6 +13,8 @@ from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, loader_of
 from serai.domain.memories import (
     LONGEST_MEMORY,
+    LONGEST_TOPIC,
+    MOST_TOPICS,
     AutomaticChange,
     MemoryAction,
     MemoryChange,
@@ -114,7 +116,7 @@ async def apply_automatic(
         project_id: the user's project.
         user_id: whose memories.
         changes: what is to be done. One to a memory that is gone is left out, and so is a new memory that says what
-            another one says, but for case and blanks. Characters that cannot be stored are taken out.
+            another one says, but for case and blanks. Characters that cannot be stored, and what is too long, are cut.
         source: where they come from; an operation that was done before does nothing, and its changes are returned.
 
     Raises:
@@ -347,7 +349,8 @@ def _text(one: AutomaticChange) -> str:
 
 
 def _topics(one: AutomaticChange) -> tuple[str, ...]:
-    return without_repeats([storable(topic) for topic in one.topics or ()])
+    topics = (storable(topic)[:LONGEST_TOPIC] for topic in one.topics or ())
+    return without_repeats([topic for topic in topics if topic])[:MOST_TOPICS]
 
 
 def _change(row: asyncpg.Record) -> MemoryChange:

@@ -6,14 +6,13 @@ Whoever writes holds the row of the user first; so writes to one user's memories
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, fold, fold_hash, marks_of
+from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, as_stored, fold, fold_hash, marks_of
 from serai.storage.connection import Connection
 from serai.storage.idempotency import RequestKey
 
@@ -177,16 +176,7 @@ async def insert(
     """
     rows = await connection.fetch(_INSERT, *_columns(new, revisions or [1] * len(new), created or [None] * len(new)))
     stored = {row["id"]: row for row in rows}
-    return [
-        as_stored(key, one, row["created_at"], row["updated_at"], row["revision"]) if (row := stored.get(key)) else None
-        for key, one, _ in new
-    ]
-
-
-def as_stored(key: UUID, new: NewMemory, created_at: datetime, updated_at: datetime, revision: int) -> MemoryRecord:
-    """Return a new memory as it was stored."""
-    values = {member.name: getattr(new, member.name) for member in fields(NewMemory)}
-    return MemoryRecord(**values, id=key, revision=revision, created_at=created_at, updated_at=updated_at)
+    return [as_stored(key, one, **_given(row)) if (row := stored.get(key)) else None for key, one, _ in new]
 
 
 async def hold(
@@ -235,6 +225,10 @@ async def remove_held(connection: Connection, project_id: str, memory_ids: Seque
     """Remove memories that are held."""
     if memory_ids:
         await connection.execute(_REMOVE, project_id, memory_ids)
+
+
+def _given(row: asyncpg.Record) -> dict[str, Any]:
+    return {name: row[name] for name in ("revision", "created_at", "updated_at")}
 
 
 def _columns(
