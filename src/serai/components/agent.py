@@ -192,4 +192,3 @@ class AgentComponent:
                 f"Agent {self.name!r} wants dependencies of type {deps_type.__name__}. Say how to make them: "
                 "AgentComponent(agent, deps=lambda run: …), where run is a serai.RunDeps."
             )
-

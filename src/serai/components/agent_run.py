@@ -486,7 +486,10 @@ class AgentRun:
 
     def _say_memories(self) -> None:
         """Say what the run itself stored of its user; what is found in the user's words comes after its end."""
-        for name, members in (("MemoryUpdateStarted", {}), ("MemoryUpdateCompleted", {"memories": self._answer.memories})):
+        for name, members in (
+            ("MemoryUpdateStarted", {}),
+            ("MemoryUpdateCompleted", {"memories": self._answer.memories}),
+        ):
             if name not in self._logged.names:
                 self._events.emit(name, **members)
 

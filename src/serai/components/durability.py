@@ -183,9 +183,13 @@ class SeraiDurability(BaseDurabilityCapability[Any]):
         bound = cls(models={MODEL_ID: ListeningModel(model)}).for_agent(agent)
         assert isinstance(bound, cls)
         bound.bind_model_operations(model.model_name)
-        for toolset in toolsets:
-            toolset.visit_and_replace(bound._wrap_and_register_leaf)
+        bound.register(toolsets)
         return bound
+
+    def register(self, toolsets: Sequence[AbstractToolset[Any]]) -> None:
+        """Make calls of these tools durable, too; pydantic-ai knows only those that the agent was made with."""
+        for toolset in toolsets:
+            toolset.visit_and_replace(self._wrap_and_register_leaf)
 
     def bind_model_operations(self, model_name: str) -> None:
         """Make the operations of all model requests; pydantic-ai would make them anew for each request."""

@@ -1,4 +1,4 @@
-"""What is remembered of a run's user: told to its model, changed by its tools, and looked for anew when it has ended."""
+"""What is remembered of a run's user: told to its model, changed by its tools, looked for anew when it has ended."""
 
 from __future__ import annotations
 
@@ -140,9 +140,7 @@ class RunMemory:
         user_id = record.user_id
         source = source_of(record, MemoryOrigin.TOOL, f"{record.key}:{call}")
         changed: list[MemoryChange] = await retry_while_unavailable(
-            lambda: self._run.memories.change(
-                record.project_id, user_id, plan, source=source, looked_at=MOST_LOOKED_AT
-            )
+            lambda: self._run.memories.change(record.project_id, user_id, plan, source=source, looked_at=MOST_LOOKED_AT)
         )
         self._stored[call] = [_shown(change.after) for change in changed if change.after is not None]
         return changed

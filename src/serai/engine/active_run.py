@@ -32,7 +32,7 @@ class ActiveRun:
         memories: what is remembered of users.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         record: RunRecord,
         writer: RunWriter,

@@ -60,9 +60,7 @@ def _by_relevance(memories: Sequence[MemoryRecord], message: str) -> list[int]:
     frequency = Counter(word for words in common for word in words)
     shares = [math.fsum(math.log1p(len(memories) / frequency[word]) for word in words) for words in common]
     most = max(shares) or 1.0
-    relevance = [
-        share / most + _LATEST_COUNTS * (1 - place / len(memories)) for place, share in enumerate(shares)
-    ]
+    relevance = [share / most + _LATEST_COUNTS * (1 - place / len(memories)) for place, share in enumerate(shares)]
     return sorted(range(len(memories)), key=lambda place: (-relevance[place], place))
 
 

@@ -30,7 +30,8 @@ returning id"""
 _ENQUEUE_MANY = """
 insert into jobs (id, kind, project_id, user_id, payload)
 select id, kind, project_id, user_id, payload::jsonb
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as item(id, kind, project_id, user_id, payload)"""
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+    as item(id, kind, project_id, user_id, payload)"""
 
 # Takes the jobs that have been due for longest, of the kinds this node has handlers for.
 _CLAIM = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from serai.domain.memories import AutomaticChange, MemoryChange, MemoryRecord
 from serai.storage import memory_rows
