@@ -236,7 +236,7 @@ async def test_only_what_the_user_wrote_is_read(database: Database):
 
 async def test_what_is_known_is_not_stored_again_and_what_changed_takes_its_place(database: Database):
     await remember(database, "Lives in Rome.", "Has two dogs and a cat at home.")
-    facts = [
+    facts: list[dict[str, Any]] = [
         {"memory": "lives  in ROME."},
         {"memory": "The user has two dogs and a cat at home"},
         {"memory": "Lives in Oslo.", "replaces": 1},

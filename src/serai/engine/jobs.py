@@ -214,7 +214,7 @@ class JobRunner:
         A claim that is merely on its way is not there at two looks in a row; if it is after all, it is fenced.
         """
         before = dict(self._held)
-        given = await self._store.list_running(self._node_id)
+        given = await self._store.list_running(self._node_id, self._handlers)
         for job_id, (record, task) in before.items():
             if given.get(job_id) != record.epoch and (job_id, record.epoch) not in self._ending:
                 _log.warning("job_lost", job_id=str(job_id), kind=record.kind)

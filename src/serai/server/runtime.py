@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 HOUR_S = 3_600
 POSTGRES_LOOK_S = 2.0
+MEMORY_JOBS = 8
+"""Runs whose words are read at a time: each waits for a model, and for nothing else."""
 _log = structlog.get_logger("serai.server")
 
 
@@ -114,10 +116,18 @@ class Runtime:
             self.schedules = ScheduleStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
-            handlers = {**self._job_handlers, **extraction_handlers(self.database, self.components)}
-            self.job_runner = JobRunner(self.database, self.engine.node.id, handlers, tell=self.engine.tell_jobs)
-            await self.engine.start(on_jobs=self.job_runner.look)
+            self.job_runner = JobRunner(
+                self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
+            )
+            self._memory_jobs = JobRunner(
+                self.database,
+                self.engine.node.id,
+                extraction_handlers(self.database, self.components),
+                max_jobs=MEMORY_JOBS,
+            )
+            await self.engine.start(on_jobs=self._look_for_jobs)
             self.job_runner.start()
+            self._memory_jobs.start()
             await self._indexing.start(self.job_runner)
             self.scheduler.start()
         except BaseException:
@@ -142,16 +152,12 @@ class Runtime:
 
         May be cancelled and called again with less time.
         """
-        self._is_drained = True
-        await self.scheduler.stop()
-        await self.job_runner.stop()
+        await self._hand_over()
         await self.engine.stop(drain_s=timeout_s)
 
     async def stop(self) -> None:
         """Hand over what still runs, close the connections, and leave PostgreSQL to whoever still uses it."""
-        self._is_drained = True
-        await self.scheduler.stop()
-        await self.job_runner.stop()
+        await self._hand_over()
         await self.engine.stop()
         for task in self._upkeep:
             task.cancel()
@@ -163,6 +169,17 @@ class Runtime:
     async def ready(self) -> bool:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
+
+    def _look_for_jobs(self) -> None:
+        self.job_runner.look()
+        self._memory_jobs.look()
+
+    async def _hand_over(self) -> None:
+        """Begin nothing any more, and leave jobs to others."""
+        self._is_drained = True
+        await self.scheduler.stop()
+        await self.job_runner.stop()
+        await self._memory_jobs.stop()
 
     async def _start_postgres(self) -> str:
         if self.settings.database_url is not None:

@@ -72,7 +72,7 @@ _CANCEL = """
 update jobs set status = 'CANCELLED', ended_at = now()
 where project_id = $1 and id = $2 and status in ('PENDING', 'RUNNING') returning true"""
 
-_RUNNING_OF_NODE = "select id, epoch from jobs where node_id = $1 and status = 'RUNNING'"
+_RUNNING_OF_NODE = "select id, epoch from jobs where node_id = $1 and kind = any($2) and status = 'RUNNING'"
 
 _GET = "select * from jobs where id = $1"
 
@@ -217,9 +217,10 @@ class JobStore:
         """Make jobs of a node, by id and epoch, claimable at once; return how many there were."""
         return len(await self._database.fetch(_RELEASE, [*claims], [*claims.values()], node_id))
 
-    async def list_running(self, node_id: str) -> dict[UUID, int]:
-        """Return the jobs that the table gives to a node, with the epochs of their claims."""
-        return {row["id"]: row["epoch"] for row in await self._database.fetch(_RUNNING_OF_NODE, node_id)}
+    async def list_running(self, node_id: str, kinds: Iterable[str]) -> dict[UUID, int]:
+        """Return the jobs of these kinds that the table gives to a node, with the epochs of their claims."""
+        rows = await self._database.fetch(_RUNNING_OF_NODE, node_id, [*kinds])
+        return {row["id"]: row["epoch"] for row in rows}
 
     async def forget_ended(self) -> int:
         """Remove the jobs that ended days ago, some thousand in a statement, and return how many those were."""
