@@ -1,7 +1,11 @@
-"""The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told."""
+"""The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
+
+What it is asked to remember it remembers; as the model that looks for memories it finds each text worth remembering.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -11,6 +15,8 @@ from pydantic_ai.messages import ModelRequest
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 
 _MEMBER: Final = re.compile(r"^- ([\w-]+)", re.MULTILINE)
+_REMEMBER: Final = re.compile(r"Remember (.+)")
+_FOUND: Final = "final_result"
 _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "delete_file": {"path": "draft.txt"},
     "note_fact": {"fact": "tea is green"},
@@ -20,6 +26,8 @@ _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 
 def obey(asked: Asked) -> Turn | str:
     """Return the next call that is to be made, or when all were made what came of them."""
+    if _FOUND in asked.tools:
+        return Turn(tools=[ToolCall(_FOUND, {"memories": [{"memory": json.loads(asked.message.split("\n")[-1])}]})])
     calls = list(_calls(asked))
     done = [str(result.content) for result in asked.tool_results]
     if len(done) < len(calls):
@@ -29,8 +37,10 @@ def obey(asked: Asked) -> Turn | str:
 
 def _calls(asked: Asked) -> Iterator[ToolCall]:
     for name in asked.tools:
-        if not name.startswith("delegate_task_"):
+        if name in _ARGUMENTS:
             yield ToolCall(name, _ARGUMENTS[name])
+    if "remember" in asked.tools and (fact := _REMEMBER.match(asked.message)):
+        yield ToolCall("remember", {"memory": fact[1]})
     if "delegate_task_to_members" in asked.tools:
         yield ToolCall("delegate_task_to_members", {"task": asked.message})
     if "delegate_task_to_member" in asked.tools:

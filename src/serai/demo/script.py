@@ -28,7 +28,8 @@ NO_LLM = "(Scripted demo model, no LLM. Set SERAI_MODEL for a real one.)"
 _INTRODUCTION = (
     "I am the demo agent of this Serai server, and I run on a script: no LLM reads this. "
     "I can compute (“What is 2 + 2?”), tell the time (“What time is it?”), keep a note (“Note: buy milk”), "
-    "list what I kept (“Show my notes”) and say what I know about you (“What do you know about me?”). Set SERAI_MODEL, for example to openai:gpt-5-mini, for a real model."
+    "list what I kept (“Show my notes”) and say what I know about you (“What do you know about me?”). "
+    "Set SERAI_MODEL, for example to openai:gpt-5-mini, for a real model."
 )
 _CAREFUL_INTRODUCTION = (
     "I keep notes and run on a script: no LLM reads this. Tell me “Note: buy milk”, then “Delete my notes”: "
