@@ -116,12 +116,13 @@ async def apply_automatic(
         project_id: the user's project.
         user_id: whose memories.
         changes: what is to be done. One to a memory that is gone is left out, and so is a new memory that says what
-            another one says, but for case and blanks. Characters that cannot be stored, and what is too long, are cut.
+            another one says, but for case and blanks, or nothing. What cannot be stored, or is too long, is cut.
         source: where they come from; an operation that was done before does nothing, and its changes are returned.
 
     Raises:
         ConflictError: a memory has another revision than expected.
     """
+    changes = [one for one in changes if one.action is MemoryAction.DELETED or _text(one).strip()]
     await memory_rows.hold_user(connection, project_id, user_id)
     if earlier := await connection.fetch(_OF_OPERATION, project_id, user_id, source.operation_id):
         return [_change(row) for row in earlier]

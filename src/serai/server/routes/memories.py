@@ -13,7 +13,7 @@ from serai.domain.memories import MemoryOrigin, NewMemory
 from serai.errors import ConflictError, NotFoundError
 from serai.memory.optimize import Optimization, optimize
 from serai.server.answers import json_answer, name_ignored
-from serai.server.context import runtime_of
+from serai.server.context import description_of, runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
 from serai.server.memory_bodies import (
@@ -169,7 +169,8 @@ async def optimize_memories(request: Request) -> Response:
     check_database(request, "memory")
     body, raw, ignored = await read(request, OptimizeBody)
     user_id, project_id, runtime = check_user(body.user_id), project_of(request), runtime_of(request)
-    model = choose_model(body.model, runtime.settings.model, runtime.components)
+    about = description_of(request)
+    model = choose_model(body.model, about.settings.model, about.components)
     key = _key(request, "memory.optimize", raw) if body.apply else None
     if key is not None and (first := await _first_answer(request, key)):
         return json_answer(first, ignored=ignored)
