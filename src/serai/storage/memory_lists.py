@@ -39,6 +39,8 @@ _CONDITIONS: Final[dict[_Way, str]] = {
     "marked": _CHECKS + " and marks @> $7::integer[]",  # found by the index of marks
 }
 
+_PARAMETERS: Final[dict[_Way, int]] = {"plain": 2, "checked": 6, "marked": 7}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryFilter:
@@ -84,6 +86,7 @@ async def list_memories(
     is_descending: bool = True,
     limit: int,
     offset: int,
+    most_counted: int = MOST_COUNTED,
 ) -> MemoryPage:
     """Return a page of the memories of a project.
 
@@ -95,6 +98,7 @@ async def list_memories(
         is_descending: the greatest first.
         limit: the most on the page.
         offset: how many come before it.
+        most_counted: of a filtered list no more are counted, and a list of no more is looked at one by one.
 
     Cost: the page and what lies between it and the nearer end of the list, which is walked in an index.
     """
@@ -107,17 +111,17 @@ async def list_memories(
             folded = fold(wanted.search)
             arguments += [wanted.topics, wanted.agent_id, wanted.team_id, folded]
             # Few enough are looked at one by one; else the marks tell which.
-            if total > MOST_COUNTED:
+            if total > most_counted:
                 marks = sorted(
                     text_marks(project_id, folded)
                     | tag_marks(project_id, wanted.topics, wanted.agent_id, wanted.team_id)
                 )
             way = "marked" if marks else "checked"
             counted = [*arguments, marks] if marks else arguments
-            total = await connection.fetchval(_count(wanted.user_id is not None, way), *counted)
-        is_exact = way == "plain" or total <= MOST_COUNTED
+            total = await connection.fetchval(_count(wanted.user_id is not None, way), *counted, most_counted + 1)
+        is_exact = way == "plain" or total <= most_counted
         if not is_exact:
-            total, way = MOST_COUNTED, "checked"  # so many that the next ones in order are soon found
+            total, way = most_counted, "checked"  # so many that the next ones in order are soon found
         if is_exact and offset >= total:
             return MemoryPage([], total, is_exact)
         if way == "marked":
@@ -141,14 +145,15 @@ async def _count_plain(connection: Connection, project_id: str, user_id: str | N
 @cache
 def _count(is_of_user: bool, way: _Way) -> str:
     conditions = _WHOSE[is_of_user] + _CONDITIONS[way]
-    return f"select count(*) from (select from memories where {conditions} limit {MOST_COUNTED + 1}) as found"  # noqa: S608
+    limit = _PARAMETERS[way] + 1
+    return f"select count(*) from (select from memories where {conditions} limit ${limit}) as found"  # noqa: S608
 
 
 @cache
 def _page(is_of_user: bool, way: _Way, sort: Sort, is_descending: bool) -> str:
     """Return the statement of a page: the ids are found in an index alone, and then their rows are read."""
     order = _ORDERS[sort][is_descending]
-    last = 2 + {"plain": 0, "checked": 4, "marked": 5}[way]
+    last = _PARAMETERS[way]
     return f"""
 with page as materialized (
     select id from memories where {_WHOSE[is_of_user]}{_CONDITIONS[way]}
