@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from pydantic_ai import Agent
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic_ai import Agent, Tool
 from pydantic_ai.models import Model
 from structlog.testing import capture_logs
 
@@ -20,6 +23,7 @@ from serai.engine.active_run import Component
 from serai.engine.engine import Engine
 from serai.engine.jobs import JobRunner
 from serai.errors import ConfigurationError
+from serai.memory.extraction import prompt_of
 from serai.storage.connection import Database
 from serai.storage.memories import MemoryStore
 from serai.storage.memory_changes import list_changes
@@ -216,22 +220,29 @@ async def test_what_a_user_wrote_is_read_after_the_run_and_remembered_with_its_s
     assert '"created": 1' in progress
 
 
-async def test_only_what_the_user_wrote_is_read(database: Database):
-    def look() -> str:
-        """Look."""
-        return "TOOL"
+TEXTS = st.text(min_size=1, max_size=30).filter(str.strip)
 
-    reader = finding()
-    told = Told(Turn("ANSWER ", tools=[ToolCall("look")]), "ANSWER")
-    helper = component(told, memory=Memory(model=reader.model), tools=[look])
+
+@given(said=TEXTS, instructions=TEXTS, tool_result=TEXTS, answer=TEXTS, dependency=TEXTS)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_only_what_the_user_wrote_is_read(
+    database: Database, said: str, instructions: str, tool_result: str, answer: str, dependency: str
+):
+    user_id = str(uuid4())
+    known = await remember(database, "Has a dog.", user_id=user_id)
+    reader, told = finding(), Told(Turn(tools=[ToolCall("look")]), answer)
+    agent = Agent(told.model, name="helper", instructions=instructions, tools=[Tool(lambda: tool_result, name="look")])
+    helper = AgentComponent(agent, memory=Memory(model=reader.model))
     async with node_of(database, helper) as engine:
-        await run(engine, helper, "EARLIER", user_id="ann", session_id="s")
-        await run(engine, helper, "USER", user_id="ann", session_id="s", dependencies={"a": "DEPENDENCY"})
-        await until_extracted(database, count=2)
-    last = reader.asked[-1]
-    assert last.message == 'Known:\nnothing\n\nThe user wrote:\n"USER"'
-    assert len(last.messages) == 1
-    assert "Be brief." not in last.instructions
+        for _ in range(2):
+            await run(engine, helper, said, user_id=user_id, session_id=user_id, dependencies={"a": dependency})
+        done = "select count(*) = 2 from jobs where status = 'COMPLETED' and user_id = $1"
+        await until(database, done, user_id)
+    assert len(told.asked[-1].messages) > 1
+    for asked in reader.asked:
+        assert len(asked.messages) == 1
+        assert asked.message == prompt_of(said, known)
+        assert asked.instructions == reader.asked[0].instructions
 
 
 async def test_what_is_known_is_not_stored_again_and_what_changed_takes_its_place(database: Database):
