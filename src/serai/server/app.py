@@ -24,6 +24,7 @@ from serai.server.routes import (
     discovery,
     memories,
     memory_changes,
+    metrics,
     record_collections,
     record_queries,
     records,
@@ -178,7 +179,7 @@ class AgentOS:
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
     modules = (
-        *(discovery, runs, schedules, memories, memory_changes),
+        *(discovery, runs, schedules, memories, memory_changes, metrics),
         *(records, record_queries, record_collections),
     )
     return [route for module in modules for route in module.ROUTES]

@@ -28,7 +28,7 @@ _IS_PENDING = "select exists(select from usage_deltas)"
 
 # What a source of sessions and runs tells of each day: of each user, and of all together.
 _NUMBER_OF = "coalesce(sum({noun}) filter (where kind = '{kind}'), 0) as {kind}_{noun}"
-_TOKENS_OF = (  # noqa: S608
+_TOKENS_OF = (
     "coalesce(sum((select sum((item->>'{name}')::bigint) from jsonb_array_elements(usage) as item)), 0) as {name}"
 )
 _SUMMED = ",\n           ".join(
@@ -41,7 +41,7 @@ _DAYS = f"""
     select project_id, day, user_id,
            {_SUMMED}
     from source where sessions <> 0 or runs <> 0
-    group by project_id, day, rollup (user_id) having grouping(user_id) = 1 or user_id is not null"""
+    group by project_id, day, rollup (user_id) having grouping(user_id) = 1 or user_id is not null"""  # noqa: S608
 _MODELS = """
     select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
     from (
