@@ -358,6 +358,16 @@ async def test_an_agent_cannot_forget_what_it_was_not_told(database: Database):
     assert "no memory number 2" in results(ran)[0]
 
 
+async def test_odd_names_of_calls_and_texts_that_cannot_be_stored_are_no_harm(database: Database):
+    ran = await tool_results(
+        database,
+        ToolCall("remember", {"memory": "a\0b"}, id="call\0\ud800"),
+        ToolCall("remember", {"memory": " "}, id="call"),
+    )
+    assert await texts(database) == ["ab"]
+    assert [tool["tool_call_error"] for tool in ran.output["tools"]] == [False, True]
+
+
 async def test_a_call_that_is_made_again_after_its_node_died_remembers_once(database: Database):
     call = ToolCall("remember", {"memory": "Has a dog."})
     first = await tool_results(database, call, memory=Memory(extract=False))

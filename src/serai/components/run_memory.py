@@ -15,6 +15,7 @@ from serai.components.deps import current_tool_call
 from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, MemoryOrigin, MemoryRecord
 from serai.domain.runs import NextJob, RunRecord
 from serai.engine.active_run import ActiveRun
+from serai.engine.journal import printable
 from serai.memory.changes import Wanted, plan_changes
 from serai.memory.options import Memory
 from serai.memory.recall import MOST_LOOKED_AT, choose, context_text
@@ -92,6 +93,8 @@ class RunMemory:
     async def remember(self, text: str, topics: Sequence[str], number: int | None) -> str:
         """Store a memory, or put it in the place of one that the run was told; return what the model is told of it."""
         told = None if number is None else self._told_as(number)
+        if not text.strip():
+            raise ModelRetry("The memory is empty; say what is to be remembered.")
 
         def plan(current: Sequence[MemoryRecord]) -> list[AutomaticChange]:
             replaced = next((one for one in current if told is not None and one.id == told.id), None)
@@ -138,7 +141,7 @@ class RunMemory:
         assert record.user_id is not None
         assert call is not None
         user_id = record.user_id
-        source = source_of(record, MemoryOrigin.TOOL, f"{record.key}:{call}")
+        source = source_of(record, MemoryOrigin.TOOL, f"{record.key}:{printable(call)}")
         changed: list[MemoryChange] = await retry_while_unavailable(
             lambda: self._run.memories.change(record.project_id, user_id, plan, source=source, looked_at=MOST_LOOKED_AT)
         )

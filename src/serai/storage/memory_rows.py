@@ -283,7 +283,7 @@ def _said_columns(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
         [one.memory for one in memories],
         folded,
         [fold_hash(one.project_id, one.user_id, one.memory) for one in memories],
-        ["{" + str(marks_of(one, text))[1:-1] + "}" for one, text in zip(memories, folded, strict=True)],
+        [str(marks_of(one, text) or {}) for one, text in zip(memories, folded, strict=True)],
         [_array_text(one.topics) for one in memories],
         [one.agent_id for one in memories],
         [one.team_id for one in memories],

@@ -6,14 +6,10 @@ from collections.abc import Callable, Sequence
 
 from serai.domain.memories import AutomaticChange, MemoryChange, MemoryRecord
 from serai.storage import memory_rows
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Database
+from serai.storage.memories import LATEST_OF_USER, MemoryStore
 from serai.storage.memory_changes import ChangeSource, apply_automatic
-from serai.storage.memory_rows import COLUMNS, record_of
-
-# A user's memories that were changed last.
-_LATEST = f"""
-select {COLUMNS} from memories where project_id = $1 and user_id = $2
-order by updated_at desc, id desc limit $3"""  # noqa: S608 - our own text
+from serai.storage.memory_rows import record_of
 
 _IS_DONE = """
 select exists(select from memory_changes
@@ -28,11 +24,11 @@ class UserMemories:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._store = MemoryStore(database)
 
     async def list_latest(self, project_id: str, user_id: str, *, limit: int) -> list[MemoryRecord]:
         """Return a user's memories, those that were changed last first."""
-        async with self._database.connection() as connection:
-            return await _read(connection, project_id, user_id, limit)
+        return await self._store.list_of_user(project_id, user_id, limit=limit)
 
     async def is_done(self, project_id: str, user_id: str, operation_id: str) -> bool:
         """Return whether an operation has changed something."""
@@ -57,9 +53,6 @@ class UserMemories:
         """
         async with self._database.transaction() as connection:
             await memory_rows.hold_user(connection, project_id, user_id)
-            changes = plan(await _read(connection, project_id, user_id, looked_at))
+            rows = await connection.fetch(LATEST_OF_USER, project_id, user_id, looked_at)
+            changes = plan([record_of(row) for row in rows])
             return await apply_automatic(connection, project_id, user_id, changes, source=source)
-
-
-async def _read(connection: Connection, project_id: str, user_id: str, limit: int) -> list[MemoryRecord]:
-    return [record_of(row) for row in await connection.fetch(_LATEST, project_id, user_id, limit)]
