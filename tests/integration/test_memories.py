@@ -27,7 +27,7 @@ from tests.run_values import open_database
 
 USERS = ("ada", "bob", "Ümit")
 TOPICS = ("tea", "work", 'a "b"\\', "null")
-TEXTS = ("Likes tea", "LIKES  Tea", "Живёт в Риме", "NULL", 'Say "hi", {a}\\')
+TEXTS = ("Likes tea", "LIKES  Tea", "Живёт в Риме, 喜欢喝茶", "NULL", 'Say "hi", {a}\\')
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +244,7 @@ QUESTIONS: list[Question] = [
     (MemoryFilter(topics=["tea", "work"], user_id="bob"), lambda one: one.user_id == "bob" and len(one.topics) == 2),
     (MemoryFilter(search="likes"), lambda one: "likes" in one.memory.lower()),
     (MemoryFilter(search="ЖИВ", user_id="ada"), lambda one: one.memory[0] == "Ж" and one.user_id == "ada"),
+    (MemoryFilter(search="喝茶"), lambda one: "喝茶" in one.memory),
     (MemoryFilter(search="k"), lambda one: "k" in one.memory.lower()),
     (MemoryFilter(agent_id="helper"), lambda one: one.agent_id == "helper"),
     (MemoryFilter(agent_id="helper", search="number 3"), lambda one: one.memory == "Number 3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
@@ -10,12 +11,17 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
 LONGEST_MEMORY: Final = 5000
 LONGEST_TOPIC: Final = 200
 MOST_TOPICS: Final = 100
+UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff"
+"""The scripts that are written without blanks, as part of a class of characters in a regular expression."""
+
+_UNSPACED_RUN: Final = re.compile(f"[{UNSPACED}]+")
 
 
 class MemoryOrigin(StrEnum):
@@ -157,9 +163,16 @@ def marks_of(memory: NewMemory, folded: str) -> set[int]:
 
 
 def text_marks(project_id: str, folded: str) -> set[int]:
-    """Return a hash of each three characters that follow each other in a folded text."""
+    """Return a hash of each piece of a folded text; a part of the text has some of them, if it has any.
+
+    Pieces are three characters that follow each other; in scripts without blanks, whose words are short, one and two.
+    """
     project = _hash(project_id)
     pieces = set(map("".join, zip(folded, folded[1:], folded[2:], strict=False)))
+    if not folded.isascii():
+        for run in _UNSPACED_RUN.findall(folded):
+            pieces.update(run)
+            pieces.update(map("".join, pairwise(run)))
     return {project ^ _hash(piece) for piece in pieces}
 
 

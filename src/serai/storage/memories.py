@@ -139,9 +139,9 @@ class MemoryStore:
         return [found.get(item) for item in items]
 
     async def _create(self, items: list[_New]) -> list[_Outcome]:
-        keys = [item.key and (item.key.project_id, item.key.key) for item in items]
         # Of requests with one key the first stores; the others are answered as if they came later.
-        own = [at for at, key in enumerate(keys) if key is None or keys.index(key) == at]
+        first = {item.key and (item.key.project_id, item.key.key): at for at, item in reversed([*enumerate(items)])}
+        own = sorted({at for at, item in enumerate(items) if item.key is None} | set(first.values()))
         outcomes: list[_Outcome] = [None] * len(items)
         async with self._database.connection() as connection:
             stored = await memory_rows.insert(connection, [items[at] for at in own])
