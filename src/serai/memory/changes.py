@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from itertools import chain
 
 from serai.domain.memories import (
     LONGEST_MEMORY,
@@ -14,11 +13,10 @@ from serai.domain.memories import (
     AutomaticChange,
     MemoryAction,
     MemoryRecord,
+    fold,
     storable,
 )
-from serai.memory.duplicates import find_near
-
-_NEW: Final = "new"
+from serai.memory.duplicates import are_near, words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,30 +40,47 @@ def plan_changes(wanted: Sequence[Wanted], current: Sequence[MemoryRecord]) -> l
         wanted: in any wording a model may come up with; blank ones are passed over.
         current: the user's memories as they are.
     """
-    known: dict[UUID | str, str] = {memory.id: memory.memory for memory in current}
+    known = {memory.id: _Said.of(memory.memory) for memory in current}
+    added: list[_Said] = []
     changes: list[AutomaticChange] = []
     for one in wanted:
-        text = " ".join(storable(one.text).split())[:LONGEST_MEMORY]
+        said = _Said.of(" ".join(storable(one.text).split())[:LONGEST_MEMORY])
         replaced = one.replaces if one.replaces is not None and one.replaces.id in known else None
-        others = {key: said for key, said in known.items() if replaced is None or key != replaced.id}
-        if not text or find_near(text, others) is not None or (replaced is not None and replaced.memory == text):
+        others = (other for key, other in known.items() if replaced is None or key != replaced.id)
+        if not said.text or any(map(said.is_near, chain(others, added))):
             continue
         topics = _clean(one.topics)
         if replaced is None:
-            changes.append(AutomaticChange(action=MemoryAction.CREATED, memory=text, topics=topics))
-            known[f"{_NEW}{len(changes)}"] = text
-        else:
+            changes.append(AutomaticChange(action=MemoryAction.CREATED, memory=said.text, topics=topics))
+            added.append(said)
+        elif said.text != replaced.memory:
             changes.append(
                 AutomaticChange(
                     action=MemoryAction.UPDATED,
                     memory_id=replaced.id,
-                    memory=text,
+                    memory=said.text,
                     topics=topics or None,
                     expected_revision=replaced.revision,
                 )
             )
-            known[replaced.id] = text
+            known[replaced.id] = said
     return changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A text, and what it is compared by."""
+
+    text: str
+    folded: str
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> _Said:
+        return cls(text, " ".join(fold(text).split()), words_of(text))
+
+    def is_near(self, other: _Said) -> bool:
+        return self.folded == other.folded or are_near(self.words, other.words)
 
 
 def _clean(topics: Sequence[str]) -> tuple[str, ...]:
