@@ -11,8 +11,10 @@ import pydantic_ai
 import structlog
 
 from serai.domain.schedules import ScheduleSpec
+from serai.engine import retention
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
+from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
 from serai.records.indexes.declared import RecordIndex
@@ -62,6 +64,7 @@ class Runtime:
     schedules: ScheduleStore
     scheduler: Scheduler
     metrics: MetricsStore
+    retention: Retention
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Runtime:
         self._indexing = RecordIndexing(settings, record_indexes)
         self._job_handlers: dict[str, JobHandler] = {
             KIND: self._indexing.do,
+            retention.JOB: lambda job: self.retention.do(job),
             metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
         }
         self._is_drained = False
@@ -116,6 +120,7 @@ class Runtime:
             self.jobs = JobStore(self.database)
             self.schedules = ScheduleStore(self.database)
             self.metrics = MetricsStore(self.database)
+            self.retention = Retention(self.database, _retention_rules(self.settings))
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
@@ -139,6 +144,8 @@ class Runtime:
         self._upkeep.append(asyncio.create_task(cancels, name="serai-cancels"))
         ended = self._repeat(HOUR_S, self.jobs.forget_ended)
         self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
+        tidying = self._repeat(HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner))
+        self._upkeep.append(asyncio.create_task(tidying, name="serai-retention"))
         totals = self._repeat(FOLD_S, self.metrics.fold_some)
         self._upkeep.append(asyncio.create_task(totals, name="serai-totals"))
         if self._postgres is not None:
@@ -203,3 +210,14 @@ class Runtime:
                 await chore()
             except Exception:  # noqa: BLE001 - there is a next time, and room until then
                 _log.exception("upkeep_failed")
+
+
+def _retention_rules(settings: Settings) -> RetentionRules:
+    return RetentionRules(
+        sessions=settings.keep_sessions_days,
+        steps=settings.keep_steps_days,
+        token_deltas=settings.keep_token_deltas_days,
+        events=settings.keep_events_days,
+        schedule_runs=settings.keep_schedule_runs_days,
+        memory_changes=settings.keep_memory_changes_days,
+    )

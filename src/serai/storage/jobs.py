@@ -13,7 +13,7 @@ import asyncpg
 
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
-from serai.storage.connection import Database
+from serai.storage.connection import Database, count_of
 
 KEPT_DAYS: Final = 7
 _FORGOTTEN_AT_A_TIME: Final = 5000
@@ -219,7 +219,7 @@ class JobStore:
         forgotten = 0
         while True:
             tag = await self._database.execute(_FORGET, KEPT_DAYS, _FORGOTTEN_AT_A_TIME)
-            count = int(tag.removeprefix("DELETE "))
+            count = count_of(tag)
             forgotten += count
             if count < _FORGOTTEN_AT_A_TIME:
                 return forgotten

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Connection, Database, count_of
 
 TOKENS: Final = (
     *("input_tokens", "output_tokens", "total_tokens", "audio_input_tokens", "audio_output_tokens"),
@@ -296,5 +296,5 @@ async def forget_user(connection: Connection, project_id: str, user_id: str) -> 
         tag = await connection.execute(sql, project_id, user_id)
         if tag.startswith("DELETE"):
             table = sql.split()[2]
-            removed[table] = int(tag.removeprefix("DELETE "))
+            removed[table] = count_of(tag)
     return removed

@@ -1,0 +1,126 @@
+"""Erasing a user: one person out of every table, log, journal, blob and stored answer of a project."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from serai.storage.blob_sweeping import (
+    disown_blobs,
+    find_referenced,
+    hashes_in,
+    list_blobs_of_user,
+    remove_blobs,
+)
+from serai.storage.connection import Connection, Database, count_of
+from serai.storage.memories import erase_user_memories
+from serai.storage.metrics import forget_user
+from serai.storage.sessions import remove_runs, remove_sessions
+
+SESSIONS_AT_A_TIME: Final = 100
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+_SESSIONS = "select id from sessions where project_id = $1 and user_id = $2 order by id limit $3"
+_COUNT_OF_SESSIONS = """
+with gone as (
+    select key, parent_key from runs where project_id = $1 and session_id = any($2::text[])
+)
+select (select count(*) from gone where parent_key is null) as runs,
+       (select count(*) from run_events join gone on run_key = key) as run_events,
+       (select count(*) from run_steps join gone on run_key = key) as run_steps"""
+
+# Sessions of others in which the user has runs; those in which nobody else has any are the user's, too.
+_VISITED = """
+select session_id, exists(
+           select from runs as others
+           where others.project_id = $1 and others.session_id = runs.session_id and others.parent_key is null
+             and others.user_id is distinct from $2) as is_shared
+from runs where project_id = $1 and user_id = $2 and parent_key is null
+group by session_id order by session_id limit $3"""
+_RUNS_IN = """
+select key from runs where project_id = $1 and session_id = $2 and user_id = $3 and parent_key is null order by key"""
+
+# All that the user's runs hold, and those of the user's sessions.
+_DOCUMENTS = """
+select array_remove(array[input, output, messages, carried], null) as documents from runs
+where project_id = $1 and (user_id = $2 or session_id in (
+    select id from sessions where project_id = $1 and user_id = $2))"""
+
+# Rows that are the user's by themselves. The rest goes with sessions, runs and memories.
+_OWN_ROWS: Final = {
+    "eval_runs": "delete from eval_runs where project_id = $1 and user_id = $2",
+    "schedule_runs": """
+delete from schedule_runs where project_id = $1 and (user_id = $2 or schedule_id in (
+    select id from schedules where project_id = $1 and user_id = $2))""",
+    "schedules": "delete from schedules where project_id = $1 and user_id = $2",
+    "jobs": "delete from jobs where project_id = $1 and user_id = $2",
+}
+_FOUND = """
+select (select count(*) from sessions where project_id = $1 and user_id = $2) as sessions,
+       (select count(*) from runs where project_id = $1 and user_id = $2 and parent_key is null) as runs,
+       (select count(*) from memories where project_id = $1 and user_id = $2) as memories,
+       (select count(*) from memory_changes where project_id = $1 and user_id = $2) as memory_changes,
+       (select count(*) from eval_runs where project_id = $1 and user_id = $2) as eval_runs,
+       (select count(*) from schedules where project_id = $1 and user_id = $2) as schedules,
+       (select count(*) from jobs where project_id = $1 and user_id = $2) as jobs,
+       (select count(*) from blobs where project_id = $1 and user_id = $2) as blobs,
+       (select count(*) from metrics_days where project_id = $1 and user_id = $2) as metrics_days"""
+
+
+async def count_user(database: Database, project_id: str, user_id: str) -> dict[str, int]:
+    """Return how many rows of each table name a user; what goes with them is not counted. Changes nothing."""
+    row = await database.fetchrow(_FOUND, project_id, user_id)
+    assert row is not None  # it counts
+    return dict(row)
+
+
+async def erase_user(database: Database, project_id: str, user_id: str) -> dict[str, int]:
+    """Remove a user from a project, and return how many rows of each table went.
+
+    Args:
+        database: where the project is.
+        project_id: the project.
+        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob and no name in
+            the totals of days, which stay as they are.
+
+    Sessions go some at a time, each time in a transaction, the rest in one. Safe to stop at any place and to repeat. A
+    run that is at work just now is refused its next write.
+    """
+    removed: Counter[str] = Counter()
+    hashes: set[bytes] = set()
+    for row in await database.fetch(_DOCUMENTS, project_id, user_id):
+        hashes |= hashes_in(row["documents"])
+    while own := await database.fetch(_SESSIONS, project_id, user_id, SESSIONS_AT_A_TIME):
+        async with database.transaction() as connection:
+            removed.update(await _remove_sessions(connection, project_id, [row["id"] for row in own]))
+    while visited := await database.fetch(_VISITED, project_id, user_id, SESSIONS_AT_A_TIME):
+        async with database.transaction() as connection:
+            alone = [row["session_id"] for row in visited if not row["is_shared"]]
+            removed.update(await _remove_sessions(connection, project_id, alone))
+            for session_id in (row["session_id"] for row in visited if row["is_shared"]):
+                removed.update(await _leave_session(connection, project_id, session_id, user_id))
+    async with database.transaction() as connection:
+        removed.update(await erase_user_memories(connection, project_id, user_id))
+        for table, sql in _OWN_ROWS.items():
+            removed[table] += count_of(await connection.execute(sql, project_id, user_id))
+        removed.update(await forget_user(connection, project_id, user_id))
+        hashes |= await list_blobs_of_user(connection, project_id, user_id)
+        if hashes:
+            unused = hashes - await find_referenced(connection, project_id)
+            removed["blobs"] += await remove_blobs(connection, project_id, unused, before=_NEVER)
+            await disown_blobs(connection, project_id, user_id)
+    return {table: rows for table, rows in sorted(removed.items()) if rows}
+
+
+async def _remove_sessions(connection: Connection, project_id: str, session_ids: Sequence[str]) -> dict[str, int]:
+    row = await connection.fetchrow(_COUNT_OF_SESSIONS, project_id, session_ids)
+    assert row is not None  # it counts
+    return {"sessions": len(await remove_sessions(connection, project_id, session_ids)), **dict(row)}
+
+
+async def _leave_session(connection: Connection, project_id: str, session_id: str, user_id: str) -> dict[str, int]:
+    """Remove a user's runs from a session that is others', too."""
+    keys = [row["key"] for row in await connection.fetch(_RUNS_IN, project_id, session_id, user_id)]
+    return await remove_runs(connection, project_id, session_id, keys)
