@@ -83,7 +83,7 @@ class Runtime:
         self._indexing = RecordIndexing(settings, record_indexes)
         self._job_handlers: dict[str, JobHandler] = {
             KIND: self._indexing.do,
-            retention.JOB: lambda job: self.retention.do(job),
+            retention.JOB: lambda job: self.retention.do(job),  # noqa: PLW0108 - it is made at the start
             metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
         }
         self._is_drained = False
