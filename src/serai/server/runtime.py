@@ -28,6 +28,7 @@ from serai.storage.jobs import JobStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
+from serai.storage.sessions import SessionStore
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -58,6 +59,7 @@ class Runtime:
     record_queries: RecordQueries
     schedules: ScheduleStore
     scheduler: Scheduler
+    sessions: SessionStore
 
     def __init__(
         self,
@@ -108,6 +110,7 @@ class Runtime:
             )
             self.jobs = JobStore(self.database)
             self.schedules = ScheduleStore(self.database)
+            self.sessions = SessionStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
