@@ -29,6 +29,8 @@ from serai.server.routes import (
     retention,
     runs,
     schedules,
+    session_runs,
+    sessions,
 )
 from serai.server.schedules import resolve
 from serai.settings import Settings
@@ -173,7 +175,18 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    modules = (discovery, runs, schedules, metrics, retention, records, record_queries, record_collections)
+    modules = (
+        discovery,
+        runs,
+        schedules,
+        metrics,
+        retention,
+        records,
+        record_queries,
+        record_collections,
+        sessions,
+        session_runs,
+    )
     return [route for module in modules for route in module.ROUTES]
 
 

@@ -32,6 +32,7 @@ from serai.storage.metrics import MetricsStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
+from serai.storage.sessions import SessionStore
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -65,6 +66,7 @@ class Runtime:
     scheduler: Scheduler
     metrics: MetricsStore
     retention: Retention
+    sessions: SessionStore
 
     def __init__(
         self,
@@ -121,6 +123,7 @@ class Runtime:
             self.schedules = ScheduleStore(self.database)
             self.metrics = MetricsStore(self.database)
             self.retention = Retention(self.database, _retention_rules(self.settings))
+            self.sessions = SessionStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
