@@ -22,6 +22,8 @@ from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
 from serai.server.routes import (
     discovery,
+    memories,
+    memory_changes,
     metrics,
     record_collections,
     record_queries,
@@ -178,14 +180,16 @@ def all_routes() -> list[Route]:
     modules = (
         discovery,
         runs,
-        schedules,
+        sessions,
+        session_runs,
+        memories,
+        memory_changes,
         metrics,
+        schedules,
         retention,
         records,
         record_queries,
         record_collections,
-        sessions,
-        session_runs,
     )
     return [route for module in modules for route in module.ROUTES]
 

@@ -16,8 +16,9 @@ from serai.storage.blob_sweeping import (
 )
 from serai.storage.connection import Connection, Database, count_of
 from serai.storage.memories import erase_user_memories
-from serai.storage.metrics import forget_user
-from serai.storage.sessions import remove_runs, remove_sessions
+from serai.storage.metrics import forget_user, keep_run_totals
+from serai.storage.run_moves import PROMOTE_NEXT
+from serai.storage.sessions import remove_sessions
 
 SESSIONS_AT_A_TIME: Final = 100
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -39,8 +40,20 @@ select session_id, exists(
              and others.user_id is distinct from $2) as is_shared
 from runs where project_id = $1 and user_id = $2 and parent_key is null
 group by session_id order by session_id limit $3"""
-_RUNS_IN = """
-select key from runs where project_id = $1 and session_id = $2 and user_id = $3 and parent_key is null order by key"""
+_LOCK_SESSION = """
+select active_run_key, first_run_key, name from sessions where project_id = $1 and id = $2 for update"""
+_LOCK_RUNS = """
+select key, id from runs where project_id = $1 and session_id = $2 and user_id = $3 and parent_key is null
+order by key for update"""
+_REMOVE_RUNS = "delete from runs where root_key = any($1::uuid[]) returning key"
+_REMOVE_LOGS: Final = {
+    "run_events": "delete from run_events where run_key = any($1::uuid[])",
+    "run_steps": "delete from run_steps where run_key = any($1::uuid[])",
+}
+_REMOVE_CANCELS = "delete from run_cancellations where project_id = $1 and run_id = any($2::text[])"
+# The next run gives the session a name.
+_FORGET_FIRST = "update sessions set first_run_key = null, first_message = null where project_id = $1 and id = $2"
+_FORGET_NAME = "delete from session_names where project_id = $1 and session_id = $2"
 
 # All that the user's runs hold, and those of the user's sessions.
 _DOCUMENTS = """
@@ -73,7 +86,8 @@ async def count_user(database: Database, project_id: str, user_id: str) -> dict[
     """Return how many rows of each table name a user; what goes with them is not counted. Changes nothing."""
     row = await database.fetchrow(_FOUND, project_id, user_id)
     assert row is not None  # it counts
-    return dict(row)
+    found: dict[str, int] = dict(row)
+    return found
 
 
 async def erase_user(database: Database, project_id: str, user_id: str) -> dict[str, int]:
@@ -117,10 +131,27 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
 async def _remove_sessions(connection: Connection, project_id: str, session_ids: Sequence[str]) -> dict[str, int]:
     row = await connection.fetchrow(_COUNT_OF_SESSIONS, project_id, session_ids)
     assert row is not None  # it counts
-    return {"sessions": len(await remove_sessions(connection, project_id, session_ids)), **dict(row)}
+    counts: dict[str, int] = dict(row)
+    return {"sessions": len(await remove_sessions(connection, project_id, session_ids)), **counts}
 
 
 async def _leave_session(connection: Connection, project_id: str, session_id: str, user_id: str) -> dict[str, int]:
     """Remove a user's runs from a session that is others', too."""
-    keys = [row["key"] for row in await connection.fetch(_RUNS_IN, project_id, session_id, user_id)]
-    return await remove_runs(connection, project_id, session_id, keys)
+    session = await connection.fetchrow(_LOCK_SESSION, project_id, session_id)
+    rows = await connection.fetch(_LOCK_RUNS, project_id, session_id, user_id)
+    roots = [row["key"] for row in rows]
+    if session is None or not roots:
+        return {}
+    await keep_run_totals(connection, project_id, roots)
+    await connection.execute(_REMOVE_CANCELS, project_id, [row["id"] for row in rows])
+    keys = [row["key"] for row in await connection.fetch(_REMOVE_RUNS, roots)]
+    removed = {"runs": len(roots)}
+    for table, sql in _REMOVE_LOGS.items():
+        removed[table] = count_of(await connection.execute(sql, keys))
+    if session["first_run_key"] in roots:
+        await connection.execute(_FORGET_FIRST, project_id, session_id)
+        if not session["name"]:
+            await connection.execute(_FORGET_NAME, project_id, session_id)
+    if session["active_run_key"] in roots:
+        await connection.fetchval(PROMOTE_NEXT, project_id, session_id)
+    return removed

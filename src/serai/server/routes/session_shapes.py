@@ -88,7 +88,7 @@ DELETION: Final = object_schema(
     "session_ids",
     "session_types",
 )
-_TIMES: Final = dict.fromkeys(("created_at", "updated_at"), {"type": "string", "format": "date-time"})
+_TIMES: Final = {name: {"type": "string", "format": "date-time"} for name in ("created_at", "updated_at")}
 SESSION: Final = object_schema(
     {
         **dict.fromkeys(("session_id", "agent_session_id", "session_name"), TEXT),
