@@ -16,7 +16,7 @@ MODULES = sorted(SOURCE.glob("serai/**/*.py"))
 CORE = {"errors", "wire", "domain"}
 STORAGE = CORE | {"storage"}
 COMPONENTS = STORAGE | {"engine", "records", "components"}
-SERVER = COMPONENTS | {"server", "settings"}
+SERVER = COMPONENTS | {"evals", "server", "settings"}
 MAY_IMPORT = {
     "errors": {"errors"},
     "wire": {"errors", "wire"},
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "engine": STORAGE | {"engine"},
     "records": STORAGE | {"records"},
     "components": COMPONENTS,
+    "evals": COMPONENTS | {"evals"},
     "settings": {"settings"},
     "server": SERVER,
     "testing": SERVER | {"testing"},

@@ -105,6 +105,11 @@ class AgentComponent:
         )
 
     @property
+    def model(self) -> Model:
+        """What it answers with."""
+        return self._model
+
+    @property
     def tools(self) -> list[dict[str, Any]]:
         """The function tools it has from the start: name, description and parameters (a JSON schema)."""
         return [

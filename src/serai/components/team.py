@@ -127,6 +127,11 @@ class Team:
         )
 
     @property
+    def model(self) -> Model:
+        """What the leader answers with."""
+        return self._leader.model
+
+    @property
     def tools(self) -> list[dict[str, Any]]:
         """The leader's tools: name, description and parameters (a JSON schema)."""
         return self._leader.tools
