@@ -61,6 +61,7 @@ class EvalRunner:
         for number in range(1, 1 + spec.warmup_runs):
             await self._run(record, spec, f"eval-{record.id}-warmup-{job.attempts}-{number}")
         while record.finished < record.iterations:
+            await job.check()
             record = await self._append(record, await self._iterate(record, spec))
         await self._end(record, error=_why_nothing(record))
 
@@ -112,9 +113,11 @@ class EvalRunner:
         return f"The run failed: {document.get('content')}" if status is RunStatus.ERROR else "The run was cancelled."
 
     async def _append(self, record: EvalRecord, result: Result) -> EvalRecord:
+        """Store an iteration's result, unless a node that is to stop has done so first; return the eval as it is."""
         stored = await self._store.append(record, dump_json(result))
+        stored = stored or await self._store.begin(record.project_id, record.id)
         if stored is None:
-            raise FencedError(f"eval {record.id} was cancelled or removed, or another node goes on with it")
+            raise FencedError(f"eval {record.id} was cancelled or removed")
         return stored
 
     async def _end(self, record: EvalRecord, *, error: str | None) -> None:

@@ -124,7 +124,7 @@ def read_new(raw: bytes) -> Asked:
     if is_too_deep(body.expected_tool_call_arguments):
         loc = ("body", "expected_tool_call_arguments")
         raise InvalidFieldError.of(loc, "It is nested too deeply", kind="too_deep")
-    for member in ("name", "user_id"):
+    for member in ("name", "user_id", *_JUDGE):
         _check_text(getattr(body, member), member)
     needed, text = _NEEDED.get(body.eval_type, ("", ""))
     if needed and getattr(body, needed) in (None, ""):
