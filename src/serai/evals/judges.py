@@ -30,7 +30,7 @@ class Judges:
     def __init__(self, subjects: Iterable[Subject]) -> None:
         self.subjects: dict[tuple[str, str], Subject] = {(subject.kind, subject.id): subject for subject in subjects}
         models = (subject.model for subject in self.subjects.values())
-        self._by_name = {_name(model.model_name, model.system): model for model in models}
+        self._by_name = {_name_of(model): model for model in models}
 
     async def find(self, kind: str, component_id: str, named: tuple[str, str] | None) -> Model:
         """Return the judge of a component.
@@ -43,8 +43,9 @@ class Judges:
         Raises:
             RequestError: there is no such model, or the server cannot use it.
         """
-        if named is None:
-            return self.subjects[kind, component_id].model
+        own = self.subjects[kind, component_id].model
+        if named is None or _name(*named) == _name_of(own):
+            return own
         if (known := self._by_name.get(_name(*named))) is not None:
             return known
         model_id, provider = named
@@ -60,3 +61,7 @@ class Judges:
 
 def _name(model_id: str, provider: str) -> tuple[str, str]:
     return model_id.lower(), provider.lower()
+
+
+def _name_of(model: Model) -> tuple[str, str]:
+    return _name(model.model_name, model.system)
