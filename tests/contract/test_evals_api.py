@@ -75,6 +75,7 @@ WRONG_REQUESTS: list[tuple[str, str, Any, int, str]] = [
     ("DELETE", "/eval-runs", {"eval_run_ids": []}, 422, "length"),
     ("DELETE", "/eval-runs", {"eval_run_ids": "x"}, 422, "Expected"),
     ("POST", "/eval-runs", [], 422, "Expected"),
+    ("POST", "/eval-runs?background=maybe", ACCURACY, 422, "true or false"),
     ("POST", "/eval-runs?db_id=other", ACCURACY, 404, "No database"),
     ("POST", "/databases/other/migrate", None, 404, "No database found with id 'other'"),
     ("POST", "/databases/serai/migrate", {"target_version": "1.0.0"}, 400, "version 0"),

@@ -128,8 +128,9 @@ class Evals:
             await self.store.delete(connection, record.project_id, [record.id])
 
     async def cancel_run(self, record: EvalRecord) -> None:
-        """Cancel the run that an eval was waiting for when it was ended."""
-        if (record.kind, record.component_id) in self._engine.components:
+        """Cancel the run that an eval was waiting for when somebody ended it."""
+        is_at_work = record.status not in (EvalStatus.COMPLETED, EvalStatus.ERROR)
+        if is_at_work and (record.kind, record.component_id) in self._engine.components:
             await self._engine.cancel(
                 record.project_id,
                 run_id(record.id, record.finished + 1),

@@ -182,6 +182,18 @@ def user_of(request: Request) -> str | None:
     return _named(request, "user_id")
 
 
+def wants_background(request: Request) -> bool:
+    """Return whether the query asks for an answer at once.
+
+    Raises:
+        InvalidFieldError: `background` is neither true nor false.
+    """
+    text = request.query_params.get("background", "").lower()
+    if text not in ("", "true", "1", "false", "0"):
+        raise InvalidFieldError.of(("query", "background"), "Input should be true or false", kind="bool_parsing")
+    return text in ("true", "1")
+
+
 def _named(request: Request, name: str) -> str | None:
     text = request.query_params.get(name)
     return check_name(text, ("query", name)) if text else None

@@ -17,7 +17,7 @@ from serai.server.bodies import read_body
 from serai.server.context import runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
-from serai.server.eval_bodies import Asked, read_filter, read_ids, read_name, read_new, user_of
+from serai.server.eval_bodies import Asked, read_filter, read_ids, read_name, read_new, user_of, wants_background
 from serai.server.eval_views import show_eval
 from serai.server.openapi import errors, json_body, json_result
 from serai.server.paging import page_body, read_paging, read_sorting
@@ -39,7 +39,6 @@ from serai.storage.evals import MOST_COUNTED, SORTED_BY
 from serai.storage.idempotency import answer_once, request_key
 
 _PART: Final = "evals"
-_TRUE: Final = ("true", "1")
 
 
 async def run_eval(request: Request) -> Response:
@@ -52,6 +51,7 @@ async def run_eval(request: Request) -> Response:
     raw = await read_body(request)
     project_id = project_of(request)
     asked = read_new(raw)
+    is_background = asked.body.background or wants_background(request)
     new = await _new_eval(request, asked, project_id)
 
     async def begin(connection: Connection) -> EvalRecord:
@@ -59,7 +59,7 @@ async def run_eval(request: Request) -> Response:
 
     record = await _write(request, "eval.run", f"{new.user_id}\n{raw.decode('latin-1')}", begin)
     runtime.evals.announce(record)
-    if asked.body.background or request.query_params.get("background", "").lower() in _TRUE:
+    if is_background:
         return json_answer(show_eval(record), status=202, ignored=asked.ignored)
     record = await runtime.evals.wait(project_id, record.id)
     return json_answer(show_eval(record), ignored=asked.ignored)
