@@ -20,6 +20,7 @@ from tests.compat.clients.roster import (
     AGENTS_CLIENTS,
     CANCEL_SCRIPTS,
     RECORDS_CLIENTS,
+    STATE_SCRIPTS,
     STORES,
     TEAM_SCRIPTS,
     WORKFLOW_SCRIPTS,
@@ -111,6 +112,10 @@ such call, or that the check is made with others.
 
 {cancels_checks}
 
+### Sessions, memories, metrics, evals, databases
+
+{state_checks}
+
 ### Agent Data
 
 {records_checks}
@@ -131,6 +136,7 @@ def render_http() -> str:
         teams_checks="\n".join(_render_checks(AGENTS_CLIENTS, TEAM_SCRIPTS)),
         workflows_checks="\n".join(_render_checks(AGENTS_CLIENTS, WORKFLOW_SCRIPTS)),
         cancels_checks="\n".join(_render_checks(AGENTS_CLIENTS, CANCEL_SCRIPTS)),
+        state_checks="\n".join(_render_checks(AGENTS_CLIENTS, STATE_SCRIPTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )

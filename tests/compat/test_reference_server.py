@@ -46,7 +46,9 @@ DEFECTS_OF_THE_REFERENCE = {
     "odd_characters_of_results_from_outside_arrive_in_a_stream",
     "runs_of_one_session_of_a_team_take_turns",
     "runs_of_one_session_take_turns",
+    "the_answer_has_what_the_stored_eval_has",
     "the_documented_answer_of_an_id_and_a_result_is_enough",
+    "the_version_that_is_asked_for_is_heeded",
 }
 DECIDED_OTHERWISE = {
     # It takes what is not answered for refused, and starts another run from one that has ended.
@@ -56,6 +58,8 @@ DECIDED_OTHERWISE = {
     "an_unanswered_agent_in_a_step_is_400",
     "an_unanswered_requirement_of_a_team_is_400_and_changes_nothing",
     "two_calls_are_answered_one_after_the_other",
+    # It counts a leader's giving work to its members as a tool call that nobody expected.
+    "a_team_passes_with_its_members_calls_alone",
     # It does not let what works in a branch pause.
     "a_workflow_pauses_with_one_of_its_branches",
 }

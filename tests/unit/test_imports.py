@@ -16,7 +16,7 @@ MODULES = sorted(SOURCE.glob("serai/**/*.py"))
 CORE = {"errors", "wire", "domain"}
 STORAGE = CORE | {"storage"}
 COMPONENTS = STORAGE | {"engine", "records", "memory", "components"}
-SERVER = COMPONENTS | {"server", "settings"}
+SERVER = COMPONENTS | {"evals", "server", "settings"}
 MAY_IMPORT = {
     "errors": {"errors"},
     "wire": {"errors", "wire"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "records": STORAGE | {"records"},
     "memory": STORAGE | {"memory"},
     "components": COMPONENTS,
+    "evals": COMPONENTS | {"evals"},
     "settings": {"settings"},
     "server": SERVER,
     "testing": SERVER | {"testing"},

@@ -21,7 +21,9 @@ from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
 from serai.server.routes import (
+    databases,
     discovery,
+    evals,
     memories,
     memory_changes,
     metrics,
@@ -185,6 +187,8 @@ def all_routes() -> list[Route]:
         memories,
         memory_changes,
         metrics,
+        evals,
+        databases,
         schedules,
         retention,
         records,

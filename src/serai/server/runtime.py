@@ -17,6 +17,7 @@ from serai.engine.jobs import JobHandler, JobRunner
 from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
+from serai.evals.evals import Evals
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
@@ -69,6 +70,7 @@ class Runtime:
     metrics: MetricsStore
     retention: Retention
     sessions: SessionStore
+    evals: Evals
 
     def __init__(
         self,
@@ -132,8 +134,10 @@ class Runtime:
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
-            await self.engine.start(on_jobs=self.job_runner.look)
+            self.evals = Evals(self.database, self.engine, self.components)
+            await self.engine.start(on_jobs=self._look_for_jobs)
             self.job_runner.start()
+            self.evals.start()
             await self._indexing.start(self.job_runner)
             self.scheduler.start()
         except BaseException:
@@ -162,16 +166,12 @@ class Runtime:
 
         May be cancelled and called again with less time.
         """
-        self._is_drained = True
-        await self.scheduler.stop()
-        await self.job_runner.stop()
+        await self._hand_over()
         await self.engine.stop(drain_s=timeout_s)
 
     async def stop(self) -> None:
         """Hand over what still runs, close the connections, and leave PostgreSQL to whoever still uses it."""
-        self._is_drained = True
-        await self.scheduler.stop()
-        await self.job_runner.stop()
+        await self._hand_over()
         await self.engine.stop()
         for task in self._upkeep:
             task.cancel()
@@ -183,6 +183,17 @@ class Runtime:
     async def ready(self) -> bool:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
+
+    def _look_for_jobs(self) -> None:
+        self.job_runner.look()
+        self.evals.look()
+
+    async def _hand_over(self) -> None:
+        """Begin nothing any more, and leave jobs to others."""
+        self._is_drained = True
+        await self.scheduler.stop()
+        await self.job_runner.stop()
+        await self.evals.stop()
 
     async def _start_postgres(self) -> str:
         if self.settings.database_url is not None:
