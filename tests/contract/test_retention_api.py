@@ -112,8 +112,8 @@ async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.Asyn
     answer = await client.delete(f"/users/{PERSON}")
     assert answer.status_code == 200, answer.text
     removed = answer.json()["removed"]
-    assert (removed["sessions"], removed["memories"], removed["schedules"], removed["blobs"]) == (6, 1, 1, 1)
-    assert removed["run_events"] > removed["runs"] >= 6
+    assert (removed["sessions"], removed["memories"], removed["schedules"], removed["blobs"]) == (7, 1, 1, 1)
+    assert removed["run_events"] > removed["runs"] >= 7
     assert await places_of(database_url, PERSON, SECRET) == []
 
     assert (await client.get("/sessions/bobs")).json()["chat_history"][0]["content"] == "mine"
@@ -124,6 +124,34 @@ async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.Asyn
     assert [{**day, "updated_at": ""} for day in refreshed] == [{**day, "updated_at": ""} for day in before]
     again = await client.delete(f"/users/{PERSON}")
     assert (again.status_code, again.json()["removed"]) == (200, {})
+
+
+async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.AsyncClient, database_url: str):
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "select distinct table_name from information_schema.columns where column_name = 'user_id'"
+    )
+    await connection.close()
+    named = {row[0] for row in rows if not row[0].startswith("run_events_")}
+    erased = {
+        *("sessions", "session_names", "session_counts", "runs", "run_steps", "run_events", "run_cancellations"),
+        *("memories", "memory_users", "memory_topics", "memory_changes", "eval_runs", "schedules", "schedule_runs"),
+        *("jobs", "blobs", "usage_deltas", "metrics_days", "metrics_models", "metrics_kept_days"),
+        *("metrics_kept_models", "retention_left"),
+    }
+    # Nothing writes a user there: records and their indexes belong to projects, nodes to nobody, counts to all.
+    never = {
+        *(
+            "records",
+            "record_places",
+            "record_indexes",
+            "nodes",
+            "idempotency_keys",
+            "memory_counts",
+            "retention_marks",
+        ),
+    }
+    assert named == erased | never
 
 
 async def test_media_that_others_use_too_stay(client: httpx.AsyncClient, database_url: str):

@@ -69,7 +69,17 @@ delete from schedule_runs where project_id = $1 and (user_id = $2 or schedule_id
     select id from schedules where project_id = $1 and user_id = $2))""",
     "schedules": "delete from schedules where project_id = $1 and user_id = $2",
     "jobs": "delete from jobs where project_id = $1 and user_id = $2",
+    "retention_left": "delete from retention_left where project_id = $1 and user_id = $2",
 }
+# What writes with an Idempotency-Key were answered with names one of these.
+_IDS = """
+select id::text from memories where project_id = $1 and user_id = $2
+union all select id::text from schedules where project_id = $1 and user_id = $2
+union all select id::text from eval_runs where project_id = $1 and user_id = $2
+union all select id from runs where project_id = $1 and user_id = $2
+union all select id from sessions where project_id = $1 and user_id = $2"""
+_REMOVE_KEYS = "delete from idempotency_keys where project_id = $1 and answer->>'id' = any($2::text[])"
+
 _FOUND = """
 select (select count(*) from sessions where project_id = $1 and user_id = $2) as sessions,
        (select count(*) from runs where project_id = $1 and user_id = $2 and parent_key is null) as runs,
@@ -103,6 +113,7 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
     run that is at work just now is refused its next write.
     """
     removed: Counter[str] = Counter()
+    ids = [row[0] for row in await database.fetch(_IDS, project_id, user_id)]
     hashes: set[bytes] = set()
     for row in await database.fetch(_DOCUMENTS, project_id, user_id):
         hashes |= hashes_in(row["documents"])
@@ -119,6 +130,7 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
         removed.update(await erase_user_memories(connection, project_id, user_id))
         for table, sql in _OWN_ROWS.items():
             removed[table] += count_of(await connection.execute(sql, project_id, user_id))
+        removed["idempotency_keys"] += count_of(await connection.execute(_REMOVE_KEYS, project_id, ids))
         removed.update(await forget_user(connection, project_id, user_id))
         hashes |= await list_blobs_of_user(connection, project_id, user_id)
         if hashes:
