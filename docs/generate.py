@@ -19,8 +19,8 @@ from tests.compat.clients.roster import (
     AGENT_SCRIPTS,
     AGENTS_CLIENTS,
     CANCEL_SCRIPTS,
-    EVAL_SCRIPTS,
     RECORDS_CLIENTS,
+    STATE_SCRIPTS,
     STORES,
     TEAM_SCRIPTS,
     WORKFLOW_SCRIPTS,
@@ -112,9 +112,9 @@ such call, or that the check is made with others.
 
 {cancels_checks}
 
-### Evals and databases
+### Metrics, evals and databases
 
-{evals_checks}
+{state_checks}
 
 ### Agent Data
 
@@ -136,7 +136,7 @@ def render_http() -> str:
         teams_checks="\n".join(_render_checks(AGENTS_CLIENTS, TEAM_SCRIPTS)),
         workflows_checks="\n".join(_render_checks(AGENTS_CLIENTS, WORKFLOW_SCRIPTS)),
         cancels_checks="\n".join(_render_checks(AGENTS_CLIENTS, CANCEL_SCRIPTS)),
-        evals_checks="\n".join(_render_checks(AGENTS_CLIENTS, EVAL_SCRIPTS)),
+        state_checks="\n".join(_render_checks(AGENTS_CLIENTS, STATE_SCRIPTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )

@@ -24,6 +24,7 @@ from serai.server.routes import (
     databases,
     discovery,
     evals,
+    metrics,
     record_collections,
     record_queries,
     records,
@@ -173,7 +174,7 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    modules = (discovery, runs, schedules, evals, databases, records, record_queries, record_collections)
+    modules = (discovery, runs, schedules, metrics, evals, databases, records, record_queries, record_collections)
     return [route for module in modules for route in module.ROUTES]
 
 
