@@ -227,22 +227,18 @@ async def test_accuracy_is_a_judges_score_for_each_iteration(client: httpx.Async
     assert found["updated_at"] >= found["created_at"]
 
 
-@pytest.mark.parametrize(
-    ("members", "score", "passed", "rate"),
-    [
+async def test_a_judge_lets_answers_pass_or_not(client: httpx.AsyncClient):
+    cases: list[tuple[dict[str, Any], int | None, bool, float]] = [
         ({}, None, True, 100.0),
         ({"input": "2 + 4"}, None, False, 0.0),
         ({"scoring_strategy": "numeric"}, 9, True, 100.0),
         ({"scoring_strategy": "numeric", "threshold": 10}, 9, False, 0.0),
-    ],
-)
-async def test_a_judge_lets_answers_pass_or_not(
-    client: httpx.AsyncClient, members: dict[str, Any], score: int | None, passed: bool, rate: float
-):
-    data = (await run(client, JUDGED, **members))["eval_data"]
-    (result,) = data["results"]
-    assert (result["criteria"], result["score"], result["passed"]) == ("Says a number.", score, passed)
-    assert (data["pass_rate"], data["avg_score"]) == (rate, score)
+    ]
+    for members, score, passed, rate in cases:
+        data = (await run(client, JUDGED, **members))["eval_data"]
+        (result,) = data["results"]
+        assert (result["criteria"], result["score"], result["passed"]) == ("Says a number.", score, passed)
+        assert (data["pass_rate"], data["avg_score"]) == (rate, score)
 
 
 async def test_another_components_model_may_judge(client: httpx.AsyncClient):
@@ -260,41 +256,35 @@ async def test_performance_has_the_times_of_the_runs_without_those_that_warm_up(
     assert found["eval_input"] == {"input": "2 + 3", "num_iterations": 3, "warmup_runs": 2}
 
 
-@pytest.mark.parametrize(
-    ("members", "status", "lists"),
-    [
-        ({}, "PASSED", {"passed_tool_calls": ["add"]}),
-        ({"expected_tool_calls": []}, "FAILED", {"failed_tool_calls": ["add"]}),
+async def test_reliability_compares_the_calls_with_those_expected(client: httpx.AsyncClient):
+    none: dict[str, Any] = {"expected_tool_calls": []}
+    cases: list[tuple[dict[str, Any], str, list[str]]] = [
+        ({}, "PASSED", ["passed_tool_calls"]),
+        (none, "FAILED", ["failed_tool_calls"]),
+        ({**none, "allow_additional_tool_calls": True}, "PASSED", ["additional_tool_calls"]),
         (
-            {"expected_tool_calls": [], "allow_additional_tool_calls": True},
-            "PASSED",
-            {"additional_tool_calls": ["add"]},
-        ),
-        (
-            {"expected_tool_calls": ["add", "multiply"]},
+            {
+                **none,
+                "expected_tool_call_arguments": {"add": [{"a": 2}, {"b": 4}]},
+                "allow_additional_tool_calls": True,
+            },
             "FAILED",
-            {"passed_tool_calls": ["add"], "missing_tool_calls": ["multiply"]},
+            ["additional_tool_calls", "failed_argument_checks"],
         ),
         (
             {"expected_tool_call_arguments": {"add": {"a": 2}}},
             "PASSED",
-            {"passed_tool_calls": ["add"], "passed_argument_checks": ["add"]},
+            ["passed_argument_checks", "passed_tool_calls"],
         ),
-        (
-            {"expected_tool_call_arguments": {"add": [{"a": 2}, {"b": 4}]}},
-            "FAILED",
-            {"passed_tool_calls": ["add"], "failed_argument_checks": ["add"]},
-        ),
-        ({"agent_id": None, "team_id": "pair"}, "PASSED", {"passed_tool_calls": ["add"]}),
-    ],
-)
-async def test_reliability_compares_the_calls_with_those_expected(
-    client: httpx.AsyncClient, members: dict[str, Any], status: str, lists: dict[str, list[str]]
-):
-    data = (await run(client, RELIABLE, **members))["eval_data"]
-    named = {name: found for name, found in data.items() if name.endswith(("_calls", "_checks")) and found}
-    assert (data["eval_status"], named) == (status, lists)
-    assert (len(data["results"]), data["pass_rate"]) == (1, 100.0 if status == "PASSED" else 0.0)
+        ({"agent_id": None, "team_id": "pair"}, "PASSED", ["passed_tool_calls"]),
+    ]
+    for members, status, lists in cases:
+        data = (await run(client, RELIABLE, **members))["eval_data"]
+        named = {name: found for name, found in data.items() if name.endswith(("_calls", "_checks")) and found}
+        assert (data["eval_status"], named) == (status, {name: ["add"] for name in lists})
+        assert (len(data["results"]), data["pass_rate"]) == (1, 100.0 if status == "PASSED" else 0.0)
+    missing = await run(client, RELIABLE, expected_tool_calls=["add", "multiply"])
+    assert missing["eval_data"]["missing_tool_calls"] == ["multiply"]
 
 
 async def test_a_team_is_judged_by_its_leaders_model(client: httpx.AsyncClient):
@@ -311,24 +301,16 @@ async def test_an_iteration_sees_nothing_of_another_one(client: httpx.AsyncClien
     assert iteration["metadata"] == {"eval_id": found["id"]}
 
 
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        ({"agent_id": "broken"}, "The run failed: "),
-        ({"agent_id": "asks"}, "paused to ask a person"),
-        ({"agent_id": "mute"}, "The judge gave no verdict: "),
-    ],
-)
-async def test_an_eval_that_could_measure_nothing_says_why(
-    client: httpx.AsyncClient, members: dict[str, Any], reason: str
-):
-    found = await run(client, ACCURACY, **members, num_iterations=2)
-    assert (found["status"], found["progress"]) == ("ERROR", {"finished": 2, "of": 2})
-    assert reason in found["error"]
-    data = found["eval_data"]
-    assert (data["results"], data["avg_score"]) == ([], None)
-    assert [error["iteration"] for error in data["errors"]] == [1, 2]
-    assert data["errors"][0]["error"] == found["error"]
+async def test_an_eval_that_could_measure_nothing_says_why(client: httpx.AsyncClient):
+    reasons = {"broken": "The run failed: ", "asks": "paused to ask a person", "mute": "The judge gave no verdict: "}
+    for agent_id, reason in reasons.items():
+        found = await run(client, ACCURACY, agent_id=agent_id, num_iterations=2)
+        assert (found["status"], found["progress"]) == ("ERROR", {"finished": 2, "of": 2})
+        assert reason in found["error"]
+        data = found["eval_data"]
+        assert (data["results"], data["avg_score"]) == ([], None)
+        assert [error["iteration"] for error in data["errors"]] == [1, 2]
+        assert data["errors"][0]["error"] == found["error"]
 
 
 async def test_an_iteration_that_failed_is_told_and_counts_in_nothing(

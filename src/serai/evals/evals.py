@@ -121,11 +121,12 @@ class Evals:
         await self._jobs.cancel(record.project_id, record.job_id, connection=connection)
         return ended
 
-    async def delete(self, connection: Connection, records: Collection[EvalRecord]) -> None:
+    async def delete(self, connection: Connection, project_id: str, records: Collection[EvalRecord]) -> None:
         """Remove evals that are held, ending those that run; their runs stay."""
         for record in records:
-            await self._jobs.cancel(record.project_id, record.job_id, connection=connection)
-            await self.store.delete(connection, record.project_id, [record.id])
+            if not record.status.is_terminal:
+                await self._jobs.cancel(record.project_id, record.job_id, connection=connection)
+        await self.store.delete(connection, project_id, [record.id for record in records])
 
     async def cancel_run(self, record: EvalRecord) -> None:
         """Cancel the run that an eval was waiting for when somebody ended it."""

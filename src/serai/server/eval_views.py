@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from serai.domain.evals import EvalRecord
 from serai.evals.results import sum_up
 from serai.evals.spec import MEMBERS_OF, load_spec
 from serai.server.components import KINDS
+from serai.server.times import utc_text
 
 
 def show_eval(record: EvalRecord) -> dict[str, Any]:
@@ -29,10 +29,6 @@ def show_eval(record: EvalRecord) -> dict[str, Any]:
         "status": record.status.value,
         "progress": {"finished": record.finished, "of": record.iterations},
         "error": record.error,
-        "created_at": _show_time(record.created_at),
-        "updated_at": _show_time(record.updated_at),
+        "created_at": utc_text(record.created_at),
+        "updated_at": utc_text(record.updated_at),
     }
-
-
-def _show_time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -136,12 +136,12 @@ async def delete_evals(request: Request) -> Response:
     check_database(request, _PART)
     evals, project_id, user_id = runtime_of(request).evals, project_of(request), user_of(request)
     named = read_ids(await read_body(request))
-    removed: Iterable[EvalRecord] = ()
+    removed: Sequence[EvalRecord] = ()
 
     async def delete(connection: Connection) -> dict[str, Any]:
         nonlocal removed
         removed = await evals.store.hold(connection, project_id, _uuids(named), user_id=user_id)
-        await evals.delete(connection, removed)
+        await evals.delete(connection, project_id, removed)
         return {}
 
     key = request_key(project_id, idempotency_key_of(request), "eval.delete", f"{user_id}\n{named}")
