@@ -149,9 +149,16 @@ CALLS: list[tuple[str, dict[str, Any], str, Any, Any]] = [
         {"memory_id": "m", "run_id": "r"},
         "GET /memories/changes?memory_id=m&run_id=r&limit=20&page=1",
         None,
-        {"data": [{"id": "c", "action": "created", "after": {"memory": "x"}}], "meta": {}},
+        {"data": [{"id": "c", "action": "created", "after": MEMORY}], "meta": {}},
     ),
-    ("undo_memory_change", {"change_id": "c"}, "POST /memories/changes/c/undo", None, {"id": "c"}),
+    ("undo_memory_change", {"change_id": "c"}, "POST /memories/changes/c/undo", None, {"data": [{"change_id": "c"}]}),
+    (
+        "undo_memory_change",
+        {"change_id": "c", "together": True},
+        "POST /memories/changes/c/undo?together=true",
+        None,
+        {"data": []},
+    ),
     ("audit_memories", {"user_id": "u"}, "GET /memories/audit?user_id=u", None, {"total": 0}),
     (
         "get_metrics",

@@ -24,6 +24,7 @@ from serai.sessions import (
     WorkflowRunSchema,
     WorkflowSessionDetailSchema,
 )
+from serai.wire.memories import MemoryChanges
 from serai.wire.metrics import RefreshedMetrics
 from serai.wire.pages import Page
 
@@ -204,3 +205,13 @@ def test_an_audit_keeps_what_this_version_does_not_know():
         "near_duplicates": [],
         "longest": 4711,
     }
+
+
+def test_a_change_of_a_memory_is_read_under_either_name_of_its_id():
+    sent = {"change_id": "c", "action": "updated", "after": {"memory_id": "m", "memory": "x"}, "at": 1795216572}
+    change = MemoryChange.model_validate(sent)
+    assert (change.id, change.created_at, change.before) == ("c", THEN, None)
+    assert change.after is not None
+    assert change.after.memory == "x"
+    undone: TypeAdapter[Any] = TypeAdapter(MemoryChanges)
+    assert undone.validate_python({"data": [sent]}) == undone.validate_python({**sent, "id": "c"}) == [change]

@@ -27,7 +27,7 @@ TOPICS: Answer[list[str]] = Answer("memories:Topics")
 STATS: Answer[UserStatsPage] = Answer("memories:UserStatsPage")
 ALL_STATS: Answer[UserStatsSchema] = Answer("memories:UserStatsSchema", paged_by="user_id")
 OPTIMIZED: Answer[OptimizeMemoriesResponse] = Answer("memories:OptimizeMemoriesResponse")
-CHANGE: Answer[MemoryChange] = Answer("memories:MemoryChange")
+UNDOING: Answer[list[MemoryChange]] = Answer("memories:MemoryChanges")
 CHANGES: Answer[MemoryChangePage] = Answer("memories:MemoryChangePage")
 AUDIT: Answer[MemoryAudit] = Answer("memories:MemoryAudit")
 
@@ -276,15 +276,23 @@ def list_memory_changes(
     page: int = 1,
     headers: Headers | None = None,
 ) -> Arguments:
-    """Return a page of the changes that nobody asked for in so many words, latest first; Serai servers only."""
+    """Return a page of the changes that nobody made by hand, latest first; Serai servers only."""
     query = {"user_id": user_id, "memory_id": memory_id, "run_id": run_id, "limit": limit, "page": page}
     return Arguments(query=query, headers=headers)
 
 
-@_row("POST", "/memories/changes/{change_id}/undo", CHANGE)
-def undo_memory_change(change_id: str, headers: Headers | None = None) -> Arguments:
-    """Undo an automatic change and return it; Serai servers only. A memory that was changed since is status 409."""
-    return Arguments(path={"change_id": change_id}, headers=headers)
+@_row(
+    "POST",
+    "/memories/changes/{change_id}/undo",
+    UNDOING,
+    together="undo the changes that were made together with it, too.",
+)
+def undo_memory_change(change_id: str, *, together: bool = False, headers: Headers | None = None) -> Arguments:
+    """Put a memory back as it was before a change and return the changes that did so; Serai servers only.
+
+    A memory that was changed since is status 409.
+    """
+    return Arguments(path={"change_id": change_id}, query={"together": together or None}, headers=headers)
 
 
 @_row("GET", "/memories/audit", AUDIT, user_id="only of this user's memories.")

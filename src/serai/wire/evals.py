@@ -28,7 +28,7 @@ class EvalSchema(WireModel):
         eval_data: what was found, by the kind of eval; empty before it has ended.
         eval_input: what was asked for.
         status: of a Serai server: ``PENDING``, ``RUNNING``, ``COMPLETED``, ``ERROR`` or ``CANCELLED``.
-        progress: of a Serai server: how far a running one has come.
+        progress: of a Serai server: how many iterations are ``finished``, ``of`` how many.
         error: why it failed.
     """
 
@@ -45,7 +45,7 @@ class EvalSchema(WireModel):
     eval_data: Annotated[dict[str, Any], BeforeValidator(_empty_when_null)] = Field(default_factory=dict)
     eval_input: dict[str, Any] | None = None
     status: str | None = None
-    progress: Any = None
+    progress: dict[str, Any] | None = None
     error: str | None = None
     created_at: Moment | None = None
     updated_at: Moment | None = None
