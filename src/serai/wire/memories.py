@@ -101,7 +101,7 @@ class MemoryAudit(OpenModel):
 def _read_changes(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
-    return value["data"] if "data" in value else [value]
+    return value.get("data", [value])
 
 
 MemoryChanges = Annotated[list[MemoryChange], BeforeValidator(_read_changes)]
