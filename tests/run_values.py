@@ -86,8 +86,7 @@ def finish_of(record: RunRecord, **members: Any) -> FinishedRun:
         "next_seq": 0,
         "state_changes": {},
         "state_removals": (),
-        "input_tokens": 0,
-        "output_tokens": 0,
+        "usage": [],
     }
     return FinishedRun(**(given | members))
 

@@ -150,8 +150,7 @@ def _ended(record: RunRecord) -> FinishedRun:
         next_seq=last_seq + 1,
         state_changes={},
         state_removals=(),
-        input_tokens=10,
-        output_tokens=1,
+        usage=[{"id": "instant", "provider": "none", "input_tokens": 10, "output_tokens": 1}],
     )
 
 

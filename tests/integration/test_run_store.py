@@ -14,6 +14,7 @@ from serai.domain.ids import new_key
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
+from serai.domain.usage import used
 from serai.storage.batching import Batcher
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
@@ -205,7 +206,12 @@ async def test_a_finish_without_the_right_epoch_and_node_does_nothing(
     await submit(store, new_run(record.session_id))
     stale = RunRecord(**{name: getattr(record, name) for name in record.__slots__} | {"epoch": epoch})
     finished = await finish(
-        store, stale, node_id=node_id, state_changes={"a": 1}, input_tokens=5, events=[completed(0)]
+        store,
+        stale,
+        node_id=node_id,
+        state_changes={"a": 1},
+        usage=used("m", "p", {"input_tokens": 5}),
+        events=[completed(0)],
     )
     assert finished == Finished(is_done=False)
     assert (await store.get_answer(record.key)).status is RunStatus.RUNNING
@@ -226,7 +232,10 @@ async def test_a_finish_repeated_after_a_lost_answer_counts_as_done_and_counts_o
     store: RunStore, database: Database
 ):
     record = await begin(store)
-    ends: dict[str, Any] = {"events": [*content(0, 2), completed(2)], "input_tokens": 3, "output_tokens": 4}
+    ends: dict[str, Any] = {
+        "events": [*content(0, 2), completed(2)],
+        "usage": used("m", "p", {"input_tokens": 3, "output_tokens": 4}),
+    }
     assert (await finish(store, record, **ends)).is_done
     assert (await finish(store, record, **ends)).is_done
     session = await session_row(database, record.session_id)
@@ -281,7 +290,7 @@ async def test_sessions_of_one_name_keep_their_own_state_when_their_runs_end_tog
 async def test_tokens_of_a_session_add_up(store: RunStore, database: Database):
     await submit(store, *(new_run() for _ in range(3)))
     while claimed := await claim(store):
-        await finish(store, claimed[0], input_tokens=10, output_tokens=2**33)
+        await finish(store, claimed[0], usage=used("m", "p", {"input_tokens": 10, "output_tokens": 2**33}))
     session = await session_row(database, "s")
     assert (session["input_tokens"], session["output_tokens"], session["run_count"]) == (30, 3 * 2**33, 3)
 

@@ -14,6 +14,7 @@ from serai.components.pauses import is_to_be_done
 from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
+from serai.domain.usage import Usage, used
 
 _NO_TOKENS: Final = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 _PARENT_MEMBERS: Final = (
@@ -100,9 +101,10 @@ class AgentAnswer:
         if self._first_token_s is None:
             self._first_token_s = first_token_s
 
-    def new_tokens(self, name: str) -> int:
+    def new_usage(self) -> Usage:
         """Return the tokens of this segment."""
-        return self._usage[name] - self._carried.usage.get(name, 0)
+        tokens = {name: count - self._carried.usage.get(name, 0) for name, count in self._usage.items()}
+        return used(self._names.model_name, self._names.model_provider, tokens)
 
     def metrics(self) -> dict[str, Any]:
         """Return tokens and seconds of the whole run; seconds of work, not of waiting for people."""

@@ -31,12 +31,10 @@ def cancel_at_rest(run: RestingRun, names: Names) -> Outcome:
         )
     output |= {"content": content, "content_type": "str", "cancellation_stage": run.answer.status.value}
     messages = dump_messages(close_calls(earlier.messages), has_media=bool(earlier.blobs)) if earlier.messages else None
-    input_tokens, output_tokens = count_logged(run.logged)
     return Outcome(
         status=RunStatus.CANCELLED,
         output=output,
         last_event=(last["event"], last),
         messages=messages,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
+        usage=count_logged(run.logged),
     )

@@ -515,8 +515,7 @@ class AgentRun:
             last_event=(last["event"], last),
             state_changes=changes,
             state_removals=removals,
-            input_tokens=self._answer.new_tokens("input_tokens"),
-            output_tokens=self._answer.new_tokens("output_tokens"),
+            usage=self._answer.new_usage(),
         )
         return count_at_least_logged(self.run, outcome)
 

@@ -16,6 +16,7 @@ from serai.components.run_input import RunInput
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Outcome, RunRecord
+from serai.domain.usage import Usage, sum_usage
 from serai.engine.active_run import ActiveRun, Component, Execution, answer_members
 from serai.engine.children import child_key
 from serai.engine.interruption import describe, is_stop_request
@@ -67,19 +68,14 @@ class ChildRuns:
 
     def __init__(self, run: ActiveRun) -> None:
         self._run = run
-        self._tokens: dict[UUID, tuple[int, int]] = {}
+        self._usage: dict[UUID, Usage] = {}
         self._open: dict[UUID, tuple[ActiveRun, Execution]] = {}
         self._context = contextvars.copy_context()
 
     @property
-    def input_tokens(self) -> int:
-        """What children used in this segment, their own children's tokens among them."""
-        return sum(used for used, _ in self._tokens.values())
-
-    @property
-    def output_tokens(self) -> int:
-        """What children answered with in this segment, likewise."""
-        return sum(used for _, used in self._tokens.values())
+    def usage(self) -> Usage:
+        """The tokens of the children in this segment, their own children's among them."""
+        return sum_usage(item for usage in self._usage.values() for item in usage)
 
     def id_of(self, name: str) -> str:
         """Return the id that the child of this name has, or will have."""
@@ -186,13 +182,13 @@ class ChildRuns:
 
     def _write_end(self, child: ActiveRun, outcome: Outcome) -> ChildResult:
         self._run.end_child(child, outcome)
-        self._tokens[child.record.key] = (outcome.input_tokens, outcome.output_tokens)
+        self._usage[child.record.key] = outcome.usage
         return _result(child, outcome)
 
     def _replayed(self, child: ActiveRun) -> ChildResult:
         assert child.ended is not None
         assert child.rest is not None
-        self._tokens[child.record.key] = (child.rest.input_tokens, child.rest.output_tokens)
+        self._usage[child.record.key] = child.rest.usage
         return ChildResult(
             record=child.record,
             status=child.ended.status,

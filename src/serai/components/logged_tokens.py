@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, Outcome
+from serai.domain.usage import Usage, no_less, sum_usage, tokens_of, used
 from serai.engine.active_run import ActiveRun
 
 
-def count_logged(events: Iterable[Event]) -> tuple[int, int]:
-    """Return the input and output tokens of completed model requests."""
-    done = [load_json(event.data) for event in events if event.name.endswith("ModelRequestCompleted")]
-    return sum(members["input_tokens"] for members in done), sum(members["output_tokens"] for members in done)
+def count_logged(events: Iterable[Event]) -> Usage:
+    """Return the tokens of completed model requests."""
+    done = (load_json(event.data) for event in events if event.name.endswith("ModelRequestCompleted"))
+    return sum_usage(
+        item for each in done for item in used(each.get("model"), each.get("model_provider"), tokens_of(each))
+    )
 
 
 def count_at_least_logged(run: ActiveRun, outcome: Outcome) -> Outcome:
@@ -22,7 +25,5 @@ def count_at_least_logged(run: ActiveRun, outcome: Outcome) -> Outcome:
     A run that is cancelled, or given up, when it was just taken over has replayed nothing or only a part.
     """
     if outcome.status in (RunStatus.CANCELLED, RunStatus.ERROR) and run.record.parent_key is None:
-        input_tokens, output_tokens = count_logged(run.logged_within())
-        outcome.input_tokens = max(outcome.input_tokens, input_tokens)
-        outcome.output_tokens = max(outcome.output_tokens, output_tokens)
+        outcome.usage = no_less(outcome.usage, count_logged(run.logged_within()))
     return outcome

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from serai.components.agent_answer import AgentAnswer, Names
@@ -13,6 +12,7 @@ from serai.components.run_input import RunInput
 from serai.components.segments import Earlier
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
+from serai.domain.usage import Usage, sum_tokens, sum_usage
 
 
 class TeamAnswer(AgentAnswer):
@@ -55,9 +55,9 @@ class TeamAnswer(AgentAnswer):
         """Return tokens and seconds of the leader and its members together; ``details`` by model."""
         metrics = super().metrics()
         of_members = [response.get("metrics") or {} for response in self.responses.values()]
-        tokens = _sum(_tokens(each) for each in (metrics, *of_members))
+        tokens = sum_tokens((metrics, *of_members))
         details = [item for each in (metrics, *of_members) for item in each.get("details", {}).get("model", ())]
-        return {**metrics, **tokens, "details": {"model": _by_model(details)}}
+        return {**metrics, **tokens, "details": {"model": sum_usage(details)}}
 
     def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
         """Return the run object's members; its media may be in the members' run objects."""
@@ -67,29 +67,10 @@ class TeamAnswer(AgentAnswer):
         """Return the media that the leader made, and the blobs of all, as an event lists them."""
         return self._with_inner_blobs(super().made())
 
-    def new_tokens(self, name: str) -> int:
+    def new_usage(self) -> Usage:
         """Return the tokens of this segment, the members' among them."""
-        of_members = {"input_tokens": self._children.input_tokens, "output_tokens": self._children.output_tokens}
-        return super().new_tokens(name) + of_members.get(name, 0)
+        return sum_usage([*super().new_usage(), *self._children.usage])
 
     def _with_inner_blobs(self, document: dict[str, Any]) -> dict[str, Any]:
         inner = [sha256 for response in self.responses.values() for sha256 in response.get("blobs", ())]
         return {"blobs": [*document.pop("blobs", ()), *inner], **document} if inner else document
-
-
-def _by_model(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    found: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
-    for item in details:
-        found.setdefault((item.get("id"), item.get("provider")), []).append(_tokens(item))
-    return [{"id": model, "provider": provider, **_sum(items)} for (model, provider), items in found.items()]
-
-
-def _tokens(metrics: Mapping[str, Any]) -> dict[str, int]:
-    return {name: value for name, value in metrics.items() if name.endswith("_tokens") and isinstance(value, int)}
-
-
-def _sum(tokens: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for each in tokens:
-        total.update(each)
-    return dict(total)

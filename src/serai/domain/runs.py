@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from serai.domain.run_state import RunStatus
+from serai.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class NewRun:
         waits: whether it waits for its turn when its session is busy; else it is not stored.
         fingerprint: a digest of the request, compared when `idempotency_key` comes again.
         input: JSON of `RunInput`.
+        title: what its session is called, if this is its first run and nobody named it.
+        folded, pieces: the title as it is searched; the pieces stand between U+001F.
     """
 
     key: UUID
@@ -34,6 +37,9 @@ class NewRun:
     fingerprint: bytes
     node_id: str | None
     waits: bool = True
+    title: str = ""
+    folded: str = ""
+    pieces: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,7 @@ class Outcome:
         carried: what a paused run needs beside them to go on, JSON.
         last_event: name and members of the event that ends the stream.
         state_changes: session state members to write; `state_removals` those to delete.
+        usage: the tokens of this segment.
     """
 
     status: RunStatus
@@ -132,5 +139,4 @@ class Outcome:
     carried: bytes | None = None
     state_changes: dict[str, Any] = field(default_factory=dict)
     state_removals: tuple[str, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
+    usage: Usage = field(default_factory=list)

@@ -12,6 +12,7 @@ import msgspec
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Outcome, RunRecord, Step
+from serai.domain.usage import Usage
 from serai.engine.event_log import RunWriter
 from serai.engine.journal import printable
 from serai.storage.runs import Answer
@@ -31,15 +32,14 @@ class Rest(msgspec.Struct, kw_only=True, omit_defaults=True):
         root_segment: the segment of the root in which it came to rest.
         carried: what it needs itself to go on after a pause, JSON.
         state_changes, state_removals: session state members to write and to delete.
-        input_tokens, output_tokens: of the child's segment.
+        usage: the tokens of the child's segment.
     """
 
     root_segment: int
     carried: str | None = None
     state_changes: dict[str, Any] = {}
     state_removals: tuple[str, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
+    usage: Usage = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,7 @@ class Children:
             carried=None if outcome.carried is None else outcome.carried.decode(),
             state_changes=outcome.state_changes,
             state_removals=outcome.state_removals,
-            input_tokens=outcome.input_tokens,
-            output_tokens=outcome.output_tokens,
+            usage=outcome.usage,
         )
         self._put(
             replace(

@@ -16,6 +16,7 @@ from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, NewRun, RunRecord
+from serai.domain.search_text import PIECES_END, fold, pieces_of, title_of
 from serai.engine import faults
 from serai.engine.active_run import Component, RestingRun, answer_members
 from serai.engine.event_log import EventLog, Follower
@@ -54,6 +55,7 @@ class RunRequest:
         input: JSON for the component.
         idempotency_key: a repeated request with the same key and input is the same run.
         waits: whether it waits for its turn when its session is busy.
+        message: what the user said: the name of a session that has none.
     """
 
     project_id: str
@@ -65,6 +67,7 @@ class RunRequest:
     input: bytes
     idempotency_key: str | None = None
     waits: bool = True
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +352,7 @@ class Engine:
                 output=dump_json(answer_members(outcome)),
                 messages=outcome.messages,
                 event=event,
-                input_tokens=outcome.input_tokens,
-                output_tokens=outcome.output_tokens,
+                usage=outcome.usage,
             )
 
         moved = await self._moves.cancel(record, end=end)
@@ -407,6 +409,8 @@ def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:
     # A run id or session that the server draws is no part of what the caller asked.
     asked = (request.kind, request.component_id, request.session_id, request.run_id, request.user_id)
     fingerprint = hashlib.blake2b(repr(asked).encode() + request.input, digest_size=16).digest()
+    title = title_of(request.message)
+    folded = fold(title)
     return NewRun(
         key=key,
         id=request.run_id or str(key),
@@ -420,6 +424,9 @@ def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:
         fingerprint=fingerprint,
         node_id=node_id,
         waits=request.waits,
+        title=title,
+        folded=folded,
+        pieces=PIECES_END.join(pieces_of(folded)),
     )
 
 

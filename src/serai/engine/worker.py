@@ -431,8 +431,7 @@ class Worker:
             children=[*unwritten.children, *children],
             state_changes=outcome.state_changes,
             state_removals=outcome.state_removals,
-            input_tokens=outcome.input_tokens,
-            output_tokens=outcome.output_tokens,
+            usage=outcome.usage,
         )
         finished: Finished = await retry_while_unavailable(lambda: self._finishes.submit(item))
         if not finished.is_done:

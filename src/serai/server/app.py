@@ -20,7 +20,7 @@ from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery, record_collections, record_queries, records, runs, schedules
+from serai.server.routes import discovery, metrics, record_collections, record_queries, records, runs, schedules
 from serai.server.schedules import resolve
 from serai.settings import Settings
 
@@ -164,7 +164,7 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    modules = (discovery, runs, schedules, records, record_queries, record_collections)
+    modules = (discovery, runs, schedules, metrics, records, record_queries, record_collections)
     return [route for module in modules for route in module.ROUTES]
 
 

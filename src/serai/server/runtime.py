@@ -18,6 +18,7 @@ from serai.errors import ConfigurationError
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
+from serai.server import metrics_refresh
 from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
@@ -25,6 +26,7 @@ from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.idempotency import forget_expired
 from serai.storage.jobs import JobStore
+from serai.storage.metrics import MetricsStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 HOUR_S = 3_600
 POSTGRES_LOOK_S = 2.0
+FOLD_S = 1.0
 _log = structlog.get_logger("serai.server")
 
 
@@ -58,6 +61,7 @@ class Runtime:
     record_queries: RecordQueries
     schedules: ScheduleStore
     scheduler: Scheduler
+    metrics: MetricsStore
 
     def __init__(
         self,
@@ -74,7 +78,10 @@ class Runtime:
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
         self._indexing = RecordIndexing(settings, record_indexes)
-        self._job_handlers: dict[str, JobHandler] = {KIND: self._indexing.do}
+        self._job_handlers: dict[str, JobHandler] = {
+            KIND: self._indexing.do,
+            metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
+        }
         self._is_drained = False
 
     def register_job(self, kind: str, handler: JobHandler) -> None:
@@ -108,6 +115,7 @@ class Runtime:
             )
             self.jobs = JobStore(self.database)
             self.schedules = ScheduleStore(self.database)
+            self.metrics = MetricsStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
@@ -131,6 +139,8 @@ class Runtime:
         self._upkeep.append(asyncio.create_task(cancels, name="serai-cancels"))
         ended = self._repeat(HOUR_S, self.jobs.forget_ended)
         self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
+        totals = self._repeat(FOLD_S, self.metrics.fold_some)
+        self._upkeep.append(asyncio.create_task(totals, name="serai-totals"))
         if self._postgres is not None:
             self._upkeep.append(asyncio.create_task(self._keep_postgres(self._postgres), name="serai-postgres"))
 

@@ -6,11 +6,13 @@ Order of locks as everywhere: session, then run, then the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord
+from serai.domain.usage import Usage, sum_tokens
 from serai.storage.connection import Connection, Database
 from serai.storage.runs import RECORD_COLUMNS, Answer, read_record
 
@@ -40,8 +42,12 @@ _ASK = "update runs set cancel_asked_at = coalesce(cancel_asked_at, now()) where
 _CANCEL = """
 with done as (
     update runs set status = 'CANCELLED', output = $2, messages = $3, carried = null, next_seq = $4 + 1, ready = false,
-                    cancel_asked_at = coalesce(cancel_asked_at, now()), ended_at = now()
-    where key = $1 returning epoch, project_id, user_id
+                    cancel_asked_at = coalesce(cancel_asked_at, now()), ended_at = now(),
+                    usage = coalesce(usage, '[]') || $7::text::jsonb
+    where key = $1 returning epoch, project_id, user_id, kind, component_id, usage, ended_at
+), counted as (
+    insert into usage_deltas (project_id, day, user_id, kind, component_id, runs, usage)
+    select project_id, ended_at::date, user_id, kind, component_id, 1, usage from done
 )
 insert into run_events (run_key, seq, epoch, project_id, user_id, name, event)
 select $1, $4, epoch, project_id, user_id, $5, $6 from done"""
@@ -104,14 +110,13 @@ class EndAtRest:
     Attributes:
         output, messages: what is kept of it.
         event: its last one.
-        input_tokens, output_tokens: of a segment that was begun and let go.
+        usage: the tokens of a segment that was begun and let go.
     """
 
     output: bytes
     messages: bytes | None
     event: Event
-    input_tokens: int = 0
-    output_tokens: int = 0
+    usage: Usage = field(default_factory=list)
 
 
 CancelledRun = Callable[[RunRecord, Answer, list[Event], int], EndAtRest]
@@ -194,11 +199,14 @@ class RunMoves:
             made = end(current, stored, logged, seq)
             event = made.event
             await connection.execute(
-                _CANCEL, current.key, made.output, made.messages, event.seq, event.name, event.data
+                _CANCEL,
+                *(current.key, made.output, made.messages, event.seq, event.name, event.data),
+                dump_json(made.usage).decode(),
             )
             await connection.execute(_CANCEL_CHILDREN, current.key)
-            if made.input_tokens or made.output_tokens:
-                tokens = made.input_tokens, made.output_tokens
+            if made.usage:
+                used = sum_tokens(made.usage)
+                tokens = used["input_tokens"], used["output_tokens"]
                 await connection.execute(_COUNT_TOKENS, record.project_id, record.session_id, *tokens)
             next_key = None
             if active_key == current.key:

@@ -16,6 +16,7 @@ import asyncpg
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, NewRun, RunRecord
+from serai.domain.usage import Usage, sum_tokens
 from serai.storage.connection import Connection, Database
 from serai.storage.run_log import put_children
 
@@ -26,22 +27,47 @@ RECORD_COLUMNS = """runs.key, runs.id, runs.project_id, runs.user_id, runs.sessi
 """What a `RunRecord` is made of."""
 
 # Stores new runs and gives each its place in its session; an idle session's run is claimed by its node at once.
-# A session of another user yields no row, nor does a busy one when the run would not wait.
+# A session of another user yields no row, nor does a busy one when the run would not wait. The first run of a session
+# gives it a name to be found by, and its kind and component if it was made without.
 _SUBMIT = """
 with item as (
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::bytea[], $9::text[], $10::bytea[], $11::text[], $12::boolean[])
+                         $8::bytea[], $9::text[], $10::bytea[], $11::text[], $12::boolean[], $13::text[], $14::text[],
+                         $15::text[])
         as item(key, id, project_id, user_id, session_id, kind, component_id,
-                input, idempotency_key, fingerprint, node_id, waits)
+                input, idempotency_key, fingerprint, node_id, waits, title, folded, pieces)
 ), turn as (
-    insert into sessions (project_id, id, user_id, kind, component_id, active_run_key, run_count)
-    select project_id, session_id, user_id, kind, component_id, key, 1 from item order by project_id, session_id
+    insert into sessions (project_id, id, user_id, kind, component_id, active_run_key, run_count, first_run_key,
+                          first_message)
+    select project_id, session_id, user_id, kind, component_id, key, 1, key, title from item
+    order by project_id, session_id
     on conflict (project_id, id) do update
         set active_run_key = coalesce(sessions.active_run_key, excluded.active_run_key),
-            run_count = sessions.run_count + 1, updated_at = now()
+            run_count = sessions.run_count + 1, updated_at = now(),
+            first_run_key = coalesce(sessions.first_run_key, excluded.first_run_key),
+            first_message = case when sessions.first_run_key is null then excluded.first_message
+                                 else sessions.first_message end,
+            kind = case when sessions.first_run_key is null and sessions.made_kind is not null then excluded.kind
+                        else sessions.kind end,
+            component_id = case when sessions.first_run_key is null and sessions.made_kind is not null
+                                then excluded.component_id else sessions.component_id end
         where (sessions.user_id is null or excluded.user_id is null or sessions.user_id = excluded.user_id)
           and (sessions.active_run_key is null or (select waits from item where key = excluded.active_run_key))
-    returning project_id, id, active_run_key, run_count
+    returning project_id, id, user_id, kind, component_id, name, active_run_key, run_count, first_run_key, made_kind,
+              created_at::date as day, xmax = 0 as is_new
+), named as (
+    insert into session_names (project_id, session_id, user_id, folded, pieces)
+    select item.project_id, item.session_id, turn.user_id, item.folded, string_to_array(item.pieces, chr(31))
+    from item join turn on turn.first_run_key = item.key
+    where coalesce(turn.name, '') = ''
+    on conflict (project_id, session_id) do update set folded = excluded.folded, pieces = excluded.pieces
+), counted as (
+    insert into usage_deltas (project_id, day, user_id, kind, component_id, sessions, listed)
+    select turn.project_id, day, turn.user_id, change.kind, change.component_id, change.sessions, change.sessions
+    from turn join item on turn.first_run_key = item.key
+    cross join lateral (values (turn.kind, turn.component_id, 1, true),
+                               (made_kind, null::text, -1, not is_new)) as change(kind, component_id, sessions, applies)
+    where change.applies and (is_new or made_kind is not null)
 )
 insert into runs (key, id, project_id, user_id, session_id, root_key, kind, component_id, input, idempotency_key,
                   fingerprint, ready, position, status, node_id, epoch, started_at, cancel_asked_at)
@@ -108,20 +134,22 @@ join unnest($1::text[], $2::text[]) as item(project_id, session_id)
     on sessions.project_id = item.project_id and sessions.id = item.session_id
 order by sessions.project_id, id for update of sessions"""
 
-# Ends runs this node still owns: their last events, their answers, their sessions' totals, and whose turn it is next.
+# Ends runs this node still owns: their last events, their answers, their sessions' totals, what they add to the day's,
+# and whose turn it is next.
 _FINISH = """
 with item as (
     select * from unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[],
-                         $8::bigint[], $14::int[], $15::bytea[])
-        as item(key, epoch, status, output, messages, state, input_tokens, output_tokens, next_seq, carried)
+                         $8::bigint[], $14::int[], $15::bytea[], $16::text[])
+        as item(key, epoch, status, output, messages, state, input_tokens, output_tokens, next_seq, carried, usage)
 ), done as (
     update runs set status = item.status, output = item.output, messages = item.messages, ready = false,
                     next_seq = item.next_seq, carried = item.carried,
+                    usage = coalesce(runs.usage, '[]') || item.usage::jsonb,
                     ended_at = case when item.status <> 'PAUSED' then now() end
     from item
     where runs.key = item.key and runs.epoch = item.epoch and runs.node_id = $9 and runs.status = 'RUNNING'
-    returning runs.key, runs.epoch, runs.project_id, runs.user_id, runs.session_id, item.state, item.input_tokens,
-              item.output_tokens
+    returning runs.key, runs.epoch, runs.project_id, runs.user_id, runs.session_id, runs.kind, runs.component_id,
+              runs.usage, runs.ended_at, item.state, item.input_tokens, item.output_tokens
 ), log as (
     insert into run_events (run_key, seq, epoch, project_id, user_id, name, event)
     select event.key, event.seq, done.epoch, done.project_id, done.user_id, event.name, event.data
@@ -137,6 +165,9 @@ with item as (
         order by position limit 1) as waiting on true
 ), promoted as (
     update runs set ready = true from next where runs.key = next.key
+), counted as (
+    insert into usage_deltas (project_id, day, user_id, kind, component_id, runs, usage)
+    select project_id, ended_at::date, user_id, kind, component_id, 1, usage from done where ended_at is not null
 ), totals as (
     update sessions set active_run_key = next.key, state = coalesce(done.state, sessions.state), updated_at = now(),
                         input_tokens = sessions.input_tokens + done.input_tokens,
@@ -218,8 +249,7 @@ class FinishedRun:
     children: Sequence[ChildRun] = ()
     state_changes: dict[str, Any]
     state_removals: tuple[str, ...]
-    input_tokens: int
-    output_tokens: int
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +411,7 @@ class RunStore:
 
 _SUBMIT_COLUMNS = (
     *("key", "id", "project_id", "user_id", "session_id", "kind", "component_id"),
-    *("input", "idempotency_key", "fingerprint", "node_id", "waits"),
+    *("input", "idempotency_key", "fingerprint", "node_id", "waits", "title", "folded", "pieces"),
 )
 
 
@@ -404,6 +434,7 @@ def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[Any]]:
 
 def _finish_arguments(items: list[FinishedRun], states: list[bytes | None], node_id: str) -> list[Any]:
     events = [(item.record.key, event) for item in items for event in item.events]
+    tokens = [sum_tokens(item.usage) for item in items]
     return [
         [item.record.key for item in items],
         [item.record.epoch for item in items],
@@ -411,8 +442,8 @@ def _finish_arguments(items: list[FinishedRun], states: list[bytes | None], node
         [item.output for item in items],
         [item.messages for item in items],
         states,
-        [item.input_tokens for item in items],
-        [item.output_tokens for item in items],
+        [used.get("input_tokens", 0) for used in tokens],
+        [used.get("output_tokens", 0) for used in tokens],
         node_id,
         [key for key, _ in events],
         [event.seq for _, event in events],
@@ -420,6 +451,7 @@ def _finish_arguments(items: list[FinishedRun], states: list[bytes | None], node
         [event.data for _, event in events],
         [item.next_seq for item in items],
         [item.carried for item in items],
+        [dump_json(item.usage).decode() for item in items],
     ]
 
 

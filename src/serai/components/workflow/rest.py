@@ -32,11 +32,9 @@ def cancel_at_rest(run: RestingRun, name: str) -> Outcome:
         "content_type": content_type_of(content),
         "cancellation_stage": run.answer.status.value,
     }
-    input_tokens, output_tokens = count_logged(run.logged)
     return Outcome(
         status=RunStatus.CANCELLED,
         output=output,
         last_event=(last["event"], last),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
+        usage=count_logged(run.logged),
     )

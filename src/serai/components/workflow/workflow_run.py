@@ -266,8 +266,7 @@ class WorkflowRun:
             last_event=(last["event"], last),
             state_changes=changes,
             state_removals=removals,
-            input_tokens=work.children.input_tokens,
-            output_tokens=work.children.output_tokens,
+            usage=work.children.usage,
         )
         return count_at_least_logged(self.run, outcome)
 

@@ -60,6 +60,7 @@ async def create_run(request: Request) -> Response:
             input=dump_json(form.input),
             idempotency_key=idempotency_key_of(request),
             waits=form.waits,
+            message=form.input.message,
         )
     )
     bind_run_id(record.id)

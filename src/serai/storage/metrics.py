@@ -1,0 +1,300 @@
+"""The totals of each day and of the lists of sessions: folded from deltas, read, recomputed, kept.
+
+Sessions and runs write their deltas with themselves; nobody waits for a row that all of them count in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from serai.storage.connection import Connection, Database
+
+TOKENS: Final = (
+    *("input_tokens", "output_tokens", "total_tokens", "audio_input_tokens", "audio_output_tokens"),
+    *("cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
+)
+COUNTS: Final = (*("agent_sessions", "team_sessions", "workflow_sessions", "agent_runs", "team_runs", "workflow_runs"),)
+FOLDED_AT_A_TIME: Final = 10_000
+_NUMBERS: Final = (*COUNTS, *TOKENS)
+_COLUMNS: Final = ", ".join(_NUMBERS)
+
+# Folds, refreshes and removals come one after the other: each sees what the one before it has left.
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('serai-metrics', 0))"
+_TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended('serai-metrics', 0))"
+_IS_PENDING = "select exists(select from usage_deltas)"
+
+# What a source of sessions and runs tells of each day: of each user, and of all together.
+_NUMBER_OF = "coalesce(sum({noun}) filter (where kind = '{kind}'), 0) as {kind}_{noun}"
+_TOKENS_OF = (
+    "coalesce(sum((select sum((item->>'{name}')::bigint) from jsonb_array_elements(usage) as item)), 0) as {name}"
+)
+_SUMMED = ",\n           ".join(
+    [
+        *(_NUMBER_OF.format(kind=kind, noun=noun) for kind, noun in (name.split("_") for name in COUNTS)),
+        *(_TOKENS_OF.format(name=name) for name in TOKENS),
+    ]
+)
+_DAYS = f"""
+    select project_id, day, user_id,
+           {_SUMMED}
+    from source where sessions <> 0 or runs <> 0
+    group by project_id, day, rollup (user_id) having grouping(user_id) = 1 or user_id is not null"""  # noqa: S608
+_MODELS = """
+    select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
+    from (
+        select distinct nr, project_id, day, user_id, coalesce(item->>'id', '') as model_id,
+               coalesce(item->>'provider', '') as model_provider, runs
+        from source cross join lateral jsonb_array_elements(usage) as item where runs <> 0
+    ) as used
+    group by project_id, day, model_id, model_provider, rollup (user_id)
+    having grouping(user_id) = 1 or user_id is not null"""
+
+# How the lists of sessions grow and shrink: for each of their filters.
+_COUNTED = """
+    insert into session_counts as kept (project_id, user_id, kind, component_id, sessions)
+    select project_id, user_id, kind, component_id, sum(listed) from taken where listed <> 0
+    group by project_id, cube (user_id, kind, component_id)
+    having (grouping(user_id) = 1 or user_id is not null) and (grouping(component_id) = 1 or component_id is not null)
+    on conflict (project_id, user_id, kind, component_id) do update set sessions = kept.sessions + excluded.sessions"""
+
+_ADDED = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBERS)
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "users"))
+_ADD_MODELS = """
+    select project_id, day, user_id, model_id, model_provider, runs from used
+    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs"""
+
+# Moves deltas into the totals; a user who is new to a day counts among its users.
+_FOLD = f"""
+with taken as materialized (
+    delete from usage_deltas where ctid = any (array(select ctid from usage_deltas limit $1)) returning *
+), source as materialized (
+    select row_number() over () as nr, * from taken
+), counted as ({_COUNTED}
+), summed as ({_DAYS}
+), newcomers as (
+    select project_id, day, count(*) as users from summed
+    where user_id is not null and not exists (
+        select from metrics_days where (metrics_days.project_id, metrics_days.day, metrics_days.user_id)
+                                     = (summed.project_id, summed.day, summed.user_id))
+    group by project_id, day
+), added as (
+    insert into metrics_days as kept (project_id, day, user_id, {_COLUMNS}, users)
+    select project_id, day, user_id, {_COLUMNS}, case when user_id is null then coalesce(users, 0) else 0 end
+    from summed left join newcomers using (project_id, day)
+    on conflict (project_id, day, user_id) do update
+    set {_ADDED}, users = kept.users + excluded.users, updated_at = now()
+), used as ({_MODELS}
+), modelled as (
+    insert into metrics_models as kept{_ADD_MODELS}
+)
+select count(*) from taken"""  # noqa: S608 - our own text
+
+# The sessions and runs that there are, as a source.
+_EXISTING = """
+    select row_number() over () as nr, *
+    from (
+        select project_id, created_at::date as day, user_id, kind, 1 as sessions, 0 as runs, null::jsonb as usage
+        from sessions where project_id = $1 and {sessions}
+        union all
+        select project_id, ended_at::date, user_id, kind, 0, 1, usage
+        from runs where project_id = $1 and parent_key is null and ended_at is not null and {runs}
+    ) as existing"""
+
+_OF_DAYS = _EXISTING.format(sessions="created_at::date between $2 and $3", runs="ended_at::date between $2 and $3")
+_OF_SESSIONS = _EXISTING.format(sessions="id = any($2::text[])", runs="session_id = any($2::text[])")
+
+# Computes days anew from what there is and what was kept of the rest. Deltas commit with what they tell of, so this
+# one statement sees either both or none.
+_REFRESH = f"""
+with taken as materialized (
+    delete from usage_deltas where project_id = $1 and day between $2 and $3 returning *
+), source as materialized ({_OF_DAYS}
+), counted as ({_COUNTED}
+), parts as (
+    select *, 0 as users from ({_DAYS}) as existing
+    union all
+    select project_id, day, user_id, {_COLUMNS}, users from metrics_kept_days
+    where project_id = $1 and day between $2 and $3
+), summed as (
+    select project_id, day, user_id, {", ".join(f"sum({name}) as {name}" for name in (*_NUMBERS, "users"))}
+    from parts group by project_id, day, user_id
+), put as (
+    insert into metrics_days (project_id, day, user_id, {_COLUMNS}, users)
+    select project_id, day, user_id, {_COLUMNS},
+           case when user_id is null
+                then users + (select count(*) from summed as other where other.day = summed.day and user_id is not null)
+                else 0 end
+    from summed
+    on conflict (project_id, day, user_id) do update set {_REPLACED}, updated_at = now()
+), used as (
+    select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
+    from (
+        select * from ({_MODELS}) as existing
+        union all
+        select project_id, day, user_id, model_id, model_provider, runs from metrics_kept_models
+        where project_id = $1 and day between $2 and $3
+    ) as models
+    group by project_id, day, user_id, model_id, model_provider
+), modelled as (
+    insert into metrics_models (project_id, day, user_id, model_id, model_provider, runs)
+    select project_id, day, user_id, model_id, model_provider, runs from used
+    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = excluded.runs
+)
+select distinct day from summed order by day"""  # noqa: S608 - our own text
+
+# Keeps what sessions and their runs have added to the days before they are removed, and counts them out of the lists.
+_KEEP = f"""
+with source as materialized ({_OF_SESSIONS}
+), counted as (
+    insert into usage_deltas (project_id, day, user_id, kind, component_id, listed)
+    select project_id, created_at::date, user_id, kind, component_id, -1 from sessions
+    where project_id = $1 and id = any($2::text[])
+), summed as ({_DAYS}
+), added as (
+    insert into metrics_kept_days as kept (project_id, day, user_id, {_COLUMNS})
+    select * from summed
+    on conflict (project_id, day, user_id) do update set {_ADDED}, updated_at = now()
+), used as ({_MODELS}
+)
+insert into metrics_kept_models as kept{_ADD_MODELS}"""  # noqa: S608 - our own text
+
+# The totals of all days lose a user's name; how many users there were stays.
+_FORGET_USER = (
+    """
+    insert into metrics_kept_days as kept (project_id, day, users)
+    select project_id, day, 1 from metrics_days where project_id = $1 and user_id = $2
+    on conflict (project_id, day, user_id) do update set users = kept.users + 1""",
+    *(
+        f"delete from {table} where project_id = $1 and user_id = $2"  # noqa: S608 - our own text
+        for table in ("metrics_kept_models", "metrics_kept_days", "metrics_models", "session_counts", "metrics_days")
+    ),
+)
+
+_READ_DAYS = f"""
+select day, {_COLUMNS}, users, created_at, updated_at from metrics_days
+where project_id = $1 and day between $2 and $3 and user_id is not distinct from $4 order by day"""  # noqa: S608
+_READ_MODELS = """
+select day, model_id, model_provider, runs from metrics_models
+where project_id = $1 and day between $2 and $3 and user_id is not distinct from $4
+order by day, runs desc, model_id, model_provider"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTotals:
+    """The totals of a day in UTC.
+
+    Attributes:
+        counts: the members of `COUNTS`.
+        users: how many users had sessions or runs.
+        tokens: the members of `TOKENS`.
+        models: id and provider of each model, and how many runs used it.
+    """
+
+    day: date
+    counts: dict[str, int]
+    users: int
+    tokens: dict[str, int]
+    models: list[tuple[str, str, int]]
+    created_at: datetime
+    updated_at: datetime
+
+
+class MetricsStore:
+    """The statements about the totals of a project's days."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def fold(self) -> int:
+        """Fold all deltas into the totals and return how many there were; waits for whoever else folds."""
+        folded = 0
+        while await self._database.fetchval(_IS_PENDING):
+            async with self._database.transaction() as connection:
+                await connection.execute(_LOCK)
+                folded += await connection.fetchval(_FOLD, FOLDED_AT_A_TIME)
+        return folded
+
+    async def fold_some(self) -> int:
+        """Fold some thousand deltas, if there are any and nobody else folds; return how many."""
+        if not await self._database.fetchval(_IS_PENDING):
+            return 0
+        async with self._database.transaction() as connection:
+            if not await connection.fetchval(_TRY_LOCK):
+                return 0
+            folded: int = await connection.fetchval(_FOLD, FOLDED_AT_A_TIME)
+            return folded
+
+    async def read_days(
+        self, project_id: str, *, first: date = date.min, last: date = date.max, user_id: str | None = None
+    ) -> list[DayTotals]:
+        """Return the days with activity, oldest first; all that has happened is in them.
+
+        Args:
+            project_id: whose.
+            first: from which day on.
+            last: to which day, itself included.
+            user_id: of this user alone; None is of all.
+        """
+        await self.fold()
+        return await self._read_days(project_id, first, last, user_id)
+
+    async def refresh(self, project_id: str, *, first: date = date.min, last: date = date.max) -> list[DayTotals]:
+        """Compute days anew from the sessions and runs there are and from what was kept of the rest; return them.
+
+        Cost: reads a small part of each session and run of the project.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK)
+            days = [row["day"] for row in await connection.fetch(_REFRESH, project_id, first, last)]
+        return await self._read_days(project_id, days[0], days[-1], None) if days else []
+
+    async def _read_days(self, project_id: str, first: date, last: date, user_id: str | None) -> list[DayTotals]:
+        models: dict[date, list[tuple[str, str, int]]] = {}
+        for row in await self._database.fetch(_READ_MODELS, project_id, first, last, user_id):
+            models.setdefault(row["day"], []).append((row["model_id"], row["model_provider"], row["runs"]))
+        return [
+            DayTotals(
+                day=row["day"],
+                counts={name: row[name] for name in COUNTS},
+                users=row["users"] if user_id is None else 1,
+                tokens={name: row[name] for name in TOKENS},
+                models=models.get(row["day"], []),
+                created_at=row["created_at"],
+                updated_at=row["updated_at"],
+            )
+            for row in await self._database.fetch(_READ_DAYS, project_id, first, last, user_id)
+        ]
+
+
+async def keep_totals(connection: Connection, project_id: str, session_ids: Sequence[str]) -> None:
+    """Keep what sessions and their runs have added to the totals, in the transaction that removes them after this.
+
+    Args:
+        connection: of the transaction; the sessions' rows are locked.
+        project_id: whose.
+        session_ids: which there are.
+    """
+    await connection.execute(_KEEP, project_id, session_ids)
+
+
+async def forget_user(connection: Connection, project_id: str, user_id: str) -> dict[str, int]:
+    """Take a user's name out of the totals, which stay; return how many rows went from each table.
+
+    Args:
+        connection: of a transaction in which the user's sessions and runs were removed.
+        project_id: whose.
+        user_id: of whom nothing is to be left.
+    """
+    await connection.execute(_LOCK)
+    while await connection.fetchval(_FOLD, FOLDED_AT_A_TIME):
+        pass
+    removed: dict[str, int] = {}
+    for sql in _FORGET_USER:
+        tag = await connection.execute(sql, project_id, user_id)
+        if tag.startswith("DELETE"):
+            table = sql.split()[2]
+            removed[table] = int(tag.removeprefix("DELETE "))
+    return removed
