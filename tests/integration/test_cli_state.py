@@ -113,7 +113,10 @@ ANSWERS: dict[str, Any] = {
     "POST /eval-runs": EVAL,
     "DELETE /eval-runs": None,
     "POST /eval-runs/e-1/cancel": {**RUNNING, "status": "CANCELLED"},
-    "GET /retention": {"rules": {"events": "30 days", "sessions": None}},
+    "GET /retention": {
+        "rules": {"events": 30, "sessions": None},
+        "last": {"status": "COMPLETED", "removed": {"events": 5}, "started_at": "2026-11-20T23:14:07Z"},
+    },
     "POST /retention/apply": {"dry_run": True, "removed": {"events": 1234, "sessions": 0}},
     "DELETE /users/ada": {"user_id": "ada", "removed": {"sessions": 1, "memories": 2}},
 }
@@ -322,13 +325,19 @@ async def test_an_eval_is_run(server: Server) -> None:
 
 
 async def test_retention_is_shown_and_applied(server: Server) -> None:
-    _, *rules = (await printed(server, "retention", "show")).splitlines()
-    assert [row.split() for row in rules] == [["events", "30", "days"], ["sessions", "forever"]]
+    rules, _, last = (await printed(server, "retention", "show")).partition("\n\n")
+    assert [row.split() for row in rules.splitlines()[1:]] == [["events", "30", "days"], ["sessions", "for", "ever"]]
+    assert last.splitlines()[0].split(maxsplit=3)[-1] == "2026-11-20 23:14:07"
     _, *applied = (await printed(server, "retention", "apply", "--dry-run")).splitlines()
     assert [row.split() for row in applied] == [["events", "1,234"]]
-    await printed(server, "retention", "apply", "--json")
+    server.answers["POST /retention/apply"] = {"status": "RUNNING", "removed": {}}
+    assert "goes on in the background" in (await typed(server, "retention", "apply")).stderr
+    server.answers["POST /retention/apply"] = {"status": "ERROR", "removed": {}, "error": "no room"}
+    failed = await typed(server, "retention", "apply", "--json")
+    assert (failed.exit_code, failed.stderr) == (1, "serai: It failed: no room\n")
     assert [query for name, query, _ in server.asked if name.startswith("POST")] == [
         {"dry_run": "true"},
+        {"dry_run": "false"},
         {"dry_run": "false"},
     ]
 

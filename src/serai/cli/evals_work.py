@@ -113,13 +113,19 @@ def _show(found: EvalSchema, *, as_json: bool) -> None:
         ("error", found.error or ""),
         ("created", time_text(found.created_at)),
         ("asked", json_text({k: v for k, v in (found.eval_input or {}).items() if v is not None}, _LONGEST_FACT)),
-        *((name, value if isinstance(value, str) else json_text(value, _LONGEST_FACT)) for name, value in data.items()),
+        *((name, _value(value)) for name, value in data.items()),
     ]
     print(facts_text(facts))
     if results:
         names = [name for name in ("input", "output", "score", "passed", "reason") if name in results[0]]
         rows = [[shortened(str(result.get(name, "")), _LONGEST_CELL) for name in names] for result in results]
         print(f"\n{table_text([name.upper() for name in names], rows)}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json_text(value, _LONGEST_FACT)
 
 
 def _model(found: EvalSchema) -> str:
@@ -130,7 +136,7 @@ def _status(found: EvalSchema) -> str:
     done = found.progress or {}
     if found.status in _UNDER_WAY and "of" in done:
         return f"{found.status}, {done.get('finished')} of {done['of']}"
-    return found.status or ""
+    return str(found.status or "")
 
 
 def _outcome(found: EvalSchema) -> str:

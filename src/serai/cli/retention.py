@@ -12,7 +12,7 @@ from serai.cli.remote import DEFAULT_URL, AsJson, Key, Url
 app = typer.Typer(
     name="retention",
     help="How long a running server keeps data.\n\n"
-    "Exit code: 0 done; 2 an argument is wrong; 3 no server answers; 4 the server refused.",
+    "Exit code: 0 done; 1 it failed; 2 an argument is wrong; 3 no server answers; 4 the server refused.",
     no_args_is_help=True,
 )
 

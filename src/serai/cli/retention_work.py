@@ -9,7 +9,8 @@ import typer
 
 from serai.cli.output import json_line
 from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, asked, fail
-from serai.cli.tables import json_text, printable, table_text
+from serai.cli.tables import facts_text, printable, table_text, time_text
+from serai.wire.status import RunStatus
 
 
 def show_rules(url: str, key: str | None, *, as_json: bool) -> None:
@@ -19,10 +20,16 @@ def show_rules(url: str, key: str | None, *, as_json: bool) -> None:
     if as_json:
         print(json_line(found))
         return
-    rows = [
-        (name, rule if isinstance(rule, str) else json_text(rule) or "forever") for name, rule in found.rules.items()
-    ]
+    rows = [(name, "for ever" if days is None else f"{days:g} days") for name, days in found.rules.items()]
     print(table_text(("DATA", "KEPT"), rows))
+    if found.last is not None:
+        facts = [
+            ("last applied (UTC)", time_text(found.last.started_at)),
+            ("status", str(found.last.status or "")),
+            ("removed", f"{sum(found.last.removed.values()):,} rows"),
+            ("error", found.last.error or ""),
+        ]
+        print(f"\n{facts_text(facts)}")
 
 
 def apply_rules(url: str, key: str | None, *, dry_run: bool, as_json: bool) -> None:
@@ -31,8 +38,12 @@ def apply_rules(url: str, key: str | None, *, dry_run: bool, as_json: bool) -> N
         report = client.apply_retention(dry_run=dry_run)
     if as_json:
         print(json_line(report))
-        return
-    _print_counts(report.removed, dry_run=dry_run)
+    else:
+        _print_counts(report.removed, dry_run=dry_run)
+    if report.status == RunStatus.ERROR:
+        fail(EXIT_FAILED, f"It failed: {report.error}")
+    if report.status in (RunStatus.PENDING, RunStatus.RUNNING):
+        print("It goes on in the background; `serai retention show` tells how far it is.", file=sys.stderr)
 
 
 def erase_user(url: str, key: str | None, user_id: str, *, dry_run: bool, ask: bool, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from serai.wire.choices import EvalFilterType, EvalType
 from serai.wire.model import Moment, WireModel
 from serai.wire.pages import Page
+from serai.wire.status import Status
 
 __all__ = ["EvalFilterType", "EvalOutcome", "EvalPage", "EvalSchema", "EvalType"]
 
@@ -44,7 +45,7 @@ class EvalSchema(WireModel):
     eval_type: Annotated[EvalType | str, BeforeValidator(_read_type)]
     eval_data: Annotated[dict[str, Any], BeforeValidator(_empty_when_null)] = Field(default_factory=dict)
     eval_input: dict[str, Any] | None = None
-    status: str | None = None
+    status: Status | None = None
     progress: dict[str, Any] | None = None
     error: str | None = None
     created_at: Moment | None = None

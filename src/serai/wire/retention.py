@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
-from serai.wire.model import OpenModel
+from serai.wire.model import Moment, OpenModel
+from serai.wire.status import Status
+
+
+class RetentionRun(OpenModel):
+    """What became of applying the rules.
+
+    Attributes:
+        status: of the job that does it, as ``COMPLETED`` or ``ERROR``; None of a dry run.
+        removed: how many rows of each kind are gone, or would be.
+        error: why it failed.
+    """
+
+    status: Status | None = None
+    removed: dict[str, int] = Field(default_factory=dict)
+    error: str | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
 
 
 class RetentionRules(OpenModel):
-    """How long each kind of data is kept."""
+    """For how many days each kind of data is kept, None for ever; and what applying that has last removed."""
 
-    rules: dict[str, Any] = Field(default_factory=dict)
+    rules: dict[str, float | None] = Field(default_factory=dict)
+    last: RetentionRun | None = None
 
 
-class RetentionReport(RetentionRules):
-    """How many rows of each kind the rules have removed, or would remove: ``dry_run``."""
+class RetentionReport(RetentionRun):
+    """What applying the rules has removed; with ``dry_run`` what it would remove."""
 
     dry_run: bool = False
-    removed: dict[str, int] = Field(default_factory=dict)
+    rules: dict[str, float | None] = Field(default_factory=dict)
 
 
 class ErasureReport(OpenModel):
