@@ -22,10 +22,13 @@ class Listing:
     def __init__(self, count: int, **meta: Any) -> None:
         self.rows = [{"memory_id": str(n), "memory": "x"} for n in range(count)]
         self.asked: list[dict[str, str]] = []
+        self.removed_at: dict[int, set[int]] = {}
         self._meta = meta
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(dict(request.url.params))
+        for gone in self.removed_at.get(len(self.asked), ()):
+            self.remove(str(gone))
         page, limit = int(request.url.params["page"]), int(request.url.params["limit"])
         rows = self.rows[(page - 1) * limit : page * limit]
         total = len(self.rows)
@@ -101,20 +104,29 @@ def test_items_that_are_deleted_as_they_come_cost_no_other():
     assert server.rows == []
 
 
-@given(
-    count=st.integers(0, 30),
-    page_size=st.integers(1, 7),
-    removed=st.dictionaries(st.integers(0, 29), st.sets(st.integers(0, 29)), max_size=8),
-)
-def test_what_stays_comes_whatever_is_removed_meanwhile(count, page_size, removed):
+REMOVED = st.dictionaries(st.integers(0, 29), st.sets(st.integers(0, 29)), max_size=8)
+
+
+@given(count=st.integers(0, 30), page_size=st.integers(1, 7), by_item=REMOVED, by_request=REMOVED)
+def test_what_stays_comes_whatever_is_removed_meanwhile(count, page_size, by_item, by_request):
     server = Listing(count)
+    server.removed_at = by_request
     found = []
     for memory in connect(SyncAgentOSClient, server).iter_memories(page_size=page_size):
         found.append(int(memory.memory_id))
-        for gone in removed.get(len(found), ()):
+        for gone in by_item.get(len(found), ()):
             server.remove(str(gone))
     assert len(set(found)) == len(found)
     assert {int(row["memory_id"]) for row in server.rows} <= set(found)
+
+
+def test_constant_deletes_do_not_keep_an_iterator_from_its_end():
+    server = Listing(500)
+    server.removed_at = {request: {500 - request} for request in range(500)}
+    found = ids(list(connect(SyncAgentOSClient, server).iter_memories(page_size=10)))
+    assert found == list(range(len(found)))
+    assert len(found) >= 10
+    assert len(server.asked) < 500
 
 
 @BOTH

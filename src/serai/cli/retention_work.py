@@ -20,7 +20,7 @@ def show_rules(url: str, key: str | None, *, as_json: bool) -> None:
     if as_json:
         print(json_line(found))
         return
-    rows = [(name, "for ever" if days is None else f"{days:g} days") for name, days in found.rules.items()]
+    rows = [(name, _span(days)) for name, days in found.rules.items()]
     print(table_text(("DATA", "KEPT"), rows))
     if found.last is not None:
         facts = [
@@ -61,6 +61,10 @@ def erase_user(url: str, key: str | None, user_id: str, *, dry_run: bool, ask: b
         print(json_line(report))
         return
     _print_counts(report.removed, dry_run=dry_run)
+
+
+def _span(days: float | None) -> str:
+    return "for ever" if days is None else f"{days:g} day{'' if days == 1 else 's'}"
 
 
 def _print_counts(removed: Mapping[str, int], *, dry_run: bool) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from serai.wire.pages import Page
 
 _REMEMBERED = 10_000
+_MOST_STEPS_BACK = 10
 
 
 class PageWalk(Generic[Result]):
@@ -39,7 +40,7 @@ class PageWalk(Generic[Result]):
         self._number = 1
         self._total: int | None = None
         self._is_done = False
-        self._has_news = False
+        self._steps_back = 0  # since the last new item; bounded, or constant deletes could keep a walk from its end
         self._seen: OrderedDict[object, None] = OrderedDict()
 
     def next_call(self) -> Call[Page[Result]] | None:
@@ -54,7 +55,7 @@ class PageWalk(Generic[Result]):
         limit = page.meta.limit or self._limit
         if missing := self._missing(page):
             self._number -= min(-(-missing // limit), self._number - 1)
-            self._has_news = False
+            self._steps_back += 1
             return []
         self._is_done = self._is_last(page, limit)
         self._number += 1
@@ -63,7 +64,7 @@ class PageWalk(Generic[Result]):
     def _missing(self, page: Page[Result]) -> int:
         """Return how many items have gone since the last page, when that calls for reading pages again."""
         before, self._total = self._total, None if page.meta.total_is_lower_bound else page.meta.total_count
-        if before is None or self._total is None or self._number == 1 or not self._has_news:
+        if before is None or self._total is None or self._number == 1 or self._steps_back >= _MOST_STEPS_BACK:
             return 0
         return max(0, before - self._total)
 
@@ -79,5 +80,5 @@ class PageWalk(Generic[Result]):
         self._seen[key] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
-        self._has_news = True
+        self._steps_back = 0
         return True
