@@ -83,6 +83,6 @@ def print_list(items: Iterable[BaseModel], columns: Columns, *, as_json: bool, m
         print(columns.nothing, file=sys.stderr)
         return
     print(table_text(columns.heading, rows, right=columns.right))
-    if meta is not None and meta.page < meta.total_pages:
+    if meta is not None and (meta.page < meta.total_pages or (meta.total_is_lower_bound and len(rows) == meta.limit)):
         count = f"{'more than ' if meta.total_is_lower_bound else ''}{meta.total_count:,}"
         print(f"{len(rows):,} of {count}; the next: --page {meta.page + 1}", file=sys.stderr)
