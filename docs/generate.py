@@ -41,7 +41,7 @@ Durations are in seconds, sizes in bytes.
 {rows}
 
 The providers' own variables (`OPENAI_API_KEY`, `OPENAI_BASE_URL` …) are read by pydantic-ai.
-`serai run`, `serai runs` and `serai records` read `SERAI_URL`, the server to ask.
+Commands that speak to a running server read `SERAI_URL`, the server to ask.
 """
 _ERRORS_PAGE = """{note}
 # Errors
