@@ -53,7 +53,8 @@ WORKFLOW_SCRIPTS = (
     "agno_executor_pauses.py",
 )
 CANCEL_SCRIPTS = ("agno_nested_cancels.py",)
-_AGNO_SCRIPTS = (*AGENT_SCRIPTS, *TEAM_SCRIPTS, *WORKFLOW_SCRIPTS, *CANCEL_SCRIPTS)
+SESSION_SCRIPTS = ("agno_sessions.py",)
+_AGNO_SCRIPTS = (*AGENT_SCRIPTS, *TEAM_SCRIPTS, *WORKFLOW_SCRIPTS, *CANCEL_SCRIPTS, *SESSION_SCRIPTS)
 AGENTS_CLIENTS = (
     PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),
     PublishedClient("agno_2", "agno 2.5.17", "agno_2", _AGNO_SCRIPTS, 2),
