@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from pydantic_ai import Agent
 
@@ -71,9 +72,17 @@ def explode() -> str:
     raise ValueError("tool exploded")
 
 
+def condense(asked: Asked) -> Turn:
+    """Join all memories into one."""
+    text = " ".join(memory["memory"] for memory in json.loads(asked.message))
+    return Turn(tools=[ToolCall(asked.tools[0], {"memories": [{"memory": text}]})])
+
+
+condensing = Agent(ScriptedModel(condense), name="condensing-agent")
 agent_os = AgentOS(
     name="compat",
     agents=[
+        condensing,
         echo,
         slow,
         recall,

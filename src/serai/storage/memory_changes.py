@@ -127,7 +127,8 @@ async def apply_automatic(
     if earlier := await connection.fetch(_OF_OPERATION, project_id, user_id, source.operation_id):
         return [_change(row) for row in earlier]
     named = [one.memory_id for one in changes if one.memory_id and one.action is not MemoryAction.CREATED]
-    held = {record.id: record for record in await memory_rows.hold(connection, project_id, named, user_id)}
+    found = await memory_rows.hold(connection, [(project_id, key) for key in dict.fromkeys(named)])
+    held = {record.id: record for record in found.values() if record.user_id == user_id}
     for one in changes:
         _check_revision(one, held)
     of_action = {action: [one for one in changes if one.action is action] for action in MemoryAction}
@@ -207,8 +208,8 @@ async def _undo_held(connection: Connection, change: MemoryChange) -> MemoryChan
         )
     if row := await connection.fetchrow(_UNDO_OF, change.project_id, change.memory_id, change.id):
         return _change(row)
-    held = await memory_rows.hold(connection, change.project_id, [change.memory_id])
-    current = held[0] if held else None
+    held = await memory_rows.hold(connection, [(change.project_id, change.memory_id)])
+    current = held.get((change.project_id, change.memory_id))
     _check_unchanged(change, current)
     done = _Done(current, await _put_back(connection, change, current), undoes=change.id)
     await connection.execute(_MARK_UNDONE, change.project_id, change.id)
@@ -225,10 +226,10 @@ async def _undo_held(connection: Connection, change: MemoryChange) -> MemoryChan
 
 async def _put_back(connection: Connection, change: MemoryChange, current: MemoryRecord | None) -> MemoryRecord | None:
     if change.before is None:
-        await memory_rows.remove_held(connection, change.project_id, [change.memory_id])
+        await memory_rows.remove_held(connection, [(change.project_id, change.memory_id)])
         return None
     if current is not None:
-        return await memory_rows.replace_held(connection, current, change.before)
+        return (await memory_rows.replace_held(connection, [(current, change.before)]))[0]
     before = change.before
     restored = await memory_rows.insert(
         connection, [(before.id, before, None)], revisions=[before.revision + 1], created=[before.created_at]
@@ -264,7 +265,7 @@ async def _delete(
     connection: Connection, project_id: str, changes: Sequence[AutomaticChange], held: dict[UUID, MemoryRecord]
 ) -> list[_Done]:
     gone = [record for one in changes if one.memory_id and (record := held.pop(one.memory_id, None))]
-    await memory_rows.remove_held(connection, project_id, [record.id for record in gone])
+    await memory_rows.remove_held(connection, [(project_id, record.id) for record in gone])
     return [_Done(record, None) for record in gone]
 
 
@@ -288,7 +289,7 @@ async def _update(
             source_session_id=source.session_id or before.source_session_id,
             origin=source.origin,
         )
-        held[before.id] = await memory_rows.replace_held(connection, before, wanted)
+        (held[before.id],) = await memory_rows.replace_held(connection, [(before, wanted)])
         done.append(_Done(before, held[before.id]))
     return done
 
