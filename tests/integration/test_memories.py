@@ -318,6 +318,7 @@ async def test_what_is_known_already_or_gone_is_left_out(database: Database, sto
         AutomaticChange(action=MemoryAction.CREATED, memory="N\0ew\ud800", topics=("", "t\0", "x" * 300)),
         AutomaticChange(action=MemoryAction.CREATED, memory="\0 "),
         AutomaticChange(action=MemoryAction.UPDATED, memory_id=uuid4(), memory="Gone"),
+        AutomaticChange(action=MemoryAction.UPDATED, memory_id=known.id, memory="Likes tea"),
         AutomaticChange(action=MemoryAction.DELETED, memory_id=uuid4()),
     )
     assert [(one.after.memory, one.after.topics) for one in made if one.after] == [("New?", ("t", "x" * 200))]
@@ -371,11 +372,12 @@ async def test_an_undo_at_the_same_time_happens_once(database: Database, store: 
 async def test_erasing_a_user_leaves_nothing_of_it(database: Database, store: MemoryStore, project: str):
     await store.create(new(project, "Mine", "ada", "tea"))
     await store.create(new(project, "Hers", "bob", "tea"))
-    await change(database, project, AutomaticChange(action=MemoryAction.CREATED, memory="Learnt"))
+    (learnt,) = await change(database, project, AutomaticChange(action=MemoryAction.CREATED, memory="Learnt"))
     async with database.transaction() as connection:
         erased = await erase_user_memories(connection, project, "ada")
         assert erased == {"memories": 2, "memory_topics": 1, "memory_changes": 1, "memory_users": 1}
         assert set((await erase_user_memories(connection, project, "ada")).values()) == {0}
+        assert await undo_change(connection, project, learnt.id) is None
     for table in ("memories", "memory_topics", "memory_changes", "memory_users"):
         found = await database.fetchval(
             f"select count(*) from {table} where user_id = 'ada' and project_id = $1", project

@@ -96,6 +96,8 @@ _HOLD_USER = """
 insert into memory_users as kept (project_id, user_id, memories, last_updated_at) values ($1, $2, 0, '-infinity')
 on conflict (project_id, user_id) do update set memories = kept.memories"""
 
+_HOLD_KNOWN_USER = "select true from memory_users where project_id = $1 and user_id = $2 for update"
+
 # Change memories that are held, and what is counted of their topics.
 _REPLACE = """
 with item as materialized (
@@ -215,6 +217,11 @@ async def hold(connection: Connection, places: Sequence[Place]) -> dict[Place, M
 async def hold_user(connection: Connection, project_id: str, user_id: str) -> None:
     """Let nobody else write memories of a user until the transaction ends."""
     await connection.execute(_HOLD_USER, project_id, user_id)
+
+
+async def hold_known_user(connection: Connection, project_id: str, user_id: str) -> bool:
+    """Do so for a user of whom something was remembered; False when that was erased."""
+    return bool(await connection.fetchval(_HOLD_KNOWN_USER, project_id, user_id))
 
 
 async def replace_held(
