@@ -92,9 +92,18 @@ async def live(client: httpx.AsyncClient) -> None:
     memory = {"memory": f"Likes {SECRET}", "user_id": PERSON, "topics": [SECRET]}
     stored = await client.post("/memories", json=memory, headers={"Idempotency-Key": "memory"})
     assert stored.status_code == 200, stored.text
+    await client.patch(
+        f"/memories/{stored.json()['memory_id']}", json=memory, headers={"Idempotency-Key": "changed memory"}
+    )
+    measured = {"agent_id": "plain", "eval_type": "performance", "input": SECRET, "user_id": PERSON, "name": SECRET}
+    answer = await client.post("/eval-runs", json=measured)
+    assert answer.status_code == 200, answer.text
     schedule = {"cron_expr": "0 7 * * *", "component_id": "plain", "message": SECRET, "user_id": PERSON, "name": "x"}
     assert (await client.post("/schedules", json=schedule)).status_code == 201
-    assert (await client.post("/schedules/x/fire")).status_code == 202
+    fired = await client.post("/schedules/x/fire")
+    assert fired.status_code == 202
+    events = await client.get(f"/agents/plain/runs/{fired.json()['run_id']}/events")
+    assert "RunCompleted" in events.text
 
 
 async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.AsyncClient, database_url: str):
@@ -112,7 +121,7 @@ async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.Asyn
     answer = await client.delete(f"/users/{PERSON}")
     assert answer.status_code == 200, answer.text
     removed = answer.json()["removed"]
-    assert (removed["sessions"], removed["memories"], removed["schedules"], removed["blobs"]) == (7, 1, 1, 1)
+    assert (removed["sessions"], removed["memories"], removed["schedules"], removed["blobs"]) == (8, 1, 1, 1)
     assert removed["run_events"] > removed["runs"] >= 7
     assert await places_of(database_url, PERSON, SECRET) == []
 

@@ -71,14 +71,18 @@ delete from schedule_runs where project_id = $1 and (user_id = $2 or schedule_id
     "jobs": "delete from jobs where project_id = $1 and user_id = $2",
     "retention_left": "delete from retention_left where project_id = $1 and user_id = $2",
 }
-# What writes with an Idempotency-Key were answered with names one of these.
+# What writes with an Idempotency-Key were answered with names one of these, or the user.
 _IDS = """
 select id::text from memories where project_id = $1 and user_id = $2
 union all select id::text from schedules where project_id = $1 and user_id = $2
 union all select id::text from eval_runs where project_id = $1 and user_id = $2
 union all select id from runs where project_id = $1 and user_id = $2
 union all select id from sessions where project_id = $1 and user_id = $2"""
-_REMOVE_KEYS = "delete from idempotency_keys where project_id = $1 and answer->>'id' = any($2::text[])"
+_REMOVE_KEYS = """
+delete from idempotency_keys
+where project_id = $1 and (
+    answer->>'id' = any($2::text[])
+    or jsonb_path_exists(answer, '$.**.user_id ? (@ == $name)', jsonb_build_object('name', $3::text)))"""
 
 _FOUND = """
 select (select count(*) from sessions where project_id = $1 and user_id = $2) as sessions,
@@ -130,7 +134,7 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
         removed.update(await erase_user_memories(connection, project_id, user_id))
         for table, sql in _OWN_ROWS.items():
             removed[table] += count_of(await connection.execute(sql, project_id, user_id))
-        removed["idempotency_keys"] += count_of(await connection.execute(_REMOVE_KEYS, project_id, ids))
+        removed["idempotency_keys"] += count_of(await connection.execute(_REMOVE_KEYS, project_id, ids, user_id))
         removed.update(await forget_user(connection, project_id, user_id))
         hashes |= await list_blobs_of_user(connection, project_id, user_id)
         if hashes:
