@@ -1,6 +1,7 @@
 """The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
 
-What it is asked to remember it remembers; as the model that looks for memories it finds each text worth remembering.
+What it is asked to remember it remembers. As the model that looks for memories it finds each text worth it, as a judge it
+is content with everything.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _MEMBER: Final = re.compile(r"^- ([\w-]+)", re.MULTILINE)
 _REMEMBER: Final = re.compile(r"Remember (.+)")
 _FOUND: Final = "final_result"
 _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
+    "final_result": {"score": 9, "passed": True, "reason": "As it should be."},
     "delete_file": {"path": "draft.txt"},
     "note_fact": {"fact": "tea is green"},
     "order": {"article": "tea"},
@@ -26,7 +28,7 @@ _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 
 def obey(asked: Asked) -> Turn | str:
     """Return the next call that is to be made, or when all were made what came of them."""
-    if _FOUND in asked.tools:
+    if _FOUND in asked.tools and asked.message.startswith("Known:"):
         return Turn(tools=[ToolCall(_FOUND, {"memories": [{"memory": json.loads(asked.message.split("\n")[-1])}]})])
     calls = list(_calls(asked))
     done = [str(result.content) for result in asked.tool_results]

@@ -15,6 +15,7 @@ from tests.compat.serai_parts import (
     get_weather,
     list_earlier_messages,
     pause_first,
+    report_weather,
     say_it_back,
     talk,
 )
@@ -60,6 +61,7 @@ echo = Agent(ScriptedModel(say_it_back), name="echo-agent", description="Says wh
 slow = Agent(ScriptedModel(say_it_back_late), name="slow-agent")
 recall = Agent(ScriptedModel(list_earlier_messages), name="recall-agent")
 weather = Agent(ScriptedModel(ask_the_tool_first), name="weather-agent", tools=[get_weather])
+evaluated = Agent(ScriptedModel(report_weather), name="eval-agent", tools=[get_weather])
 broken_tool = Agent(ScriptedModel(call_the_broken_tool_once), name="broken-tool-agent")
 broken_model = Agent(ScriptedModel([Turn(error=RuntimeError("model exploded"))]), name="broken-model-agent")
 
@@ -101,6 +103,7 @@ agent_os = AgentOS(
         napping,
         media,
         shaped,
+        evaluated,
     ],
     teams=TEAMS,
     workflows=WORKFLOWS,

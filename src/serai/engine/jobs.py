@@ -151,10 +151,14 @@ class JobRunner:
             kind, payload, project_id=project_id, user_id=user_id, dedupe_key=dedupe_key, not_before=not_before
         )
         if job_id is not None:
-            self.look()
-            if self._claimer is None or kind not in self._handlers or self.held >= self._max_jobs:
-                self._tell()
+            self.announce(kind)
         return job_id
+
+    def announce(self, kind: str) -> None:
+        """Have a job of a kind looked for at once: it has just been stored."""
+        self.look()
+        if self._claimer is None or kind not in self._handlers or self.held >= self._max_jobs:
+            self._tell()
 
     async def stop(self) -> None:
         """Claim no more, cancel the jobs held and make them claimable at once; may be called again."""

@@ -14,7 +14,7 @@ import asyncpg
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import NextJob, RunRecord
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Connection, Database, count_of
 
 KEPT_DAYS: Final = 7
 _FORGOTTEN_AT_A_TIME: Final = 5000
@@ -143,6 +143,7 @@ class JobStore:
         user_id: str | None = None,
         dedupe_key: str | None = None,
         not_before: datetime | None = None,
+        connection: Connection | None = None,
     ) -> UUID | None:
         """Store a job and return its id; None when one of this kind and key is waiting or running in the project.
 
@@ -153,9 +154,10 @@ class JobStore:
             user_id: whose job it is, within the project.
             dedupe_key: None stores it in any case.
             not_before: when it may begin; None is now.
+            connection: within whose transaction; None is one of its own.
         """
         text = dump_json(payload).decode()
-        found: UUID | None = await self._database.fetchval(
+        found: UUID | None = await (connection or self._database).fetchval(
             _ENQUEUE, new_key(), kind, project_id, user_id, text, dedupe_key, not_before
         )
         return found
@@ -177,9 +179,9 @@ class JobStore:
         wanted = None if statuses is None else [status.value for status in statuses]
         return [_record(row) for row in await self._database.fetch(_LIST, project_id, kind, wanted, limit)]
 
-    async def cancel(self, project_id: str, job_id: UUID) -> bool:
+    async def cancel(self, project_id: str, job_id: UUID, *, connection: Connection | None = None) -> bool:
         """End a job that waits or runs; False when it has ended. A handler at work learns of it by its fence."""
-        return bool(await self._database.fetchval(_CANCEL, project_id, job_id))
+        return bool(await (connection or self._database).fetchval(_CANCEL, project_id, job_id))
 
     async def claim(self, kinds: Iterable[str], *, node_id: str, limit: int) -> Sequence[JobRecord]:
         """Take up to `limit` due jobs of the given kinds for a node."""
@@ -199,7 +201,7 @@ class JobStore:
 
     async def fail(self, record: JobRecord, error: str) -> bool:
         """End a job that is given up; False when the claim holds no more."""
-        return bool(await self._database.fetchval(_END, *_fence(record), JobStatus.ERROR.value, _storable(error)))
+        return bool(await self._database.fetchval(_END, *_fence(record), JobStatus.ERROR.value, storable(error)))
 
     async def retry_later(self, record: JobRecord, error: str, *, pause_s: float, counts: bool) -> bool:
         """Have a job begun again after a pause; False when the claim holds no more.
@@ -211,7 +213,7 @@ class JobStore:
             counts: whether this attempt counts.
         """
         forgiven = int(not counts)
-        return bool(await self._database.fetchval(_RETRY, *_fence(record), _storable(error), pause_s, forgiven))
+        return bool(await self._database.fetchval(_RETRY, *_fence(record), storable(error), pause_s, forgiven))
 
     async def release(self, claims: Mapping[UUID, int], *, node_id: str) -> int:
         """Make jobs of a node, by id and epoch, claimable at once; return how many there were."""
@@ -227,7 +229,7 @@ class JobStore:
         forgotten = 0
         while True:
             tag = await self._database.execute(_FORGET, KEPT_DAYS, _FORGOTTEN_AT_A_TIME)
-            count = int(tag.removeprefix("DELETE "))
+            count = count_of(tag)
             forgotten += count
             if count < _FORGOTTEN_AT_A_TIME:
                 return forgotten
@@ -249,7 +251,7 @@ def _fence(record: JobRecord) -> tuple[UUID, int, str | None]:
     return record.id, record.epoch, record.node_id
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return a text that PostgreSQL takes, whatever a handler raised."""
     return text[:_LONGEST_ERROR].replace("\0", "\ufffd").encode(errors="replace").decode()
 

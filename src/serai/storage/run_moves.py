@@ -13,6 +13,7 @@ from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord
 from serai.domain.usage import Usage, sum_tokens
+from serai.errors import NotFoundError
 from serai.storage.connection import Connection, Database
 from serai.storage.runs import RECORD_COLUMNS, Answer, read_record
 
@@ -62,7 +63,7 @@ where root_key = $1 and parent_key is not null and status in ('RUNNING', 'PAUSED
 
 _SAID = "select seq, name, event as data from run_events where run_key = $1 and seq >= $2 order by seq"
 
-_PROMOTE_NEXT = """
+PROMOTE_NEXT = """
 with next as (
     select key from runs
     where project_id = $1 and session_id = $2 and status = 'PENDING' and parent_key is null and not ready
@@ -158,7 +159,8 @@ class RunMoves:
         """
         active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
         row = await connection.fetchrow(_LOCK_RUN, record.key)
-        assert row is not None
+        if row is None:
+            raise _gone()
         current = read_record(row)
         if current.status is not RunStatus.PAUSED:
             return Continuation(current, is_moved=False)
@@ -184,7 +186,8 @@ class RunMoves:
         async with self._database.transaction() as connection:
             active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
             row = await connection.fetchrow(_LOCK_RUN, record.key)
-            assert row is not None
+            if row is None:
+                raise _gone()
             current = read_record(row)
             if current.status is RunStatus.RUNNING:
                 await connection.execute(_ASK, current.key)
@@ -210,7 +213,7 @@ class RunMoves:
                 await connection.execute(_COUNT_TOKENS, record.project_id, record.session_id, *tokens)
             next_key = None
             if active_key == current.key:
-                next_key = await connection.fetchval(_PROMOTE_NEXT, current.project_id, current.session_id)
+                next_key = await connection.fetchval(PROMOTE_NEXT, current.project_id, current.session_id)
         return Cancelled(current, Answer(RunStatus.CANCELLED, made.output, made.messages), event, next_key)
 
     async def list_late_cancels(self, components: Iterable[tuple[str, str]]) -> list[RunRecord]:
@@ -225,3 +228,7 @@ class RunMoves:
     async def forget_cancels(self) -> None:
         """Remove cancels whose run did not come within a day."""
         await self._database.execute(_FORGET_CANCELS)
+
+
+def _gone() -> NotFoundError:
+    return NotFoundError("Run not found: its session was removed.")
