@@ -1,7 +1,7 @@
 """The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
 
-What it is asked to remember it remembers. As the model that looks for memories it finds each text worth it, as a judge it
-is content with everything.
+What it is asked to remember it remembers. As the model that looks for memories it finds each text worth it; as a judge
+it is content with everything.
 """
 
 from __future__ import annotations

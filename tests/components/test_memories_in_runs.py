@@ -18,15 +18,17 @@ from structlog.testing import capture_logs
 import serai
 from serai import AgentComponent, Memory, Team
 from serai.components.memory_extraction import extraction_handlers
-from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory
+from serai.domain.memories import AutomaticChange, MemoryAction, MemoryOrigin, MemoryRecord, NewMemory
 from serai.engine.active_run import Component
 from serai.engine.engine import Engine
 from serai.engine.jobs import JobRunner
-from serai.errors import ConfigurationError
+from serai.errors import ConfigurationError, FencedError
 from serai.memory.extraction import prompt_of
 from serai.storage.connection import Database
+from serai.storage.erasure import erase_user
 from serai.storage.memories import MemoryStore
-from serai.storage.memory_changes import list_changes
+from serai.storage.memory_changes import ChangeSource, list_changes
+from serai.storage.user_memories import UserMemories
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn, provider_error
 from tests.component_runs import Ran, engine_of, go_on, run, submit
 from tests.run_values import open_database, until
@@ -303,6 +305,34 @@ async def test_a_run_that_was_deleted_is_not_read(database: Database):
     async with node_of(database, helper):
         await until_extracted(database)
     assert reader.asked == []
+
+
+async def test_nothing_is_remembered_of_a_user_who_is_erased_while_their_words_are_read(database: Database):
+    reading, erased = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        reading.set()
+        await erased.wait()
+
+    facts = Turn(tools=[ToolCall(FOUND, {"memories": [{"memory": "Has a dog."}]})], gate=wait)
+    helper = component(Told(), memory=Memory(model=Told(facts).model))
+    async with node_of(database, helper) as engine:
+        await run(engine, helper, "I have a dog", user_id="ann")
+        await reading.wait()
+        (job,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("serai-job-")]
+        await erase_user(database, "p", "ann")
+        erased.set()
+        await job
+    assert await texts(database) == []
+    assert await database.fetchval("select count(*) from memory_users") == 0
+
+
+async def test_a_run_that_was_removed_changes_no_memory_and_leaves_no_trace_of_its_user(database: Database):
+    source = ChangeSource(origin=MemoryOrigin.TOOL, operation_id="x")
+    new = AutomaticChange(action=MemoryAction.CREATED, memory="Has a dog.")
+    with pytest.raises(FencedError, match="was removed"):
+        await UserMemories(database).change("p", "ann", lambda _: [new], root_key=uuid4(), source=source, looked_at=1)
+    assert await database.fetchval("select count(*) from memory_users") == 0
 
 
 # What a run stores itself

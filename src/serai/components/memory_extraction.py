@@ -55,7 +55,7 @@ class MemoryExtraction:
         Raises:
             pydantic_ai.exceptions.AgentRunError: the model failed.
             ConflictError: a memory that would be corrected was changed meanwhile.
-            FencedError: the job is another node's by now, or was cancelled.
+            FencedError: the job is another node's by now, or was cancelled, or its run was removed.
         """
         run = await self._runs.find(job.project_id, job.payload["run_id"])
         if run is None or run.user_id is None:  # deleted meanwhile
@@ -68,14 +68,17 @@ class MemoryExtraction:
         known = choose(memories, said, token_budget=_TOKENS_SHOWN)
         found = await extract(self._model, said, known, instructions=self._options.instructions)
         await job.check()
-        changed = await self._memories.change(
-            run.project_id,
-            run.user_id,
-            lambda current: plan_changes(found.wanted, current),
-            source=source,
-            looked_at=MOST_LOOKED_AT,
-        )
-        actions = Counter(change.action for change in changed)
+        actions: Counter[MemoryAction] = Counter()
+        if found.wanted:
+            changed = await self._memories.change(
+                run.project_id,
+                run.user_id,
+                lambda current: plan_changes(found.wanted, current),
+                root_key=run.key,
+                source=source,
+                looked_at=MOST_LOOKED_AT,
+            )
+            actions.update(change.action for change in changed)
         await job.report(
             {
                 "created": actions[MemoryAction.CREATED],

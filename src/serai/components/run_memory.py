@@ -143,7 +143,9 @@ class RunMemory:
         user_id = record.user_id
         source = source_of(record, MemoryOrigin.TOOL, f"{record.key}:{printable(call)}")
         changed: list[MemoryChange] = await retry_while_unavailable(
-            lambda: self._run.memories.change(record.project_id, user_id, plan, source=source, looked_at=MOST_LOOKED_AT)
+            lambda: self._run.memories.change(
+                record.project_id, user_id, plan, root_key=record.root_key, source=source, looked_at=MOST_LOOKED_AT
+            )
         )
         self._stored[call] = [_shown(change.after) for change in changed if change.after is not None]
         return changed
