@@ -1,7 +1,7 @@
 """The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
 
-What it is asked to remember it remembers. As the model that looks for memories it finds each text worth it; as a judge
-it is content with everything.
+What it is asked to remember it remembers. As the model that looks for memories it finds worth it what begins with "I";
+as a judge it is content with everything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 def obey(asked: Asked) -> Turn | str:
     """Return the next call that is to be made, or when all were made what came of them."""
     if _FOUND in asked.tools and asked.message.startswith("Known:"):
-        return Turn(tools=[ToolCall(_FOUND, {"memories": [{"memory": json.loads(asked.message.split("\n")[-1])}]})])
+        said = json.loads(asked.message.rpartition("\n")[2])
+        return Turn(tools=[ToolCall(_FOUND, {"memories": [{"memory": said}] if said.startswith("I ") else []})])
     calls = list(_calls(asked))
     done = [str(result.content) for result in asked.tool_results]
     if len(done) < len(calls):
