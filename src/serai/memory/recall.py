@@ -13,6 +13,7 @@ from serai.memory.duplicates import words_of
 MOST_LOOKED_AT: Final = 500
 """Memories of a user that are looked at, those changed last."""
 
+_LONGEST_MESSAGE: Final = 10_000
 _BYTES_PER_TOKEN: Final = 4
 _TOKENS_PER_LINE: Final = 3
 _LATEST_COUNTS: Final = 0.25
@@ -55,7 +56,7 @@ def numbered(memories: Sequence[str]) -> str:
 
 def _by_relevance(memories: Sequence[MemoryRecord], message: str) -> list[int]:
     """Return the places of the memories: words in common with the message count, rare ones more, and being recent."""
-    asked = words_of(message)
+    asked = words_of(message[:_LONGEST_MESSAGE])
     common = [asked & words_of(" ".join((memory.memory, *memory.topics))) for memory in memories]
     frequency = Counter(word for words in common for word in words)
     shares = [math.fsum(math.log1p(len(memories) / frequency[word]) for word in words) for words in common]
