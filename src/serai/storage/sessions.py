@@ -68,22 +68,27 @@ select {COLUMNS}, told.messages, told.usage from changed as sessions{_LEFT}"""  
 _LOCK_MESSAGE = "select first_message from sessions where project_id = $1 and id = $2 for update"
 
 _LOCK = """
-select id from sessions
+select id, first_run_key is not null as has_runs from sessions
 where project_id = $1 and id = any($2::text[]) and ($3::text is null or user_id = $3) order by id for update"""
 
 # Whoever writes to a run's log holds its row: once we have it, the log is whole.
 _LOCK_RUNS = "select key, id from runs where project_id = $1 and session_id = any($2::text[]) order by key for update"
 
-_REMOVE_RUNS = (
-    "delete from runs where key = any($1::uuid[])",
-    "delete from run_events where run_key = any($1::uuid[])",
-    "delete from run_steps where run_key = any($1::uuid[])",
+_REMOVE_RUNS = """
+with cancels as (
+    delete from run_cancellations where project_id = $1 and run_id = any($3::text[])
+), events as (
+    delete from run_events where run_key = any($2::uuid[])
+), steps as (
+    delete from run_steps where run_key = any($2::uuid[])
 )
-_REMOVE_CANCELS = "delete from run_cancellations where project_id = $1 and run_id = any($2::text[])"
-_REMOVE_SESSIONS = (
-    "delete from session_names where project_id = $1 and session_id = any($2::text[])",
-    "delete from sessions where project_id = $1 and id = any($2::text[])",
+delete from runs where key = any($2::uuid[])"""
+
+_REMOVE = """
+with names as (
+    delete from session_names where project_id = $1 and session_id = any($2::text[])
 )
+delete from sessions where project_id = $1 and id = any($2::text[])"""
 
 _HAS = """
 select first_run_key is not null from sessions
@@ -215,15 +220,13 @@ async def remove_sessions(
     rows = await connection.fetch(_LOCK, project_id, session_ids, user_id)
     if not (found := [row["id"] for row in rows]):
         return []
-    runs = await connection.fetch(_LOCK_RUNS, project_id, found)
+    with_runs = [row["id"] for row in rows if row["has_runs"]]
+    runs = await connection.fetch(_LOCK_RUNS, project_id, with_runs) if with_runs else []
     await keep_totals(connection, project_id, found)
     if runs:
-        keys = [run["key"] for run in runs]
-        for sql in _REMOVE_RUNS:
-            await connection.execute(sql, keys)
-        await connection.execute(_REMOVE_CANCELS, project_id, [run["id"] for run in runs])
-    for sql in _REMOVE_SESSIONS:
-        await connection.execute(sql, project_id, found)
+        keys, ids = [run["key"] for run in runs], [run["id"] for run in runs]
+        await connection.execute(_REMOVE_RUNS, project_id, keys, ids)
+    await connection.execute(_REMOVE, project_id, found)
     return found
 
 
