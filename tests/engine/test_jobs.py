@@ -219,7 +219,7 @@ async def test_a_failing_job_is_tried_five_times_with_growing_pauses(database: D
 
 async def test_what_an_error_says_can_be_stored_whatever_it_is(database: Database, store: JobStore):
     job_id = await enqueue(store)
-    for error, stored in (("\0 \ud800 ü", "\ufffd ? ü"), ("x" * 1_000_000, "x" * 4000)):
+    for error, stored in (("\0 \ud800 ü", "\ufffd \ufffd ü"), ("x" * 1_000_000, "x" * 4000)):
         (record,) = await claim(store)
         assert await store.retry_later(record, error, pause_s=0, counts=False)
         record_now = await store.get(job_id)

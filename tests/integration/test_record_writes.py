@@ -15,11 +15,11 @@ import pytest
 
 from serai.errors import ConflictError, NotFoundError, PreconditionFailedError
 from serai.records.place import Place
-from serai.records.rounds import in_rounds
 from serai.records.store import RecordStore, Stored
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import answer_once, forget_expired, request_key
 from serai.storage.migrate import MIGRATIONS, migrate
+from serai.storage.rounds import in_rounds
 from tests.hosting import shared_database
 from tests.postgres import PostgresServer, empty_database
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.domain.memories import fold, fold_hash, storable, tag_marks, text_marks
+from serai.domain.memories import fold_hash, tag_marks, text_marks
+from serai.domain.search_text import fold
+from serai.domain.stored_text import is_storable, storable
 
 TEXT = st.text(alphabet=st.sampled_from("abcß ÄÉéйЙ喝茶ア가\u0e01\u0301ﬁ"), max_size=30)
 
@@ -16,12 +18,6 @@ def test_the_marks_of_a_part_are_among_those_of_the_whole(text: str, data: st.Da
     start = data.draw(st.integers(0, len(folded)))
     end = data.draw(st.integers(start, len(folded)))
     assert text_marks("p", folded[start:end]) <= text_marks("p", folded)
-
-
-@given(TEXT)
-def test_folding_twice_is_folding_once_and_case_does_not_matter(text: str):
-    assert fold(fold(text)) == fold(text)
-    assert fold(text.upper()) == fold(fold(text).upper())
 
 
 def test_short_words_of_scripts_without_blanks_have_marks_and_others_do_not():
@@ -42,8 +38,11 @@ def test_marks_differ_by_project_and_by_what_they_are_of():
     assert all(-(2**31) <= mark < 2**31 for mark in set.union(*marks))
 
 
-def test_what_cannot_be_stored_is_taken_out():
-    assert storable("a\0b\ud800c") == "ab?c"
+def test_what_cannot_be_stored_is_replaced():
+    assert storable("a\0b\ud800c") == "a\ufffdb\ufffdc"
+    assert not is_storable("a\0b")
+    assert not is_storable("\ud800c")
+    assert is_storable("a\n\ufffdb")
 
 
 def test_texts_that_differ_in_case_and_blanks_have_one_hash_for_one_user():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.domain.search_text import LONGEST_TITLE, fold, pieces_of, pieces_to_find, storable, title_of
+from serai.domain.search_text import LONGEST_TITLE, fold, pieces_of, pieces_to_find, title_of
+from serai.domain.stored_text import storable
 
 TEXTS = st.text(max_size=40) | st.text(alphabet="aAbB éÉßſΣσςİı日本語\u0301\u1e9e\x1f", max_size=20)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +13,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
+
+from serai.domain.search_text import fold, triples_of
 
 LONGEST_MEMORY: Final = 5000
 LONGEST_TOPIC: Final = 200
@@ -138,18 +139,6 @@ def as_stored(
     return MemoryRecord(**values, id=key, revision=revision, created_at=created_at, updated_at=updated_at)
 
 
-def storable(text: str) -> str:
-    """Return a text without what PostgreSQL cannot store: U+0000 and lone surrogates."""
-    return text.replace("\0", "").encode(errors="replace").decode()
-
-
-def fold(text: str) -> str:
-    """Return a text as it is searched: without regard to case and to how its characters are composed, in any script."""
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-
-
 def fold_hash(project_id: str, user_id: str, text: str) -> bytes:
     """Return what two memories of a user have in common when they differ in case and blanks at most."""
     said = "\0".join((project_id, user_id, " ".join(fold(text).split())))
@@ -168,7 +157,7 @@ def text_marks(project_id: str, folded: str) -> set[int]:
     Pieces are three characters that follow each other; in scripts without blanks, whose words are short, one and two.
     """
     project = _hash(project_id)
-    pieces = set(map("".join, zip(folded, folded[1:], folded[2:], strict=False)))
+    pieces = triples_of(folded)
     if not folded.isascii():
         for run in _UNSPACED_RUN.findall(folded):
             pieces.update(run)

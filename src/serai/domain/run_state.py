@@ -49,8 +49,3 @@ LAST_EVENTS: Final[dict[str, frozenset[str]]] = {
 """The events after which a run of each kind sends nothing more until it is continued."""
 
 PAUSE_EVENTS: Final = frozenset(prefix + "Paused" for prefix in EVENT_PREFIXES.values())
-
-
-def may_move(old: RunStatus, new: RunStatus) -> bool:
-    """Return whether a run may go from one state to the other."""
-    return new in MOVES[old]

@@ -5,19 +5,14 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+from serai.domain.stored_text import storable
+
 LONGEST_TITLE: Final = 280
 PIECES_END: Final = "\x1f"
 """Stands between pieces where they are one text; no folded text has it."""
 
 _PIECE: Final = 3
 _SHORT_PIECE: Final = 2
-
-
-def storable(text: str) -> str:
-    """Return a text that PostgreSQL takes: U+0000 and lone surrogates become U+FFFD."""
-    if not text.isascii():
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
 def title_of(message: str) -> str:
@@ -34,9 +29,14 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
+def triples_of(folded: str) -> set[str]:
+    """Return every three characters that follow each other in a folded text."""
+    return set(map("".join, zip(folded, folded[1:], folded[2:], strict=False)))
+
+
 def pieces_of(folded: str) -> set[str]:
     """Return all that an index knows of a folded text: three characters each, and two where they are not ASCII."""
-    pieces = {folded[start : start + _PIECE] for start in range(len(folded) - _PIECE + 1)}
+    pieces = triples_of(folded)
     if not folded.isascii():
         pairs = (folded[start : start + _SHORT_PIECE] for start in range(len(folded) - 1))
         pieces |= {pair for pair in pairs if not pair.isascii()}
@@ -46,5 +46,5 @@ def pieces_of(folded: str) -> set[str]:
 def pieces_to_find(folded: str) -> list[str]:
     """Return the pieces that a text must have to hold this one; none of a text too short for the index."""
     if len(folded) >= _PIECE:
-        return sorted({folded[start : start + _PIECE] for start in range(len(folded) - _PIECE + 1)})
+        return sorted(triples_of(folded))
     return [folded] if len(folded) == _SHORT_PIECE and not folded.isascii() else []

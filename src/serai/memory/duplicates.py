@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from serai.domain.memories import UNSPACED, fold
+from serai.domain.memories import UNSPACED
+from serai.domain.search_text import fold
 
 NEAR: Final = 0.8
 """From which share of common words on two memories may say the same."""
@@ -25,8 +26,6 @@ _NEGATIONS: Final = frozenset(
 )
 # In scripts that are written without blanks each character counts as a word.
 _WORD: Final = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -44,17 +43,6 @@ def are_near(one: frozenset[str], other: frozenset[str]) -> bool:
     if not fewer or not fewer <= more or len(fewer) < NEAR * len(more):
         return False
     return not any(word in _NEGATIONS or any(letter.isdigit() for letter in word) for word in more - fewer)
-
-
-def find_near(text: str, known: Mapping[Key, str]) -> Key | None:
-    """Return the key of a text that nearly, or exactly, says what a new one says; None when none does.
-
-    Args:
-        text: the new memory.
-        known: the user's memories.
-    """
-    words, said = words_of(text), _said(text)
-    return next((key for key, one in known.items() if _said(one) == said or are_near(words, words_of(one))), None)
 
 
 def group_exact(texts: Sequence[str]) -> list[list[int]]:

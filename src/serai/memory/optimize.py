@@ -24,9 +24,9 @@ from serai.domain.memories import (
     NewMemory,
     as_stored,
     fold_hash,
-    storable,
     without_repeats,
 )
+from serai.domain.stored_text import storable
 from serai.errors import RetryLaterError
 
 MOST_AT_ONCE: Final = 40_000

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import asyncpg
 
 from serai.errors import NotFoundError, PreconditionFailedError
-from serai.records.rounds import in_rounds
 from serai.records.slots import drop_slots, keep_slots
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
-from serai.storage.idempotency import RequestKey, find_first_answers
+from serai.storage.idempotency import RequestKey, find_first_answers, take_keys
+from serai.storage.rounds import in_rounds
 
 # Lock the records, take the keys, change what may be changed. Returns a row for each record that was found; `data` is
 # null when nothing was done, because the version is another or the key is taken. Locked in the order of the ids.
@@ -28,18 +28,7 @@ with asked as materialized (
            versions is null or (date_part('epoch', updated_at) * 1e6)::bigint = any(versions) as agrees
     from asked join records using (project_id, id) order by project_id, id for update of records {or_skip}
 ), taken as (
-    insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
-    select project_id, key, fingerprint,
-           jsonb_build_object('deployment_name', deployment_name, 'collection', collection,
-                              'created_at', created_at, 'updated_at', (date_part('epoch', at) * 1e6)::bigint),
-           now() + interval '24 hours'
-    from found where key is not null and agrees order by project_id, key
-    on conflict (project_id, key) do update
-    set fingerprint = excluded.fingerprint, answer = excluded.answer,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    where kept.expires_at < now()
-    returning project_id, key
-), allowed as materialized (
+{taken}), allowed as materialized (
     select found.* from found left join taken using (project_id, key)
     where agrees and (found.key is null or taken.key is not null)
 ), changed as (
@@ -64,11 +53,16 @@ _DELETE = """
 """
 
 # The statements; those that skip leave out records which somebody else has locked.
+_TAKEN = take_keys(
+    "found where key is not null and agrees",
+    answer="jsonb_build_object('deployment_name', deployment_name, 'collection', collection, "
+    "'created_at', created_at, 'updated_at', (date_part('epoch', at) * 1e6)::bigint)",
+)
 _KEEP, _DROP = keep_slots("changed"), drop_slots("changed")
-UPDATE = _CHANGE.format(change=_UPDATE, slots=_KEEP, or_skip="")
-UPDATE_OR_SKIP = _CHANGE.format(change=_UPDATE, slots=_KEEP, or_skip="skip locked")
-DELETE = _CHANGE.format(change=_DELETE, slots=_DROP, or_skip="")
-DELETE_OR_SKIP = _CHANGE.format(change=_DELETE, slots=_DROP, or_skip="skip locked")
+UPDATE = _CHANGE.format(taken=_TAKEN, change=_UPDATE, slots=_KEEP, or_skip="")
+UPDATE_OR_SKIP = _CHANGE.format(taken=_TAKEN, change=_UPDATE, slots=_KEEP, or_skip="skip locked")
+DELETE = _CHANGE.format(taken=_TAKEN, change=_DELETE, slots=_DROP, or_skip="")
+DELETE_OR_SKIP = _CHANGE.format(taken=_TAKEN, change=_DELETE, slots=_DROP, or_skip="skip locked")
 
 
 @dataclass(frozen=True, slots=True)

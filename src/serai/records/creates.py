@@ -10,11 +10,11 @@ import asyncpg
 
 from serai.errors import ConflictError
 from serai.records.place import Place
-from serai.records.rounds import in_rounds
 from serai.records.slots import keep_slots
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
-from serai.storage.idempotency import RequestKey, find_first_answers
+from serai.storage.idempotency import RequestKey, find_first_answers, give_back_keys, take_keys
+from serai.storage.rounds import in_rounds
 
 # Store records; times rise within the statement, so that they follow the order of insertion. An id that is taken
 # stores nothing and returns no row. Sorted by the ids, so that two nodes never wait for each other in a circle.
@@ -42,17 +42,7 @@ with new as materialized (
         as item(project_id, id, deployment_name, collection, data, key, fingerprint, position)
     {unless}
 ), taken as (
-    insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
-    select project_id, key, fingerprint,
-           jsonb_build_object('id', id, 'created_at', (date_part('epoch', at) * 1e6)::bigint),
-           now() + interval '24 hours'
-    from new where key is not null order by project_id, key
-    on conflict (project_id, key) do update
-    set fingerprint = excluded.fingerprint, answer = excluded.answer,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    where kept.expires_at < now()
-    returning project_id, key
-), allowed as materialized (
+{taken}), allowed as materialized (
     select new.* from new left join taken using (project_id, key) where new.key is null or taken.key is not null
 ), stored as (
     insert into records (project_id, id, deployment_name, collection, data, created_at, updated_at)
@@ -72,14 +62,12 @@ _UNLESS_SLOTS = """where not exists (
 _SLOTTED = f", slotted as ({keep_slots('stored')})"
 CREATE = _STORE.format(unless="", slotted=_SLOTTED)
 _CREATE_PLAIN = _STORE.format(unless=_UNLESS_SLOTS, slotted="")
-_CREATE_ONCE_PLAIN = _ONCE.format(unless=_UNLESS_SLOTS, slotted="")
-_CREATE_ONCE = _ONCE.format(unless="", slotted=_SLOTTED)
-
-# Give back keys whose records could not be stored.
-GIVE_BACK = """
-delete from idempotency_keys using unnest($1::text[], $2::text[]) as item(project_id, key)
-where idempotency_keys.project_id = item.project_id and idempotency_keys.key = item.key
-"""
+_TAKEN = take_keys(
+    "new where key is not null",
+    answer="jsonb_build_object('id', id, 'created_at', (date_part('epoch', at) * 1e6)::bigint)",
+)
+_CREATE_ONCE_PLAIN = _ONCE.format(unless=_UNLESS_SLOTS, taken=_TAKEN, slotted="")
+_CREATE_ONCE = _ONCE.format(unless="", taken=_TAKEN, slotted=_SLOTTED)
 
 
 class NewRecord(NamedTuple):
@@ -162,8 +150,7 @@ class Creator:
         stored = {(row["project_id"], row["id"]): row for row in rows}
         found = [stored.get((item.place.project_id, item.id)) for item in items]
         refused = [item.key for item, row in zip(items, found, strict=True) if item.key and row and row["data"] is None]
-        if refused:
-            await connection.execute(GIVE_BACK, [key.project_id for key in refused], [key.key for key in refused])
+        await give_back_keys(connection, refused)
         return [_outcome(item, row) for item, row in zip(items, found, strict=True)]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from serai.domain.ids import new_key
+from serai.domain.stored_text import is_storable
 from serai.errors import InvalidFieldError
 from serai.records.bulk import BatchItem, create_many
 from serai.records.changes import DELETE, DELETE_OR_SKIP, UPDATE, UPDATE_OR_SKIP, Change, Changer, missing
@@ -163,14 +163,6 @@ class RecordStore:
         rows = await self._database.fetch(GET, [project for project, _ in wanted], [record for _, record in wanted])
         found = {(row[0], row[1]): Stored(render_record(*row), row[6]) for row in rows}
         return [found.get(item) for item in items]
-
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether PostgreSQL can hold a text; an id of another form cannot exist."""
-    return _UNSTORABLE.search(text) is None
 
 
 def _check_storable(record_id: str) -> None:

@@ -10,8 +10,9 @@ from uuid import UUID
 import asyncpg
 
 from serai.domain.evals import EvalRecord, EvalStatus, EvalType, NewEval
+from serai.domain.stored_text import storable
 from serai.storage.connection import Connection, Database
-from serai.storage.jobs import storable
+from serai.storage.jobs import LONGEST_ERROR
 
 MOST_COUNTED: Final = 10_000
 
@@ -182,7 +183,7 @@ class EvalStore:
             error: why nothing could be measured.
             connection: within whose transaction; None is one of its own.
         """
-        text = None if error is None else storable(error)
+        text = None if error is None else storable(error[:LONGEST_ERROR])
         row = await (connection or self._database).fetchrow(
             _END, record.project_id, record.id, status.value, data, text
         )

@@ -14,15 +14,24 @@ from serai.storage.connection import Connection, Database, count_of
 
 FORGOTTEN_AT_A_TIME = 5000
 
-# Take a key that is free or has expired; waits for a request that is just using it. No row: it is another's.
-TAKE = """
-insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
-values ($1, $2, $3, 'null', now() + interval '24 hours')
-on conflict (project_id, key) do update
-set fingerprint = excluded.fingerprint, answer = excluded.answer,
-    created_at = excluded.created_at, expires_at = excluded.expires_at
-where kept.expires_at < now()
-returning true
+# Take keys that are free or have expired; waits for requests that are just using them. No row: it is another's.
+_TAKE = """
+    insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
+    select project_id, key, fingerprint, {answer}, now() + interval '24 hours' from {items} order by project_id, key
+    on conflict (project_id, key) do update
+    set fingerprint = excluded.fingerprint, answer = excluded.answer,
+        created_at = excluded.created_at, expires_at = excluded.expires_at
+    where kept.expires_at < now()
+    returning project_id, key
+"""
+TAKE = _TAKE.format(
+    answer="'null'::jsonb", items="(values ($1::text, $2::text, $3::bytea)) as item(project_id, key, fingerprint)"
+)
+
+# Give back keys whose requests could not be done.
+GIVE_BACK = """
+delete from idempotency_keys using unnest($1::text[], $2::text[]) as item(project_id, key)
+where idempotency_keys.project_id = item.project_id and idempotency_keys.key = item.key
 """
 
 # Keep the answer of the request that has taken the key.
@@ -101,7 +110,7 @@ async def answer_once(
     async with database.transaction() as connection:
         if key is None:
             return await act(connection)
-        if await connection.fetchval(TAKE, key.project_id, key.key, key.fingerprint):
+        if await connection.fetchrow(TAKE, key.project_id, key.key, key.fingerprint):
             answer = await act(connection)
             await connection.execute(REMEMBER, key.project_id, key.key, msgspec.json.encode(answer).decode())
             return answer
@@ -111,6 +120,22 @@ async def answer_once(
     if first["fingerprint"] != key.fingerprint:
         raise _used_otherwise()
     return _read_answer(first["answer"])
+
+
+def take_keys(items: str, *, answer: str) -> str:
+    """Return the part of a batch's statement that takes the keys of its requests and returns those it got.
+
+    Args:
+        items: the relation of the requests, which has `project_id`, `key` and `fingerprint`, and which of them.
+        answer: SQL of a small JSON object of a request's, to be kept as its answer.
+    """
+    return _TAKE.format(answer=answer, items=items)
+
+
+async def give_back_keys(connection: Connection, keys: Sequence[RequestKey]) -> None:
+    """Free keys that were taken in this transaction by requests that could not be done."""
+    if keys:
+        await connection.execute(GIVE_BACK, [key.project_id for key in keys], [key.key for key in keys])
 
 
 class FirstAnswer(NamedTuple):

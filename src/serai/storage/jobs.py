@@ -14,11 +14,12 @@ import asyncpg
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import NextJob, RunRecord
+from serai.domain.stored_text import storable
 from serai.storage.connection import Connection, Database, count_of
 
 KEPT_DAYS: Final = 7
 _FORGOTTEN_AT_A_TIME: Final = 5000
-_LONGEST_ERROR: Final = 4000
+LONGEST_ERROR: Final = 4000
 
 # A job with the same key that waits or runs: no row.
 _ENQUEUE = """
@@ -201,7 +202,9 @@ class JobStore:
 
     async def fail(self, record: JobRecord, error: str) -> bool:
         """End a job that is given up; False when the claim holds no more."""
-        return bool(await self._database.fetchval(_END, *_fence(record), JobStatus.ERROR.value, storable(error)))
+        return bool(
+            await self._database.fetchval(_END, *_fence(record), JobStatus.ERROR.value, storable(error[:LONGEST_ERROR]))
+        )
 
     async def retry_later(self, record: JobRecord, error: str, *, pause_s: float, counts: bool) -> bool:
         """Have a job begun again after a pause; False when the claim holds no more.
@@ -213,7 +216,9 @@ class JobStore:
             counts: whether this attempt counts.
         """
         forgiven = int(not counts)
-        return bool(await self._database.fetchval(_RETRY, *_fence(record), storable(error), pause_s, forgiven))
+        return bool(
+            await self._database.fetchval(_RETRY, *_fence(record), storable(error[:LONGEST_ERROR]), pause_s, forgiven)
+        )
 
     async def release(self, claims: Mapping[UUID, int], *, node_id: str) -> int:
         """Make jobs of a node, by id and epoch, claimable at once; return how many there were."""
@@ -249,11 +254,6 @@ async def put_next_jobs(connection: Connection, jobs: Sequence[tuple[RunRecord, 
 
 def _fence(record: JobRecord) -> tuple[UUID, int, str | None]:
     return record.id, record.epoch, record.node_id
-
-
-def storable(text: str) -> str:
-    """Return a text that PostgreSQL takes, whatever a handler raised."""
-    return text[:_LONGEST_ERROR].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _record(row: asyncpg.Record) -> JobRecord:

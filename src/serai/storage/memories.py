@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from serai.domain.ids import new_key
-from serai.domain.memories import MemoryRecord, NewMemory, as_stored, fold_hash
+from serai.domain.memories import MemoryRecord, NewMemory, as_stored
 from serai.storage import memory_rows
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
@@ -29,11 +29,6 @@ LATEST_OF_USER = f"""
 select {COLUMNS} from memories where project_id = $1 and user_id = $2
 order by updated_at desc, id desc limit $3"""  # noqa: S608 - our own text
 """A user's memories, those that were changed last first."""
-
-# Memories whose texts differ from the asked ones in case and blanks at most; the oldest of each.
-_FIND_FOLDED = """
-select distinct on (fold_hash) fold_hash, id from memories
-where fold_hash = any($3) and project_id = $1 and user_id = $2 order by fold_hash, id"""
 
 _ERASE = """
 with kept as (
@@ -125,13 +120,6 @@ class MemoryStore:
     async def list_of_user(self, project_id: str, user_id: str, *, limit: int) -> list[MemoryRecord]:
         """Return a user's memories, those that were changed last first."""
         return [record_of(row) for row in await self._database.fetch(LATEST_OF_USER, project_id, user_id, limit)]
-
-    async def find_folded(self, project_id: str, user_id: str, texts: Sequence[str]) -> dict[str, UUID]:
-        """Return those of the texts that a user's memories say already, in other case and blanks at most; with ids."""
-        hashes = [fold_hash(project_id, user_id, text) for text in texts]
-        rows = await self._database.fetch(_FIND_FOLDED, project_id, user_id, hashes)
-        known = {row["fold_hash"]: row["id"] for row in rows}
-        return {text: known[one] for text, one in zip(texts, hashes, strict=True) if one in known}
 
     async def _get(self, items: list[tuple[str, UUID]]) -> list[MemoryRecord | None]:
         rows = await self._database.fetch(_GET, [project for project, _ in items], [key for _, key in items])

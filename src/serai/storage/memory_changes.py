@@ -22,9 +22,9 @@ from serai.domain.memories import (
     MemoryRecord,
     NewMemory,
     fold_hash,
-    storable,
     without_repeats,
 )
+from serai.domain.stored_text import storable
 from serai.errors import ConflictError
 from serai.storage import memory_rows
 from serai.storage.connection import Connection, Database

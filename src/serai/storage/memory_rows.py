@@ -14,18 +14,24 @@ from uuid import UUID
 
 import asyncpg
 
-from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, as_stored, fold, fold_hash, marks_of
+from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, as_stored, fold_hash, marks_of
+from serai.domain.search_text import fold
 from serai.storage.connection import Connection
-from serai.storage.idempotency import RequestKey
+from serai.storage.idempotency import RequestKey, take_keys
 
 COLUMNS: Final = (
     "project_id, user_id, memory, topics, agent_id, team_id, source_run_id, source_session_id, origin, "
     "id, revision, created_at, updated_at"
 )
 
+_TAKEN = take_keys(
+    "item where key is not null",
+    answer="jsonb_build_object('id', id, 'at', (date_part('epoch', at) * 1e6)::bigint)",
+)
+
 # Store memories and count them. One whose Idempotency-Key is taken stores nothing and returns no row. Times rise
 # within the statement; users come in one order, so that two nodes never wait for each other in a circle.
-_INSERT = """
+_INSERT = f"""
 with item as materialized (
     select item.*, clock_timestamp() + item.position * interval '1 microsecond' as at
     from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[],
@@ -34,16 +40,7 @@ with item as materialized (
         as item(project_id, id, user_id, memory, folded, fold_hash, marks, topics, agent_id, team_id, source_run_id,
                 source_session_id, origin, revision, created_at, key, fingerprint, position)
 ), taken as (
-    insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
-    select project_id, key, fingerprint,
-           jsonb_build_object('id', id, 'at', (date_part('epoch', at) * 1e6)::bigint), now() + interval '24 hours'
-    from item where key is not null order by project_id, key
-    on conflict (project_id, key) do update
-    set fingerprint = excluded.fingerprint, answer = excluded.answer,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    where kept.expires_at < now()
-    returning project_id, key
-), new as materialized (
+{_TAKEN}), new as materialized (
     select item.* from item left join taken using (project_id, key) where item.key is null or taken.key is not null
 ), added as materialized (
     select project_id, user_id, count(*) as memories, max(at) as at from new group by project_id, user_id
@@ -74,7 +71,7 @@ with item as materialized (
     on conflict (project_id, slot) do update
     set memories = kept.memories + excluded.memories, users = kept.users + excluded.users
 )
-select id, revision, created_at, updated_at from stored"""
+select id, revision, created_at, updated_at from stored"""  # noqa: S608 - our own text
 
 # Hold memories, and before them their users' rows, until the transaction ends.
 _HOLD = f"""

@@ -13,6 +13,7 @@ import asyncpg
 from serai.domain.ids import new_key
 from serai.domain.run_state import RunStatus
 from serai.domain.schedules import Misfire, ScheduleRecord, ScheduleSpec
+from serai.domain.stored_text import storable
 from serai.errors import ConflictError
 from serai.storage.connection import Connection, Database
 
@@ -253,7 +254,7 @@ class ScheduleStore:
             [one.next_at for one in fired],
             [one.runs[-1][1] if one.runs else None for one in fired],
             [one.runs[-1][0] if one.runs else None for one in fired],
-            [None if one.error is None else _storable(one.error) for one in fired],
+            [None if one.error is None else storable(one.error[:_LONGEST_ERROR]) for one in fired],
         )
 
     async def report_overdue(
@@ -292,10 +293,6 @@ def _as_id(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _storable(text: str) -> str:
-    return text[:_LONGEST_ERROR].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _record(row: asyncpg.Record) -> ScheduleRecord:

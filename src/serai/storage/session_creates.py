@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +11,8 @@ from serai.domain.sessions import NewSession
 from serai.errors import ConflictError
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
-from serai.storage.idempotency import RequestKey, find_first_answers
+from serai.storage.idempotency import RequestKey, find_first_answers, give_back_keys, take_keys
+from serai.storage.rounds import in_rounds
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,29 +44,19 @@ with item as (
 _CREATE = f"""{_ITEM.format(more="", names="")}{_MADE.format(source="item")}
 select project_id, id, created_at from made"""  # noqa: S608 - our own text
 
+_TAKEN = take_keys(
+    "item where key is not null",
+    answer="jsonb_build_object('id', id, 'created_at', (date_part('epoch', now()) * 1e6)::bigint)",
+)
+
 # The same when some have an Idempotency-Key. One whose key is taken makes nothing and returns no row; one that has got
 # its key, and not its id, returns a row without a time.
 _CREATE_ONCE = f"""{_ITEM.format(more=", $11::text[], $12::bytea[]", names=", key, fingerprint")}
 , taken as (
-    insert into idempotency_keys as kept (project_id, key, fingerprint, answer, expires_at)
-    select project_id, key, fingerprint,
-           jsonb_build_object('id', id, 'created_at', (date_part('epoch', now()) * 1e6)::bigint),
-           now() + interval '24 hours'
-    from item where key is not null order by project_id, key
-    on conflict (project_id, key) do update
-    set fingerprint = excluded.fingerprint, answer = excluded.answer,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    where kept.expires_at < now()
-    returning project_id, key
-), allowed as materialized (
+{_TAKEN}), allowed as materialized (
     select item.* from item left join taken using (project_id, key) where item.key is null or taken.key is not null
 ){_MADE.format(source="allowed")}
 select project_id, id, made.created_at from allowed left join made using (project_id, id)"""  # noqa: S608
-
-# Gives back keys whose sessions could not be made.
-_GIVE_BACK = """
-delete from idempotency_keys using unnest($1::text[], $2::text[]) as item(project_id, key)
-where idempotency_keys.project_id = item.project_id and idempotency_keys.key = item.key"""
 
 
 class Created(NamedTuple):
@@ -101,7 +92,7 @@ class SessionCreator:
 
     async def _store(self, items: list[_Item]) -> list[Created | Exception | None]:
         outcomes: list[Created | Exception | None] = [None] * len(items)
-        for positions in _rounds(items):
+        for positions in in_rounds(items, _names):
             found = await self._store_round([items[position] for position in positions])
             for position, outcome in zip(positions, found, strict=True):
                 outcomes[position] = outcome
@@ -115,10 +106,8 @@ class SessionCreator:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_CREATE_ONCE, *_columns(items), *_key_columns(items))
             allowed = {(row["project_id"], row["id"]): row["created_at"] for row in rows}
-            failed = [item for item in items if allowed.get(_name(item), "") is None and item.key is not None]
-            if failed:
-                keys = [item.key for item in failed if item.key is not None]
-                await connection.execute(_GIVE_BACK, [key.project_id for key in keys], [key.key for key in keys])
+            failed = [item.key for item in items if item.key is not None and allowed.get(_name(item), "") is None]
+            await give_back_keys(connection, failed)
             outcomes = [_outcome(item, allowed[_name(item)]) if _name(item) in allowed else None for item in items]
             await _repeat_answers(connection, items, outcomes)
         return outcomes
@@ -155,21 +144,11 @@ async def _repeat_answers(
             outcomes[position] = Created(first.answer["id"], at)
 
 
-def _rounds(items: Sequence[_Item]) -> list[list[int]]:
-    """Deal the items' positions into rounds in which no id and no key comes twice."""
-    rounds: list[list[int]] = []
-    names_of_rounds: list[set[object]] = []
-    for position, item in enumerate(items):
-        names: set[object] = {(*_name(item), "id")}
-        if item.key is not None:
-            names.add((item.key.project_id, item.key.key, "key"))
-        number = next((n for n, known in enumerate(names_of_rounds) if known.isdisjoint(names)), len(rounds))
-        if number == len(rounds):
-            rounds.append([])
-            names_of_rounds.append(set())
-        rounds[number].append(position)
-        names_of_rounds[number] |= names
-    return rounds
+def _names(item: _Item) -> Iterable[Hashable]:
+    """Return what two items of one statement cannot both have: an id, and a key."""
+    yield _name(item)
+    if item.key is not None:
+        yield "key", item.key.project_id, item.key.key
 
 
 def _columns(items: Sequence[_Item]) -> list[list[Any]]:
