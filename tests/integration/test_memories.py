@@ -181,6 +181,18 @@ async def test_they_agree_when_many_write_at_once(database: Database, project: s
     await recount(database, project)
 
 
+async def test_changes_that_name_memories_of_each_others_users_do_not_wait_for_each_other(
+    database: Database, store: MemoryStore, project: str
+):
+    made = {user: await store.create(new(project, "Likes tea", user)) for user in ("ada", "bob")}
+    async with database.transaction() as one, database.transaction() as other:
+        for connection, user in ((one, "ada"), (other, "bob")):
+            await apply_automatic(connection, project, user, [], source=source())
+        for connection, user, named in ((one, "ada", "bob"), (other, "bob", "ada")):
+            gone = AutomaticChange(action=MemoryAction.DELETED, memory_id=made[named].id)
+            assert await apply_automatic(connection, project, user, [gone], source=source()) == []
+
+
 async def test_what_is_stored_at_once_is_read_back_each_as_it_was(store: MemoryStore, project: str):
     asked = [new(project, text, user, *TOPICS[:count]) for text in TEXTS for user in USERS for count in (0, 2, 4)]
     made = await asyncio.gather(*map(store.create, asked))

@@ -128,8 +128,7 @@ async def apply_automatic(
     if earlier := await connection.fetch(_OF_OPERATION, project_id, user_id, source.operation_id):
         return [_change(row) for row in earlier]
     named = [one.memory_id for one in changes if one.memory_id and one.action is not MemoryAction.CREATED]
-    found = await memory_rows.hold(connection, [(project_id, key) for key in dict.fromkeys(named)])
-    held = {record.id: record for record in found.values() if record.user_id == user_id}
+    held = await memory_rows.hold_of_user(connection, project_id, user_id, named)
     for one in changes:
         _check_revision(one, held)
     of_action = {action: [one for one in changes if one.action is action] for action in MemoryAction}

@@ -88,6 +88,11 @@ from unnest($1::text[], $2::uuid[]) as item(project_id, id)
 join memories using (project_id, id) join holder using (project_id, user_id)
 order by project_id, id for update of memories"""  # noqa: S608 - our own text
 
+# Hold memories of a user whose row is held.
+_HOLD_OF_USER = f"""
+select {COLUMNS} from memories where project_id = $1 and user_id = $2 and id = any($3)
+order by id for update"""  # noqa: S608 - our own text
+
 # Hold a user's row until the transaction ends, and make it when there is none.
 _HOLD_USER = """
 insert into memory_users as kept (project_id, user_id, memories, last_updated_at) values ($1, $2, 0, '-infinity')
@@ -209,6 +214,23 @@ async def hold(connection: Connection, places: Sequence[Place]) -> dict[Place, M
     """
     rows = await connection.fetch(_HOLD, [project_id for project_id, _ in places], [key for _, key in places])
     return {(row["project_id"], row["id"]): record_of(row) for row in rows}
+
+
+async def hold_of_user(
+    connection: Connection, project_id: str, user_id: str, ids: Sequence[UUID]
+) -> dict[UUID, MemoryRecord]:
+    """Return those of the memories that are the user's, held until the transaction ends.
+
+    Those of others stay free: two that held a user each and wanted the other's would wait for ever.
+
+    Args:
+        connection: one that holds the user.
+        project_id: the user's project.
+        user_id: the user.
+        ids: of the memories.
+    """
+    rows = await connection.fetch(_HOLD_OF_USER, project_id, user_id, ids)
+    return {row["id"]: record_of(row) for row in rows}
 
 
 async def hold_user(connection: Connection, project_id: str, user_id: str) -> None:
