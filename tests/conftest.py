@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 
 from tests.fixtures_postgres import database_url, postgres_server
 from tests.leftovers import Leftovers
@@ -12,5 +13,7 @@ __all__ = ["database_url", "postgres_server"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # By itself structlog has rich draw the variables of each frame of an error: seconds for one of a model's.
+    structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
     config.pluginmanager.register(Leftovers(), "serai-leftovers")
     config.pluginmanager.register(SuiteReport(), "serai-suites")

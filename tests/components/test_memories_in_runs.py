@@ -394,7 +394,7 @@ async def test_odd_names_of_calls_and_texts_that_cannot_be_stored_are_no_harm(da
         ToolCall("remember", {"memory": "a\0b"}, id="call\0\ud800"),
         ToolCall("remember", {"memory": " "}, id="call"),
     )
-    assert await texts(database) == ["ab"]
+    assert await texts(database) == ["a\ufffdb"]
     assert [tool["tool_call_error"] for tool in ran.output["tools"]] == [False, True]
 
 

@@ -22,11 +22,13 @@ Read = Callable[[], list[dict[str, Any]]]
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    structlog_config = structlog.get_config()
+    structlog.reset_defaults()
     yield io.StringIO()
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("uvicorn.access").propagate = True
-    structlog.reset_defaults()
+    structlog.configure(**structlog_config)
 
 
 @pytest.fixture
