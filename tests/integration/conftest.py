@@ -1,4 +1,4 @@
-"""Integration tests run on every PostgreSQL that Serai brings along."""
+"""Integration tests run on every PostgreSQL that Serai brings along, those marked `one_postgres` on the newest only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ import pytest
 from tests.postgres import PostgresServer, running_server
 
 _ASKED = os.environ.get("SERAI_TEST_POSTGRES")
+_VERSIONS = (_ASKED,) if _ASKED else ("18", "16")
 
 
-@pytest.fixture(scope="session", params=[_ASKED] if _ASKED else ["18", "16"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Say on which versions a test runs."""
+    if "postgres_server" in metafunc.fixturenames:
+        is_once = metafunc.definition.get_closest_marker("one_postgres") is not None
+        metafunc.parametrize("postgres_server", _VERSIONS[: 1 if is_once else None], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """One PostgreSQL of each version for all integration tests."""
     with running_server(request.param) as server:

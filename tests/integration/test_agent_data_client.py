@@ -20,6 +20,8 @@ from serai.storage.connection import connect
 from tests.hosting import RecordsRuntime, make_os, serving, shared_database
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.one_postgres
+
 
 class Person(BaseModel):
     name: str

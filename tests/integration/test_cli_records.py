@@ -23,6 +23,8 @@ from serai.storage.connection import connect
 from tests.hosting import RecordsRuntime, make_os, serving, shared_database
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.one_postgres
+
 KEY = "a-key-for-tests"
 INDEXES = """
 insert into record_indexes (name, project_id, deployment_name, collection, kind, shape, declared, state, error, uses,

@@ -160,7 +160,7 @@ class Walk:
 
 @given(draw=st.randoms(use_true_random=False), steps=st.integers(1, 12))
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 async def test_counts_topics_and_users_agree_with_a_recount(database: Database, draw: random.Random, steps: int):
     walk = Walk(database, str(uuid4()))

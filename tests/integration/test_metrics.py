@@ -155,7 +155,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_totals_computed_anew_agree_whatever_happened(steps: list[tuple[str, int, str | None]], database_url: str):
     asyncio.run(_agree(database_url, steps))

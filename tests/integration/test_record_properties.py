@@ -1,4 +1,7 @@
-"""Random records and questions: the server answers as the model of the protocol does, in at least 2,000 cases."""
+"""Random records and questions: the server answers as the model of the protocol does, in at least 2,000 cases.
+
+On one PostgreSQL: `test_record_edge_cases.py` asks every version.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ from tests.oracle.questions import BROKEN_FILTERS, BROKEN_ORDERS, PAGES, Known, 
 from tests.oracle.record import Record
 from tests.oracle.values import identity, is_kept
 from tests.postgres import PostgresServer
+
+pytestmark = pytest.mark.one_postgres
 
 BASE = "/api/v1/beta/agent-data"
 

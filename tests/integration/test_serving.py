@@ -11,6 +11,8 @@ from serai.errors import ConfigurationError
 from serai.settings import Settings
 from serai.testing import ScriptedModel, ToolCall, Turn, serving
 
+pytestmark = pytest.mark.one_postgres
+
 
 def shop(database_url: str) -> AgentOS:
     model = ScriptedModel([Turn(tools=[ToolCall("order_status", {"order_id": "7"})]), "It has been shipped."])
