@@ -13,7 +13,6 @@ from serai.wire.failures import ServerStatusError
 from tests.compat.clients.checklist import Target
 from tests.compat.documented_code import titles
 from tests.compat.test_our_client import SERVERS, server
-from tests.compat.test_our_client_state import served_by
 from tests.compat.test_snippets import run_with_client
 
 __all__ = ["server"]
@@ -41,8 +40,6 @@ def test_every_snippet_of_these_is_here() -> None:
 
 @SERVERS
 async def test_the_snippets_of_memories_do_what_they_say(server: Target, capsys: pytest.CaptureFixture[str]) -> None:
-    served_by(server, "/memories")
-
     async def run(title: str, **ids: str) -> Any:
         return await run_with_client(title, server.base_url, **ids)
 
@@ -63,8 +60,6 @@ async def test_the_snippets_of_memories_do_what_they_say(server: Target, capsys:
 
 @SERVERS
 async def test_the_snippets_of_sessions_do_what_they_say(server: Target, capsys: pytest.CaptureFixture[str]) -> None:
-    served_by(server, "/sessions")
-
     async def run(title: str, **ids: str) -> Any:
         return await run_with_client(title, server.base_url, **ids)
 
@@ -88,6 +83,5 @@ async def test_the_snippets_of_sessions_do_what_they_say(server: Target, capsys:
 
 @SERVERS
 async def test_the_snippets_of_metrics_do_what_they_say(server: Target) -> None:
-    served_by(server, "/metrics")
     assert isinstance((await run_with_client("get_metrics", server.base_url))["metrics"], MetricsResponse)
     assert isinstance((await run_with_client("refresh_metrics", server.base_url))["metrics"], list)
