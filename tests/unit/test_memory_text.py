@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.domain.memories import fold, fold_hash, storable, tag_marks, text_marks
+from serai.domain.memories import fold_hash, storable, tag_marks, text_marks
+from serai.domain.search_text import fold
 
 TEXT = st.text(alphabet=st.sampled_from("abcß ÄÉéйЙ喝茶ア가\u0e01\u0301ﬁ"), max_size=30)
 

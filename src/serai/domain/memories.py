@@ -1,10 +1,9 @@
-"""Memories of users as values, and how their texts are folded for search and comparison. No I/O."""
+"""Memories of users as values, and what of their texts is searched and compared. No I/O."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +13,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
+
+from serai.domain.search_text import fold
 
 LONGEST_MEMORY: Final = 5000
 LONGEST_TOPIC: Final = 200
@@ -141,13 +142,6 @@ def as_stored(
 def storable(text: str) -> str:
     """Return a text without what PostgreSQL cannot store: U+0000 and lone surrogates."""
     return text.replace("\0", "").encode(errors="replace").decode()
-
-
-def fold(text: str) -> str:
-    """Return a text as it is searched: without regard to case and to how its characters are composed, in any script."""
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def fold_hash(project_id: str, user_id: str, text: str) -> bytes:

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from serai.domain.memories import UNSPACED, fold
+from serai.domain.memories import UNSPACED
+from serai.domain.search_text import fold
 
 NEAR: Final = 0.8
 """From which share of common words on two memories may say the same."""

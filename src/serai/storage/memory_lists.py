@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from serai.domain.memories import MemoryRecord, fold, tag_marks, text_marks
+from serai.domain.memories import MemoryRecord, tag_marks, text_marks
+from serai.domain.search_text import fold
 from serai.storage.connection import Connection, Database
 from serai.storage.memory_rows import COLUMNS, record_of
 

@@ -14,7 +14,8 @@ from uuid import UUID
 
 import asyncpg
 
-from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, as_stored, fold, fold_hash, marks_of
+from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, as_stored, fold_hash, marks_of
+from serai.domain.search_text import fold
 from serai.storage.connection import Connection
 from serai.storage.idempotency import RequestKey
 
