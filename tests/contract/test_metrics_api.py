@@ -100,6 +100,8 @@ BAD_QUESTIONS: list[tuple[str, str, dict[str, str], int, str]] = [
     ("GET", "/metrics", {"ending_date": "2026-02-30"}, 422, "2026-11-20"),
     ("GET", "/metrics", {"ending_date": "2026-W47-5"}, 422, "2026-11-20"),
     ("GET", "/metrics", {"starting_date": ""}, 422, "2026-11-20"),
+    ("GET", "/metrics", {"user_id": "a\0"}, 422, "U+0000"),
+    ("GET", "/metrics", {"user_id": "x" * 201}, 422, "at most 200"),
     ("GET", "/metrics", {"db_id": "other"}, 404, "No database found with id 'other'"),
     ("GET", "/metrics", {"table": "metrics"}, 400, "db_id query parameter is required"),
     ("GET", "/metrics", {"db_id": "serai", "table": "sessions"}, 404, "has table 'sessions'"),

@@ -119,6 +119,22 @@ async def test_many_nodes_fold_at_once_and_nothing_is_lost_or_counted_twice(data
         assert (day.tokens["total_tokens"], day.models) == (100, [("m", "p", 20)])
 
 
+async def test_a_fold_ends_though_there_is_always_more_to_fold(database_url: str):
+    async with stores(database_url) as (database, store, metrics):
+        await database.execute(
+            "create function begin_another() returns trigger language plpgsql as $$ begin "
+            "insert into usage_deltas (project_id, day, kind, sessions) values ('p', now(), 'agent', 1); "
+            "return null; end $$"
+        )
+        await database.execute(
+            "create trigger busy after delete on usage_deltas for each statement execute function begin_another()"
+        )
+        await begin(store)
+        async with asyncio.timeout(5):
+            (day,) = await metrics.read_days("p")
+        assert day.counts["agent_sessions"] == 1
+
+
 async def test_what_is_removed_stays_counted(database_url: str):
     async with stores(database_url) as (database, store, metrics):
         await end(store, await begin(store, "s1", user_id="ada"))

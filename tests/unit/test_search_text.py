@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from serai.domain.search_text import LONGEST_TITLE, fold, pieces_of, pieces_to_find, title_of
 from serai.domain.stored_text import storable
 
-TEXTS = st.text(max_size=40) | st.text(alphabet="aAbB éÉßſΣσςİı日本語\u0301\u1e9e\x1f", max_size=20)
+TEXTS = st.text(max_size=40) | st.text(alphabet="aAbB éÉßſΣσςİı日本語\u0301\u0307\u0323\u1e9e\x1f", max_size=20)
 
 
 @given(TEXTS, st.data())
@@ -44,6 +44,7 @@ def test_upper_and_lower_case_and_the_forms_of_a_character_are_the_same(text: st
         ("Ｆｕｌｌ width", "full WIDTH"),
         ("cafe\u0301", "CAFÉ"),
         ("ПРИВЕТ", "привет"),
+        ("İSTANBUL", "istanbul"),
     ],
 )
 def test_what_people_hold_for_the_same_is_the_same(written: str, sought: str):

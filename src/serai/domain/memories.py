@@ -1,4 +1,4 @@
-"""Memories of users as values, and how their texts are folded for search and comparison. No I/O."""
+"""Memories of users as values, and what of their texts is searched and compared. No I/O."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -11,6 +12,7 @@ LONGEST_TITLE: Final = 280
 PIECES_END: Final = "\x1f"
 """Stands between pieces where they are one text; no folded text has it."""
 
+_DOTTED: Final = re.compile("i\u0307+")
 _PIECE: Final = 3
 _SHORT_PIECE: Final = 2
 
@@ -22,11 +24,15 @@ def title_of(message: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return a text in the form in which two that people hold for the same are the same: NFKC, case folded."""
+    """Return a text in the form in which two that people hold for the same are the same: NFKC, case folded.
+
+    The dot that folding İ leaves on its i goes, too: İzmir is found as izmir.
+    """
     text = text.replace(PIECES_END, " ")
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return unicodedata.normalize("NFKC", _DOTTED.sub("i", folded)) if "i\u0307" in folded else folded
 
 
 def triples_of(folded: str) -> set[str]:

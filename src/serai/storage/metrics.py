@@ -214,12 +214,17 @@ class MetricsStore:
         self._database = database
 
     async def fold(self) -> int:
-        """Fold all deltas into the totals and return how many there were; waits for whoever else folds."""
+        """Fold the deltas that there are into the totals and return how many; waits for whoever else folds.
+
+        Those that come meanwhile may be left: on a busy server there are always some.
+        """
         folded = 0
-        while await self._database.fetchval(_IS_PENDING):
+        some = FOLDED_AT_A_TIME
+        while some == FOLDED_AT_A_TIME and await self._database.fetchval(_IS_PENDING):
             async with self._database.transaction() as connection:
                 await connection.execute(_LOCK)
-                folded += await connection.fetchval(_FOLD, FOLDED_AT_A_TIME)
+                some = await connection.fetchval(_FOLD, FOLDED_AT_A_TIME)
+            folded += some
         return folded
 
     async def fold_some(self) -> int:
@@ -291,17 +296,25 @@ async def keep_run_totals(connection: Connection, project_id: str, keys: Sequenc
     await connection.execute(_KEEP_RUNS, project_id, keys)
 
 
+async def fold_all(connection: Connection) -> None:
+    """Fold the deltas that there are into the totals.
+
+    Args:
+        connection: of a transaction; until it ends nobody else folds.
+    """
+    await connection.execute(_LOCK)
+    while await connection.fetchval(_FOLD, FOLDED_AT_A_TIME) == FOLDED_AT_A_TIME:
+        pass
+
+
 async def forget_user(connection: Connection, project_id: str, user_id: str) -> dict[str, int]:
     """Take a user's name out of the totals, which stay; return how many rows went from each table.
 
     Args:
-        connection: of a transaction in which the user's sessions and runs were removed.
+        connection: of a transaction that has folded all deltas, and seen no session and no run of the user since.
         project_id: whose.
         user_id: of whom nothing is to be left.
     """
-    await connection.execute(_LOCK)
-    while await connection.fetchval(_FOLD, FOLDED_AT_A_TIME):
-        pass
     removed: dict[str, int] = {}
     for sql in _FORGET_USER:
         tag = await connection.execute(sql, project_id, user_id)

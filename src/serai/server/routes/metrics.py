@@ -17,6 +17,7 @@ from serai.server.metrics_refresh import KIND, refresh_payload
 from serai.server.openapi import JsonObject, errors, header_parameter, json_result, query_parameter
 from serai.server.routes.record_shapes import or_null
 from serai.server.scope import project_of
+from serai.server.session_bodies import read_user
 from serai.server.times import read_day, utc_text
 from serai.storage.jobs import JobRecord, JobStatus
 from serai.storage.metrics import COUNTS, TOKENS, DayTotals
@@ -34,7 +35,7 @@ async def get_metrics(request: Request) -> Response:
     """The totals of each day with activity, oldest first."""
     check_database(request, "metrics")
     first, last = _range_of(request)
-    user_id = request.query_params.get("user_id")
+    user_id = read_user(request)
     store = runtime_of(request).metrics
     days = await store.read_days(project_of(request), first=first, last=last, user_id=user_id)
     updated_at = max((day.updated_at for day in days), default=None)

@@ -1,0 +1,109 @@
+"""Taking one user's runs out of a session that is others', too: it goes on as if they had never been there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from serai.domain.json_text import load_json
+from serai.domain.search_text import fold, pieces_of, title_of
+from serai.storage.connection import Connection, count_of
+from serai.storage.metrics import keep_run_totals
+from serai.storage.run_moves import PROMOTE_NEXT
+
+_LOCK = """
+select id, active_run_key, first_run_key, name from sessions
+where project_id = $1 and id = any($2::text[]) order by id for update"""
+
+# Of these sessions, those in which others have runs.
+_SHARED = """
+select distinct session_id from runs
+where project_id = $1 and session_id = any($2::text[]) and parent_key is null and user_id is distinct from $3"""
+
+_LOCK_RUNS = """
+select key, id from runs where project_id = $1 and session_id = $2 and user_id = $3 and parent_key is null
+order by key for update"""
+
+_TAKE_TOKENS = """
+update sessions set input_tokens = greatest(input_tokens - gone.input, 0),
+                    output_tokens = greatest(output_tokens - gone.output, 0)
+from (
+    select coalesce(sum((item->>'input_tokens')::bigint), 0) as input,
+           coalesce(sum((item->>'output_tokens')::bigint), 0) as output
+    from runs cross join lateral jsonb_array_elements(usage) as item where key = any($3::uuid[])
+) as gone
+where project_id = $1 and id = $2"""
+
+_REMOVE_RUNS = """
+delete from runs where key in (
+    select unnest($1::uuid[]) union all
+    select key from runs where root_key = any($1::uuid[]) and parent_key is not null)
+returning key"""
+_REMOVE_LOGS: Final = {
+    "run_events": "delete from run_events where run_key = any($1::uuid[])",
+    "run_steps": "delete from run_steps where run_key = any($1::uuid[])",
+}
+_REMOVE_CANCELS = "delete from run_cancellations where project_id = $1 and run_id = any($2::text[])"
+
+_NEXT_FIRST = """
+select key, input from runs where project_id = $1 and session_id = $2 and parent_key is null
+order by position limit 1"""
+_GONE: Final = {"first_run_key": None, "active_run_key": None}
+_SET_FIRST = "update sessions set first_run_key = $3, first_message = $4 where project_id = $1 and id = $2"
+_SET_NAME = "update session_names set folded = $3, pieces = $4 where project_id = $1 and session_id = $2"
+
+
+async def lock_visited(
+    connection: Connection, project_id: str, session_ids: Sequence[str], *, user_id: str
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Lock sessions; return the ids of those in which nobody but a user has runs, and the rows of the others.
+
+    Of one that is there no more the row says nothing: its runs are left in it.
+    """
+    rows = {row["id"]: dict(row) for row in await connection.fetch(_LOCK, project_id, session_ids)}
+    shared = {row[0] for row in await connection.fetch(_SHARED, project_id, session_ids, user_id)}
+    gone = {name: {"id": name, **_GONE} for name in session_ids if name not in rows}
+    others = [*(rows[name] for name in rows if name in shared), *gone.values()]
+    return [name for name in rows if name not in shared], others
+
+
+async def leave_session(
+    connection: Connection, project_id: str, session: Mapping[str, Any], *, user_id: str
+) -> dict[str, int]:
+    """Remove a user's runs from a session, and return how many rows of each table went.
+
+    Args:
+        connection: of the transaction in which the session was locked.
+        project_id: whose.
+        session: as `lock_visited` has found it.
+        user_id: of whom no run is to be left; others have some.
+
+    Its tokens, its first message and whose turn it is are those of the runs that stay.
+    """
+    session_id = session["id"]
+    rows = await connection.fetch(_LOCK_RUNS, project_id, session_id, user_id)
+    roots = [row["key"] for row in rows]
+    await keep_run_totals(connection, project_id, roots)
+    await connection.execute(_TAKE_TOKENS, project_id, session_id, roots)
+    await connection.execute(_REMOVE_CANCELS, project_id, [row["id"] for row in rows])
+    keys: list[UUID] = [row["key"] for row in await connection.fetch(_REMOVE_RUNS, roots)]
+    removed = {"runs": len(roots)}
+    for table, sql in _REMOVE_LOGS.items():
+        removed[table] = count_of(await connection.execute(sql, keys))
+    if session["first_run_key"] in roots:
+        await _begin_with_next(connection, project_id, session)
+    if session["active_run_key"] in roots:
+        await connection.fetchval(PROMOTE_NEXT, project_id, session_id)
+    return removed
+
+
+async def _begin_with_next(connection: Connection, project_id: str, session: Mapping[str, Any]) -> None:
+    """Have a session begin with the first run that it has now, and be called by its message."""
+    first = await connection.fetchrow(_NEXT_FIRST, project_id, session["id"])
+    assert first is not None  # others have runs in it
+    title = title_of(load_json(first["input"])["message"])
+    await connection.execute(_SET_FIRST, project_id, session["id"], first["key"], title)
+    if not session["name"]:
+        folded = fold(title)
+        await connection.execute(_SET_NAME, project_id, session["id"], folded, list(pieces_of(folded)))
