@@ -9,7 +9,6 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, StringConstraints
 from pydantic_ai import Agent, ModelRetry
-from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 
 from serai.domain.ids import new_key
@@ -117,8 +116,8 @@ async def _condense(model: Model, memories: Sequence[MemoryRecord]) -> list[Cond
     shown = dump_json([{"memory": one.memory, "topics": one.topics} for one in memories]).decode()
     try:
         return (await agent.run(shown)).output.memories
-    except AgentRunError as error:
-        reason = str(error).partition("\n")[0][:300]
+    except Exception as error:  # the model's boundary: a provider may raise anything
+        reason = (str(error) or type(error).__name__).partition("\n")[0][:300]
         raise RetryLaterError(
             f"The model {model.model_name!r} did not condense the memories: {reason}. Nothing was changed; try again, "
             "or name another model.",
