@@ -19,7 +19,7 @@ from serai.engine.active_run import ActiveRun
 from serai.engine.journal import printable
 from serai.memory.changes import Wanted, plan_changes
 from serai.memory.options import Memory
-from serai.memory.recall import MOST_LOOKED_AT, choose, context_text
+from serai.memory.recall import MOST_LOOKED_AT, choose_aside, context_text
 from serai.storage.connection import retry_while_unavailable
 from serai.storage.memory_changes import ChangeSource
 from serai.storage.user_memories import Plan
@@ -84,7 +84,7 @@ class RunMemory:
 
         async def look_up() -> list[dict[str, Any]]:
             memories = await self._read()
-            chosen = choose(memories, message, token_budget=self._options.token_budget)
+            chosen = await choose_aside(memories, message, token_budget=self._options.token_budget)
             return [{"id": str(one.id), "memory": one.memory} for one in chosen]
 
         found = await self._run.journal.run(RECALL_STEP, "1", given=None, body=look_up)

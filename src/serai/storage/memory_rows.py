@@ -5,6 +5,7 @@ Whoever writes holds the row of the user first; so writes to one user's memories
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory, as_stor
 from serai.storage.connection import Connection
 from serai.storage.idempotency import RequestKey
 
+_LONG: Final = 2000
 COLUMNS: Final = (
     "project_id, user_id, memory, topics, agent_id, team_id, source_run_id, source_session_id, origin, "
     "id, revision, created_at, updated_at"
@@ -90,6 +92,10 @@ select {COLUMNS}
 from unnest($1::text[], $2::uuid[]) as item(project_id, id)
 join memories using (project_id, id) join holder using (project_id, user_id)
 order by project_id, id for update of memories"""  # noqa: S608 - our own text
+
+# Those of a user whose row is held.
+_OF_HELD_USER = f"""
+select {COLUMNS} from memories where project_id = $1 and user_id = $2 and id = any($3)"""  # noqa: S608 - our own text
 
 # Hold a user's row until the transaction ends, and make it when there is none.
 _HOLD_USER = """
@@ -200,7 +206,9 @@ async def insert(
         revisions: their revisions; by default 1.
         created: when they were made first; by default now.
     """
-    rows = await connection.fetch(_INSERT, *_columns(new, revisions or [1] * len(new), created or [None] * len(new)))
+    said = await _said_columns([one for _, one, _ in new])
+    columns = _columns(new, said, revisions or [1] * len(new), created or [None] * len(new))
+    rows = await connection.fetch(_INSERT, *columns)
     stored = {row["id"]: row for row in rows}
     return [as_stored(key, one, **_given(row)) if (row := stored.get(key)) else None for key, one, _ in new]
 
@@ -224,6 +232,14 @@ async def hold_known_user(connection: Connection, project_id: str, user_id: str)
     return bool(await connection.fetchval(_HOLD_KNOWN_USER, project_id, user_id))
 
 
+async def find_of_held_user(
+    connection: Connection, project_id: str, user_id: str, ids: Sequence[UUID]
+) -> dict[UUID, MemoryRecord]:
+    """Return those of the memories that are a user's whose row is held: so they are held, too."""
+    rows = await connection.fetch(_OF_HELD_USER, project_id, user_id, ids)
+    return {row["id"]: record_of(row) for row in rows}
+
+
 async def replace_held(
     connection: Connection, changes: Sequence[tuple[MemoryRecord, MemoryRecord]]
 ) -> list[MemoryRecord]:
@@ -241,7 +257,7 @@ async def replace_held(
         topics.update((one.project_id, one.user_id, topic) for topic in one.topics)
         topics.subtract((one.project_id, one.user_id, topic) for topic in before.topics)
     deltas = [(*name, count) for name, count in topics.items() if count]
-    columns = _said_columns(after)
+    columns = await _said_columns(after)
     rows = await connection.fetch(
         _REPLACE,
         [one.project_id for one in after],
@@ -267,6 +283,7 @@ def _given(row: asyncpg.Record) -> dict[str, Any]:
 
 def _columns(
     new: Sequence[tuple[UUID, NewMemory, RequestKey | None]],
+    said: Sequence[Sequence[Any]],
     revisions: Sequence[int],
     created: Sequence[datetime | None],
 ) -> list[Sequence[Any]]:
@@ -275,7 +292,7 @@ def _columns(
         [one.project_id for one in memories],
         [key for key, _, _ in new],
         [one.user_id for one in memories],
-        *_said_columns(memories),
+        *said,
         revisions,
         created,
         [key and key.key for _, _, key in new],
@@ -283,8 +300,13 @@ def _columns(
     ]
 
 
-def _said_columns(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
-    """Return the columns of what a memory says and where it comes from."""
+async def _said_columns(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
+    """Return the columns of what memories say and where they come from; long texts are taken apart by a thread."""
+    length = sum(len(one.memory) for one in memories)
+    return _take_apart(memories) if length < _LONG else await asyncio.to_thread(_take_apart, memories)
+
+
+def _take_apart(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
     folded = [fold(one.memory) for one in memories]
     return [
         [one.memory for one in memories],

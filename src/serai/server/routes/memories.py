@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, cast
 
 from starlette.requests import Request
@@ -59,6 +60,7 @@ from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.memory_lists import SORTS, Sort, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
 
+LONG_PAGE: Final = 200
 MOST_OPTIMIZED: Final = 5000
 
 
@@ -88,8 +90,12 @@ async def list_all(request: Request) -> Response:
         limit=paging.limit,
         offset=paging.offset,
     )
-    items = (dump_json(show_memory(record)) for record in page.records)
-    body = page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
+
+    def show() -> bytes:
+        items = (dump_json(show_memory(record)) for record in page.records)
+        return page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
+
+    body = show() if len(page.records) <= LONG_PAGE else await asyncio.to_thread(show)
     return json_answer(body, ignored=sorting.ignored)
 
 
