@@ -299,6 +299,7 @@ async def test_an_iteration_sees_nothing_of_another_one(client: httpx.AsyncClien
     name = f"eval-{found['id']}-2"
     iteration = (await client.get(f"/agents/seer/runs/{name}", params={"session_id": name})).json()
     assert iteration["metadata"] == {"eval_id": found["id"]}
+    assert (await client.get(f"/sessions/{name}")).json()["session_name"] == "2 + 3"
 
 
 async def test_nothing_is_learnt_of_a_user_from_what_an_eval_asks(client: httpx.AsyncClient):

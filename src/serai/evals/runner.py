@@ -99,6 +99,7 @@ class EvalRunner:
             kind=record.kind,
             component_id=record.component_id,
             input=dump_json(given),
+            message=spec.input,
         )
         try:
             run, _ = await self._engine.submit(request)
