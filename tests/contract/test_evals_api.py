@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_ai import Agent
 
-from serai import AgentOS, Team, tool
+from serai import AgentComponent, AgentOS, Team, tool
 from serai.settings import Settings
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.hosting import http_client, serving, shared_database
@@ -151,7 +151,7 @@ def make_os(database_url: str) -> AgentOS:
             adder,
             Agent(ScriptedModel(fail), name="broken"),
             Agent(ScriptedModel([Turn(tools=[ToolCall("delete")])]), name="asks", tools=[delete]),
-            Agent(ScriptedModel(see), name="seer"),
+            AgentComponent(Agent(ScriptedModel(see), name="seer"), memory=True),
             Agent(ScriptedModel(hold), name="slow"),
             Agent(ScriptedModel(lambda _: "I cannot judge."), name="mute"),
             Agent(ScriptedModel(judge, model_name="strict-1"), name="strict"),
@@ -299,6 +299,15 @@ async def test_an_iteration_sees_nothing_of_another_one(client: httpx.AsyncClien
     name = f"eval-{found['id']}-2"
     iteration = (await client.get(f"/agents/seer/runs/{name}", params={"session_id": name})).json()
     assert iteration["metadata"] == {"eval_id": found["id"]}
+    assert (await client.get(f"/sessions/{name}")).json()["session_name"] == "2 + 3"
+
+
+async def test_nothing_is_learnt_of_a_user_from_what_an_eval_asks(client: httpx.AsyncClient):
+    found = await run(client, FAST, agent_id="seer", user_id="ada", input="My name is Bob.")
+    name = f"eval-{found['id']}-1"
+    events = (await client.get(f"/agents/seer/runs/{name}/events", params={"session_id": name})).text
+    assert "RunCompleted" in events
+    assert "MemoryUpdateStarted" not in events
 
 
 async def test_an_eval_that_could_measure_nothing_says_why(client: httpx.AsyncClient):

@@ -55,6 +55,8 @@ def condense(asked: Asked) -> Turn:
     memories = [{"memory": " ".join(texts), "topics": ["joined"]}]
     if "keep" in texts:
         memories = [{"memory": "Keep"}, {"memory": "\x00new"}]
+    if "fail" in texts:
+        return Turn(error=RuntimeError("no network\nat all"))
     if "grow" in texts:
         memories = [{"memory": text} for text in ("one", "two", "three")]
     return Turn(tools=[ToolCall(asked.tools[0], {"memories": memories})])
@@ -254,6 +256,27 @@ async def test_a_wrong_member_is_named_and_nothing_is_stored(
     assert await texts(api) == ["Before"]
 
 
+async def test_a_member_that_means_nothing_may_say_anything(api: httpx.AsyncClient):
+    response = await api.post("/memories", content=b'{"memory": "m", "user_id": "ada", "size": 1e999}')
+    assert (response.status_code, response.headers["X-Serai-Ignored-Fields"]) == (200, "size")
+
+
+async def test_removals_and_undoing_keep_to_their_keys(api: httpx.AsyncClient, runtime: MemoriesRuntime):
+    key = {"Idempotency-Key": str(uuid4())}
+    one, other = [(await remember(api, text))["memory_id"] for text in ("One", "Other")]
+    assert [(await api.delete(f"/memories/{one}", headers=key)).status_code for _ in range(2)] == [204, 204]
+    assert (await api.delete(f"/memories/{other}", headers=key)).status_code == 409
+    assert (await api.request("DELETE", "/memories", json={"memory_ids": [other]}, headers=key)).status_code == 409
+    made = await change(runtime, api, *(AutomaticChange(action=MemoryAction.CREATED, memory=text) for text in "ab"))
+    first, second = (f"/memories/changes/{change_id}/undo" for change_id in made)
+    assert (await api.post(first, headers=key)).status_code == 409
+    assert sorted(await texts(api)) == ["Other", "a", "b"]
+    key = {"Idempotency-Key": str(uuid4())}
+    undone = [await api.post(first, headers=key) for _ in range(2)]
+    assert undone[0].json() == undone[1].json()
+    assert (undone[0].status_code, (await api.post(second, headers=key)).status_code) == (200, 409)
+
+
 async def test_lone_surrogates_and_broken_json_are_refused(api: httpx.AsyncClient):
     for raw in (rb'{"memory": "\ud800", "user_id": "ada"}', b'{"memory": ', b""):
         response = await api.post("/memories", content=raw)
@@ -385,6 +408,10 @@ async def test_condensing_says_what_it_lacks(api: httpx.AsyncClient, runtime: Me
     response = await api.post("/optimize-memories", json={"user_id": "ada"})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert await texts(api) == ["grow"]
+    await remember(api, "fail", "bob")
+    response = await api.post("/optimize-memories", json={"user_id": "bob"})
+    assert response.status_code == 503
+    assert "did not condense the memories: no network. Nothing was changed" in response.json()["detail"]
     async with serving(make_os(MemoriesRuntime(runtime.dsn)).app) as url, http_client(url) as without_model:
         response = await without_model.post("/optimize-memories", json={"user_id": "eve"})
         assert (response.status_code, "SERAI_MODEL" in response.text) == (400, True)

@@ -251,6 +251,7 @@ async def test_memories_are_added_changed_and_removed(server: Server) -> None:
 
 async def test_topics_and_statistics_of_memories(server: Server) -> None:
     assert await printed(server, "memories", "topics") == "pets\nui\n"
+    assert await printed(server, "memories", "topics", "--json") == '"pets"\n"ui"\n'
     assert (await printed(server, "memories", "stats")).splitlines()[1].split() == ["ada", "1,234"]
     optimized = await printed(server, "memories", "optimize", "--user", "ada", "--preview")
     assert optimized.endswith("\n\n3 memories would become 1, 40 tokens 12 (70 % less).\n")
@@ -263,6 +264,9 @@ async def test_changes_of_memories_are_listed_and_undone(server: Server) -> None
     assert server.asked[0][1]["run_id"] == "r-1"
     assert await printed(server, "memories", "undo", "c-1", "--together") == "Memory m-1 is gone again\n"
     assert server.asked[1][1] == {"together": "true"}
+    await printed(server, "memories", "undo", "c-1", "--user", "ada")
+    assert server.asked[2][1] == {"user_id": "ada"}
+    assert json.loads(await printed(server, "memories", "changes", "--all", "--json"))["id"] == "c-1"
 
 
 async def test_an_audit_of_memories_names_duplicates(server: Server) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, MemoryOrigin, MemoryRecord, NewMemory
 from serai.errors import ConflictError
+from serai.storage import memory_rows
 from serai.storage.connection import Database
 from serai.storage.idempotency import request_key
 from serai.storage.memories import MemoryStore, UpdatedMemory, erase_user_memories
@@ -181,16 +182,12 @@ async def test_they_agree_when_many_write_at_once(database: Database, project: s
     await recount(database, project)
 
 
-async def test_changes_that_name_memories_of_each_others_users_do_not_wait_for_each_other(
-    database: Database, store: MemoryStore, project: str
-):
-    made = {user: await store.create(new(project, "Likes tea", user)) for user in ("ada", "bob")}
-    async with database.transaction() as one, database.transaction() as other:
-        for connection, user in ((one, "ada"), (other, "bob")):
-            await apply_automatic(connection, project, user, [], source=source())
-        for connection, user, named in ((one, "ada", "bob"), (other, "bob", "ada")):
-            gone = AutomaticChange(action=MemoryAction.DELETED, memory_id=made[named].id)
-            assert await apply_automatic(connection, project, user, [gone], source=source()) == []
+async def test_a_change_waits_for_no_other_users_writers(database: Database, store: MemoryStore, project: str):
+    made = await store.create(new(project, "Ada's", "ada"))
+    wrong = AutomaticChange(action=MemoryAction.DELETED, memory_id=made.id)
+    async with database.transaction() as connection, asyncio.timeout(10):
+        await memory_rows.hold_user(connection, project, "ada")
+        assert await change(database, project, wrong, user_id="bob") == []
 
 
 async def test_what_is_stored_at_once_is_read_back_each_as_it_was(store: MemoryStore, project: str):

@@ -21,13 +21,15 @@ from serai.cli.banner import print_banner, without_password
 from serai.cli.flags import apply_flags, read_settings
 from serai.cli.invocation import own_command
 from serai.cli.json_view import JsonView
+from serai.cli.lists import Columns, print_list
 from serai.cli.records_work import purpose
-from serai.cli.tables import printable, size_text, table_text
+from serai.cli.tables import facts_text, printable, size_text, table_text
 from serai.cli.target import load_target
 from serai.errors import ConfigurationError
 from serai.server.app import AgentOS
 from serai.settings import Settings
 from serai.wire.agent_events import RunCompletedEvent, RunContentEvent, RunErrorEvent, ToolCallCompletedEvent
+from serai.wire.pages import PageMeta
 from serai.wire.records import AgentDataIndex
 from serai.wire.runs import RunMetrics, RunOutput
 from serai.wire.tools import ToolCallMetrics, ToolExecution
@@ -355,8 +357,17 @@ def test_json_output_is_one_object_a_line(capsys):
     assert view.outcome.exit_code == 0
 
 
+def test_a_page_past_the_last_one_says_so(capsys):
+    columns = Columns(("NAME",), lambda item: (item.name,), "There are none.")
+    print_list([], columns, as_json=False, meta=PageMeta(page=9, limit=20, total_pages=2, total_count=21))
+    print_list([], columns, as_json=False, meta=PageMeta(page=9, limit=20, total_pages=0, total_count=0))
+    assert capsys.readouterr() == ("", "Page 9 is past the last one, 2.\nThere are none.\n")
+
+
 def test_an_answer_cannot_steer_the_terminal():
     assert printable("a\x1b[31mb\tc\n\x07\x9b") == "a\ufffd[31mb\tc\n\ufffd\ufffd"
+    assert printable("a\u202eb\u2066\u200d") == "a\ufffdb\ufffd\u200d"
+    assert facts_text([("user", "eve\nid: 7"), ("id", "8"), ("run", "")]) == "user:  eve id: 7\nid:    8"
     text, _ = show(SimpleNamespace(event="RunContent", run_id="r1", content="[red]markup[/red] \x1b[2J"))
     assert "[red]markup[/red] \ufffd[2J" in text
 

@@ -134,6 +134,7 @@ async def test_every_list_has_an_iterator(kind):
     items = [
         ("iter_sessions", {"session_id": "s"}),
         ("iter_memories", {"memory_id": "m", "memory": "x"}),
+        ("iter_memory_changes", {"change_id": "c"}),
         ("iter_user_memory_stats", {"user_id": "u", "total_memories": 1}),
         ("iter_eval_runs", {"id": "e", "eval_type": "accuracy", "eval_data": {}}),
     ]

@@ -154,8 +154,8 @@ CALLS: list[tuple[str, dict[str, Any], str, Any, Any]] = [
     ("undo_memory_change", {"change_id": "c"}, "POST /memories/changes/c/undo", None, {"data": [{"change_id": "c"}]}),
     (
         "undo_memory_change",
-        {"change_id": "c", "together": True},
-        "POST /memories/changes/c/undo?together=true",
+        {"change_id": "c", "together": True, "user_id": "u"},
+        "POST /memories/changes/c/undo?together=true&user_id=u",
         None,
         {"data": []},
     ),

@@ -135,6 +135,13 @@ def test_what_says_nothing_new_changes_nothing(text: str):
     assert planned([Wanted(text=text)], record(1, "Likes tea.")) == []
 
 
+def test_what_says_the_same_and_more_takes_the_place_of_what_said_less():
+    old = record(1, "Works for a bank in Zurich, Switzerland")
+    more = "Works remotely for a bank in Zurich, Switzerland"
+    assert planned([Wanted(text=more)], old) == [(MemoryAction.UPDATED, more)]
+    assert planned([Wanted(text=old.memory)], record(1, more)) == []
+
+
 def test_of_two_new_ones_that_say_the_same_one_is_stored():
     assert planned([Wanted(text="Likes tea."), Wanted(text="likes tea")]) == [(MemoryAction.CREATED, "Likes tea.")]
 

@@ -70,12 +70,8 @@ def run(  # noqa: PLR0913 - its flags
     expected: Annotated[
         str | None, typer.Option(help="Of accuracy: what a good answer says.", show_default=False)
     ] = None,
-    guidelines: Annotated[
-        str | None, typer.Option(help="Of accuracy: what the judge keeps to.", show_default=False)
-    ] = None,
-    context: Annotated[
-        str | None, typer.Option(help="Of accuracy: what the judge must know.", show_default=False)
-    ] = None,
+    guidelines: Annotated[str | None, typer.Option(help="What the judge keeps to.", show_default=False)] = None,
+    context: Annotated[str | None, typer.Option(help="What the judge must know.", show_default=False)] = None,
     criteria: Annotated[
         str | None, typer.Option(help="Of agent_as_judge: what a good answer is like.", show_default=False)
     ] = None,
@@ -101,7 +97,7 @@ def run(  # noqa: PLR0913 - its flags
         typer.Option(min=0, max=10, help="Of performance: how often it is asked before that counts.", show_default="0"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Another model, as provider:id.", show_default="the component's own")
+        str | None, typer.Option(help="Model that judges, as provider:id.", show_default="the component's own")
     ] = None,
     background: Annotated[bool, typer.Option("--background", help="Do not wait for the outcome.")] = False,
     url: Url = DEFAULT_URL,

@@ -80,7 +80,10 @@ def print_list(items: Iterable[BaseModel], columns: Columns, *, as_json: bool, m
         return
     rows = [columns.row_of(item) for item in items]
     if not rows:
-        print(columns.nothing, file=sys.stderr)
+        nothing = columns.nothing
+        if meta is not None and meta.page > meta.total_pages > 0 and not meta.total_is_lower_bound:
+            nothing = f"Page {meta.page:,} is past the last one, {meta.total_pages:,}."
+        print(nothing, file=sys.stderr)
         return
     print(table_text(columns.heading, rows, right=columns.right))
     if meta is not None and (meta.page < meta.total_pages or (meta.total_is_lower_bound and len(rows) == meta.limit)):

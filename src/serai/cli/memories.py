@@ -97,9 +97,9 @@ def rm(
 
 
 @app.command()
-def topics(*, user: User = None, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def topics(*, user: User = None, url: Url = DEFAULT_URL, key: Key = None, as_json: AsJson = False) -> None:
     """List what memories are about, a topic a line."""
-    _work().list_topics(url, key, user)
+    _work().list_topics(url, key, user, as_json=as_json)
 
 
 @app.command()
@@ -134,26 +134,28 @@ def optimize(
 
 
 @app.command()
-def changes(
+def changes(  # noqa: PLR0913 - its flags
     *,
     user: User = None,
     memory: Annotated[str | None, typer.Option(help="Only of this memory.", show_default=False)] = None,
     run: Annotated[str | None, typer.Option(help="Only what this run gave rise to.", show_default=False)] = None,
     limit: Limit = DEFAULT_LIMIT,
     page: PageNumber = 1,
+    whole: Whole = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """List the changes that nobody made by hand, latest first."""
     filters = {"user_id": user, "memory_id": memory, "run_id": run}
-    _work().list_changes(url, key, Part(limit, page), filters, as_json=as_json)
+    _work().list_changes(url, key, Part(limit, page, whole), filters, as_json=as_json)
 
 
 @app.command()
 def undo(
     change: Annotated[str, typer.Argument(help="Id of the change, as `changes` shows it.")],
     *,
+    user: Owner = None,
     together: Annotated[
         bool, typer.Option("--together", help="Also undo the changes that were made together with it.")
     ] = False,
@@ -162,7 +164,7 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Put a memory back as it was before a change."""
-    _work().undo_change(url, key, change, together=together, as_json=as_json)
+    _work().undo_change(url, key, change, user, together=together, as_json=as_json)
 
 
 @app.command()

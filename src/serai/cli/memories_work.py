@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,11 +80,11 @@ def remove_memories(url: str, key: str | None, memory_ids: Sequence[str], user_i
     print(printable(f"Removed, if they were there: {', '.join(memory_ids)}"))
 
 
-def list_topics(url: str, key: str | None, user_id: str | None) -> None:
+def list_topics(url: str, key: str | None, user_id: str | None, *, as_json: bool) -> None:
     """Print topics."""
     with asked(url, key) as client:
         for topic in sorted(client.get_memory_topics(user_id=user_id)):
-            print(" ".join(printable(topic).split()))
+            print(json.dumps(topic) if as_json else " ".join(printable(topic).split()))
 
 
 def list_stats(url: str, key: str | None, part: Part, user_id: str | None, *, as_json: bool) -> None:
@@ -112,14 +113,16 @@ def optimize_memories(
 def list_changes(url: str, key: str | None, part: Part, filters: Mapping[str, Any], *, as_json: bool) -> None:
     """Print the changes that nobody made by hand."""
     with asked(url, key) as client:
-        page = client.list_memory_changes(**filters, limit=part.limit, page=part.page)
-    print_list(page.data, _CHANGES, as_json=as_json, meta=page.meta)
+        found, meta = part.fetch(client.list_memory_changes, client.iter_memory_changes, **filters)
+        print_list(found, _CHANGES, as_json=as_json, meta=meta)
 
 
-def undo_change(url: str, key: str | None, change_id: str, *, together: bool, as_json: bool) -> None:
+def undo_change(
+    url: str, key: str | None, change_id: str, user_id: str | None, *, together: bool, as_json: bool
+) -> None:
     """Undo a change and say what became of its memories."""
     with asked(url, key) as client:
-        made = client.undo_memory_change(change_id, together=together)
+        made = client.undo_memory_change(change_id, together=together, user_id=user_id)
     for change in made:
         now = "is gone again" if change.after is None else f"says again: {shortened(change.after.memory)}"
         told = printable(f"Memory {change.memory_id} {now}")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _LONGEST_VALUE = 80
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters by which a text could show itself, and what follows it, in another order."""
 
 
 def printable(text: str) -> str:
@@ -16,12 +18,18 @@ def printable(text: str) -> str:
 
 
 def _is_printable(c: str) -> bool:
-    return c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f" and not "\ud800" <= c <= "\udfff")
+    if c in "\n\t":
+        return True
+    return c >= " " and not "\x7f" <= c <= "\x9f" and not "\ud800" <= c <= "\udfff" and c not in _TURNING
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(printable(text).split())
 
 
 def shortened(text: str, longest: int = _LONGEST_VALUE) -> str:
     """Return a text on one line, its end cut off where it is too long."""
-    text = " ".join(printable(text).split())
+    text = _on_one_line(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -35,7 +43,7 @@ def table_text(heading: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     """
     from rich.cells import cell_len  # noqa: PLC0415 - knows how wide a character is
 
-    lines = [heading, *([" ".join(printable(cell).split()) for cell in row] for row in rows)]
+    lines = [heading, *([_on_one_line(cell) for cell in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -63,6 +71,6 @@ def json_text(value: Any, longest: int = _LONGEST_VALUE) -> str:
 
 def facts_text(facts: Sequence[tuple[str, str]]) -> str:
     """Return lines of names and values; those without a value are left out."""
-    told = [(f"{name}:", printable(value)) for name, value in facts if value]
+    told = [(f"{name}:", _on_one_line(value)) for name, value in facts if value]
     width = max((len(name) for name, _ in told), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in told)

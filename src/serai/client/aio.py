@@ -150,6 +150,7 @@ class AgentOSClient:
     iter_user_memory_stats = paged_async(memories.iter_user_memory_stats)
     optimize_memories = awaited(memories.optimize_memories)
     list_memory_changes = awaited(memories.list_memory_changes)
+    iter_memory_changes = paged_async(memories.iter_memory_changes)
     undo_memory_change = awaited(memories.undo_memory_change)
     audit_memories = awaited(memories.audit_memories)
 

@@ -140,7 +140,7 @@ def update_eval_run(
     input_text="what the component is asked.",
     agent_id="the agent that is asked; or",
     team_id="the team that is asked.",
-    model_id="the model to use instead of the component's own; with `model_provider`.",
+    model_id="the model that judges instead of the component's own; with `model_provider`.",
     model_provider="that model's provider.",
     expected_output="of accuracy: what a good answer says.",
     expected_tool_calls="of reliability: the tools that must be called.",
@@ -151,8 +151,8 @@ def update_eval_run(
     scoring_strategy="of agent_as_judge: `binary`, as by default, or `numeric`.",
     threshold="of numeric scores: the least that passes, 1 to 10; 7 by default.",
     warmup_runs="of performance: how often it is asked before that counts.",
-    additional_guidelines="of accuracy: what the judge keeps to.",
-    additional_context="of accuracy: what the judge must know.",
+    additional_guidelines="what the judge keeps to.",
+    additional_context="what the judge must know.",
     background="return at once with the status PENDING; `get_eval_run` tells the rest. Serai servers only.",
 )
 def run_eval(  # noqa: PLR0913, PLR0917 - what may be said about an eval

@@ -29,6 +29,7 @@ ALL_STATS: Answer[UserStatsSchema] = Answer("memories:UserStatsSchema", paged_by
 OPTIMIZED: Answer[OptimizeMemoriesResponse] = Answer("memories:OptimizeMemoriesResponse")
 UNDOING: Answer[list[MemoryChange]] = Answer("memories:MemoryChanges")
 CHANGES: Answer[MemoryChangePage] = Answer("memories:MemoryChangePage")
+ALL_CHANGES: Answer[MemoryChange] = Answer("memories:MemoryChange", paged_by="id")
 AUDIT: Answer[MemoryAudit] = Answer("memories:MemoryAudit")
 
 MOST_CHARACTERS = 5000
@@ -48,6 +49,11 @@ _LISTED = {
     "team_id": "only those of this team.",
     "topics": "only those that have all of these.",
     "search_content": "only those with this in their text.",
+}
+_CHANGED = {
+    "user_id": "only of this user's memories.",
+    "memory_id": "only of this memory.",
+    "run_id": "only those that this run gave rise to.",
 }
 
 
@@ -260,14 +266,7 @@ def optimize_memories(
     )
 
 
-@_row(
-    "GET",
-    "/memories/changes",
-    CHANGES,
-    user_id="only of this user's memories.",
-    memory_id="only of this memory.",
-    run_id="only those that this run gave rise to.",
-)
+@_row("GET", "/memories/changes", CHANGES, **_CHANGED)
 def list_memory_changes(
     user_id: str | None = None,
     memory_id: str | None = None,
@@ -281,18 +280,33 @@ def list_memory_changes(
     return Arguments(query=query, headers=headers)
 
 
+@_row("GET", "/memories/changes", ALL_CHANGES, **_CHANGED)
+def iter_memory_changes(
+    user_id: str | None = None,
+    memory_id: str | None = None,
+    run_id: str | None = None,
+    page_size: int = LIST_PAGE_SIZE,
+    headers: Headers | None = None,
+) -> Arguments:
+    """Yield all changes that nobody made by hand, latest first, asking for pages as they are needed."""
+    return list_memory_changes.arrange(user_id, memory_id, run_id, limit=page_size, headers=headers)
+
+
 @_row(
     "POST",
     "/memories/changes/{change_id}/undo",
     UNDOING,
     together="undo the changes that were made together with it, too.",
 )
-def undo_memory_change(change_id: str, *, together: bool = False, headers: Headers | None = None) -> Arguments:
+def undo_memory_change(
+    change_id: str, *, together: bool = False, user_id: str | None = None, headers: Headers | None = None
+) -> Arguments:
     """Put a memory back as it was before a change and return the changes that did so; Serai servers only.
 
     A memory that was changed since is status 409.
     """
-    return Arguments(path={"change_id": change_id}, query={"together": together or None}, headers=headers)
+    query = {"together": together or None, "user_id": user_id}
+    return Arguments(path={"change_id": change_id}, query=query, headers=headers)
 
 
 @_row("GET", "/memories/audit", AUDIT, user_id="only of this user's memories.")

@@ -144,6 +144,7 @@ class SyncAgentOSClient:
     iter_user_memory_stats = paged_blocking(memories.iter_user_memory_stats)
     optimize_memories = blocking(memories.optimize_memories)
     list_memory_changes = blocking(memories.list_memory_changes)
+    iter_memory_changes = paged_blocking(memories.iter_memory_changes)
     undo_memory_change = blocking(memories.undo_memory_change)
     audit_memories = blocking(memories.audit_memories)
 

@@ -462,7 +462,7 @@ class AgentRun:
         self._state.settle()
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
-        jobs = self._memory.next_jobs(self.input.message) if self._memory is not None else ()
+        jobs = self._memory.next_jobs(self.input) if self._memory is not None else ()
         if jobs or self._answer.memories:
             self._say_memories()
         thinking = thinking_of(said) or None

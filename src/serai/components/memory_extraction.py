@@ -17,7 +17,7 @@ from serai.engine.jobs import ActiveJob, JobHandler
 from serai.memory.changes import plan_changes
 from serai.memory.extraction import extract
 from serai.memory.options import Memory
-from serai.memory.recall import MOST_LOOKED_AT, choose
+from serai.memory.recall import MOST_LOOKED_AT, choose_aside
 from serai.storage.connection import Database
 from serai.storage.runs import RunStore
 from serai.storage.user_memories import UserMemories
@@ -65,7 +65,7 @@ class MemoryExtraction:
             return
         said = load_run_input(run.input).message
         memories = await self._memories.list_latest(run.project_id, run.user_id, limit=MOST_LOOKED_AT)
-        known = choose(memories, said, token_budget=_TOKENS_SHOWN)
+        known = await choose_aside(memories, said, token_budget=_TOKENS_SHOWN)
         found = await extract(self._model, said, known, instructions=self._options.instructions)
         await job.check()
         actions: Counter[MemoryAction] = Counter()

@@ -23,6 +23,7 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
         media: what goes with the message, in its order.
         output_schema: a JSON schema that the answer follows, instead of the agent's own output type.
         keeps_schema: the answer counts as a plain object, whatever the schema's title says.
+        is_learnt_from: whether memories of the user are looked for in the message.
     """
 
     message: str
@@ -35,6 +36,7 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
     media: list[MediaItem] = []
     output_schema: dict[str, Any] | None = None
     keeps_schema: bool = False
+    is_learnt_from: bool = True
 
     def shown(self) -> dict[str, Any]:
         """Return the input as a run object shows it; media are references."""

@@ -12,13 +12,14 @@ from pydantic_ai import FunctionToolset
 from pydantic_ai.exceptions import ModelRetry
 
 from serai.components.deps import current_tool_call
+from serai.components.run_input import RunInput
 from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, MemoryOrigin, MemoryRecord
 from serai.domain.runs import NextJob, RunRecord
 from serai.engine.active_run import ActiveRun
 from serai.engine.journal import printable
 from serai.memory.changes import Wanted, plan_changes
 from serai.memory.options import Memory
-from serai.memory.recall import MOST_LOOKED_AT, choose, context_text
+from serai.memory.recall import MOST_LOOKED_AT, choose_aside, context_text
 from serai.storage.connection import retry_while_unavailable
 from serai.storage.memory_changes import ChangeSource
 from serai.storage.user_memories import Plan
@@ -83,7 +84,7 @@ class RunMemory:
 
         async def look_up() -> list[dict[str, Any]]:
             memories = await self._read()
-            chosen = choose(memories, message, token_budget=self._options.token_budget)
+            chosen = await choose_aside(memories, message, token_budget=self._options.token_budget)
             return [{"id": str(one.id), "memory": one.memory} for one in chosen]
 
         found = await self._run.journal.run(RECALL_STEP, "1", given=None, body=look_up)
@@ -114,11 +115,12 @@ class RunMemory:
         """Return the memories that a tool call stored, as events show them, for its step to keep."""
         return self._stored.pop(call, [])
 
-    def next_jobs(self, message: str) -> tuple[NextJob, ...]:
+    def next_jobs(self, given: RunInput) -> tuple[NextJob, ...]:
         """Return the job that looks for memories in what the user wrote, once the run has ended well."""
         record = self._run.record
-        if not self._options.extract or record.parent_key is not None or not message.strip():
-            return ()  # what a child is asked its parent wrote
+        is_of_user = given.is_learnt_from and record.parent_key is None  # what a child is asked its parent wrote
+        if not self._options.extract or not is_of_user or not given.message.strip():
+            return ()
         return (NextJob(kind=extraction_kind(record.kind, record.component_id), payload={"run_id": record.id}),)
 
     def _told_as(self, number: int) -> Recalled:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -22,6 +21,7 @@ MOST_TOPICS: Final = 100
 UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff"
 """The scripts that are written without blanks, as part of a class of characters in a regular expression."""
 
+_SIGN: Final = 1 << 31
 _UNSPACED_RUN: Final = re.compile(f"[{UNSPACED}]+")
 
 
@@ -156,21 +156,19 @@ def text_marks(project_id: str, folded: str) -> set[int]:
 
     Pieces are three characters that follow each other; in scripts without blanks, whose words are short, one and two.
     """
-    project = _hash(project_id)
     pieces = triples_of(folded)
     if not folded.isascii():
         for run in _UNSPACED_RUN.findall(folded):
             pieces.update(run)
             pieces.update(map("".join, pairwise(run)))
-    return {project ^ _hash(piece) for piece in pieces}
+    return _hashes(project_id, pieces)
 
 
 def tag_marks(project_id: str, topics: Iterable[str], agent_id: str | None, team_id: str | None) -> set[int]:
     """Return a hash of each topic, of the agent and of the team."""
-    project = _hash(project_id)
     tags = [f"topic {topic}" for topic in topics]
     tags += [f"{kind} {name}" for kind, name in (("agent", agent_id), ("team", team_id)) if name is not None]
-    return {project ^ _hash(tag) for tag in tags}
+    return _hashes(project_id, tags)
 
 
 def without_repeats(topics: Sequence[str]) -> tuple[str, ...]:
@@ -178,7 +176,7 @@ def without_repeats(topics: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(topics))
 
 
-@lru_cache(maxsize=20_000)
-def _hash(text: str) -> int:
-    """Return a signed number of 32 bits; that two texts have the same one costs a row that is looked at in vain."""
-    return int.from_bytes(zlib.crc32(text.encode()).to_bytes(4), signed=True)
+def _hashes(project_id: str, texts: Iterable[str]) -> set[int]:
+    """Return signed numbers of 32 bits; that two texts have the same one costs a row that is looked at in vain."""
+    project = zlib.crc32(project_id.encode())
+    return {((project ^ crc) + _SIGN) % (2 * _SIGN) - _SIGN for crc in map(zlib.crc32, map(str.encode, texts))}

@@ -90,7 +90,7 @@ class EvalRunner:
 
     async def _run(self, record: EvalRecord, spec: EvalSpec, name: str) -> tuple[RunRecord, Answer]:
         """Run the component once, in a session of its own: no iteration sees what another one left."""
-        given = RunInput(message=spec.input, metadata={"eval_id": str(record.id)}, history_runs=0)
+        given = RunInput(message=spec.input, metadata={"eval_id": str(record.id)}, history_runs=0, is_learnt_from=False)
         request = RunRequest(
             project_id=record.project_id,
             user_id=record.user_id,
@@ -99,6 +99,7 @@ class EvalRunner:
             kind=record.kind,
             component_id=record.component_id,
             input=dump_json(given),
+            message=spec.input,
         )
         try:
             run, _ = await self._engine.submit(request)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from serai.domain.memories import (
     LONGEST_MEMORY,
@@ -16,7 +15,7 @@ from serai.domain.memories import (
 )
 from serai.domain.search_text import fold
 from serai.domain.stored_text import storable
-from serai.memory.duplicates import are_near, words_of
+from serai.memory.duplicates import Words, are_near, words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +35,27 @@ class Wanted:
 def plan_changes(wanted: Sequence[Wanted], current: Sequence[MemoryRecord]) -> list[AutomaticChange]:
     """Return the changes that store what is not known yet, neither exactly nor nearly.
 
+    What nearly says the same as a memory, and more, takes its place: nothing is lost.
+
     Args:
         wanted: in any wording a model may come up with; blank ones are passed over.
         current: the user's memories as they are.
     """
+    records = {memory.id: memory for memory in current}
     known = {memory.id: _Said.of(memory.memory) for memory in current}
     added: list[_Said] = []
     changes: list[AutomaticChange] = []
     for one in wanted:
         said = _Said.of(" ".join(storable(one.text).split())[:LONGEST_MEMORY])
         replaced = one.replaces if one.replaces is not None and one.replaces.id in known else None
-        others = (other for key, other in known.items() if replaced is None or key != replaced.id)
-        if not said.text or any(map(said.is_near, chain(others, added))):
+        if not said.text or any(map(said.is_near, added)):
             continue
+        others = (key for key in known if replaced is None or key != replaced.id)
+        near = next((key for key in others if said.is_near(known[key])), None)
+        if near is not None:
+            if replaced is not None or not said.says_more(known[near]):
+                continue
+            replaced = records[near]
         topics = _clean(one.topics)
         if replaced is None:
             changes.append(AutomaticChange(action=MemoryAction.CREATED, memory=said.text, topics=topics))
@@ -73,7 +80,7 @@ class _Said:
 
     text: str
     folded: str
-    words: frozenset[str]
+    words: Words
 
     @classmethod
     def of(cls, text: str) -> _Said:
@@ -81,6 +88,9 @@ class _Said:
 
     def is_near(self, other: _Said) -> bool:
         return self.folded == other.folded or are_near(self.words, other.words)
+
+    def says_more(self, other: _Said) -> bool:
+        return self.words.keys() > other.words.keys()
 
 
 def _clean(topics: Sequence[str]) -> tuple[str, ...]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from serai.domain.memories import UNSPACED
 from serai.domain.search_text import fold
 
 NEAR: Final = 0.8
 """From which share of common words on two memories may say the same."""
+
+_FEWEST_TURNED: Final = 4
+"""Of fewer words a turned order mostly changes who does what."""
 
 _FILLERS: Final = frozenset({"the", "a", "an", "user", "users", "s"})
 _NEGATIONS: Final = frozenset(
@@ -27,22 +30,28 @@ _NEGATIONS: Final = frozenset(
 # In scripts that are written without blanks each character counts as a word.
 _WORD: Final = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
-
-def words_of(text: str) -> frozenset[str]:
-    """Return the words of a memory that carry meaning, without regard to case, order and punctuation."""
-    return frozenset(_WORD.findall(fold(text))) - _FILLERS
+Words: TypeAlias = dict[str, None]
+"""Words in their order, each once."""
 
 
-def are_near(one: frozenset[str], other: frozenset[str]) -> bool:
+def words_of(text: str) -> Words:
+    """Return the words of a memory that carry meaning, each once, without regard to case and punctuation."""
+    return dict.fromkeys(word for word in _WORD.findall(fold(text)) if word not in _FILLERS)
+
+
+def are_near(one: Words, other: Words) -> bool:
     """Return whether memories of these words nearly say the same.
 
     One has all words of the other and few more, none of which is a number or a negation: a memory in which one word
-    stands for another tells something else.
+    stands for another tells something else. So does one whose words stand in another order, unless only a part at its
+    end has moved to its beginning.
     """
     fewer, more = sorted((one, other), key=len)
-    if not fewer or not fewer <= more or len(fewer) < NEAR * len(more):
+    if not fewer or not fewer.keys() <= more.keys() or len(fewer) < NEAR * len(more):
         return False
-    return not any(word in _NEGATIONS or any(letter.isdigit() for letter in word) for word in more - fewer)
+    if any(word in _NEGATIONS or any(letter.isdigit() for letter in word) for word in more.keys() - fewer.keys()):
+        return False
+    return _is_turned([*fewer], [word for word in more if word in fewer])
 
 
 def group_exact(texts: Sequence[str]) -> list[list[int]]:
@@ -69,7 +78,15 @@ def group_near(texts: Sequence[str]) -> list[list[int]]:
     return [sorted(group) for position, group in sorted(groups.items()) if min(group) == position]
 
 
-def _near_pairs(words: Mapping[int, frozenset[str]]) -> Iterable[tuple[int, int]]:
+def _is_turned(one: list[str], other: list[str]) -> bool:
+    """Return whether the same words stand in the same order, or would if the text began elsewhere."""
+    if one == other or len(one) < _FEWEST_TURNED:
+        return one == other
+    start = other.index(one[0])
+    return one == other[start:] + other[:start]
+
+
+def _near_pairs(words: Mapping[int, Words]) -> Iterable[tuple[int, int]]:
     """Yield the pairs of sets that are near.
 
     Of two such sets the smaller lies in the larger, which lacks at most a fifth of its own words in it; so they have a

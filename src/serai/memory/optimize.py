@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,6 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, StringConstraints
 from pydantic_ai import Agent, ModelRetry
-from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 
 from serai.domain.ids import new_key
@@ -30,7 +30,7 @@ from serai.domain.stored_text import storable
 from serai.errors import RetryLaterError
 
 MOST_AT_ONCE: Final = 40_000
-"""Characters of memories that a model is shown in one request; the memories of a user may take several."""
+"""Characters of memories and topics that a model is shown in one request; the memories of a user may take several."""
 
 _CHARACTERS_PER_TOKEN: Final = 4
 _INSTRUCTIONS: Final = (
@@ -88,6 +88,11 @@ async def optimize(model: Model, memories: Sequence[MemoryRecord]) -> Optimizati
         RetryLaterError: the model failed, or gave no memories.
     """
     condensed = [one for part in _parts(memories) for one in await _condense(model, part)]
+    return await asyncio.to_thread(_outcome, memories, condensed)
+
+
+def _outcome(memories: Sequence[MemoryRecord], condensed: Sequence[CondensedMemory]) -> Optimization:
+    """Return what becomes of the memories; takes as long as reading them does."""
     first, at = memories[0], datetime.now(UTC)
     known = {fold_hash(one.project_id, one.user_id, one.memory): one for one in reversed(memories)}
     after: dict[bytes, MemoryRecord] = {}
@@ -117,8 +122,8 @@ async def _condense(model: Model, memories: Sequence[MemoryRecord]) -> list[Cond
     shown = dump_json([{"memory": one.memory, "topics": one.topics} for one in memories]).decode()
     try:
         return (await agent.run(shown)).output.memories
-    except AgentRunError as error:
-        reason = str(error).partition("\n")[0][:300]
+    except Exception as error:  # the model's boundary: a provider may raise anything
+        reason = (str(error) or type(error).__name__).partition("\n")[0][:300]
         raise RetryLaterError(
             f"The model {model.model_name!r} did not condense the memories: {reason}. Nothing was changed; try again, "
             "or name another model.",
@@ -131,11 +136,12 @@ def _parts(memories: Sequence[MemoryRecord]) -> Iterator[list[MemoryRecord]]:
     part: list[MemoryRecord] = []
     length = 0
     for one in memories:
-        if part and length + len(one.memory) > MOST_AT_ONCE:
+        size = len(one.memory) + sum(map(len, one.topics))
+        if part and length + size > MOST_AT_ONCE:
             yield part
             part, length = [], 0
         part.append(one)
-        length += len(one.memory)
+        length += size
     yield part
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ MOST_LOOKED_AT: Final = 500
 """Memories of a user that are looked at, those changed last."""
 
 _LONGEST_MESSAGE: Final = 10_000
+_LONG: Final = 20_000
 _BYTES_PER_TOKEN: Final = 4
 _TOKENS_PER_LINE: Final = 3
 _LATEST_COUNTS: Final = 0.25
@@ -44,6 +46,13 @@ def choose(memories: Sequence[MemoryRecord], message: str, *, token_budget: int)
     return sorted(chosen, key=lambda memory: memory.id)
 
 
+async def choose_aside(memories: Sequence[MemoryRecord], message: str, *, token_budget: int) -> list[MemoryRecord]:
+    """Do so, in a thread where there is much to look at."""
+    if sum(len(memory.memory) for memory in memories) < _LONG:
+        return choose(memories, message, token_budget=token_budget)
+    return await asyncio.to_thread(choose, memories, message, token_budget=token_budget)
+
+
 def context_text(memories: Sequence[str]) -> str:
     """Return what a model is told of the memories; their numbers are their places, from 1."""
     return _HEAD + numbered(memories)
@@ -56,8 +65,8 @@ def numbered(memories: Sequence[str]) -> str:
 
 def _by_relevance(memories: Sequence[MemoryRecord], message: str) -> list[int]:
     """Return the places of the memories: words in common with the message count, rare ones more, and being recent."""
-    asked = words_of(message[:_LONGEST_MESSAGE])
-    common = [asked & words_of(" ".join((memory.memory, *memory.topics))) for memory in memories]
+    asked = words_of(message[:_LONGEST_MESSAGE]).keys()
+    common = [asked & words_of(" ".join((memory.memory, *memory.topics))).keys() for memory in memories]
     frequency = Counter(word for words in common for word in words)
     shares = [math.fsum(math.log1p(len(memories) / frequency[word]) for word in words) for words in common]
     most = max(shares) or 1.0

@@ -45,7 +45,7 @@ class OptimizeBody(msgspec.Struct):
 
 
 Body = TypeVar("Body", MemoryBody, DeletedBody, OptimizeBody)
-_ANY: Final = msgspec.json.Decoder()
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODERS: Final[dict[type, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(kind) for kind in (MemoryBody, DeletedBody, OptimizeBody)
 }
@@ -59,7 +59,8 @@ async def read(request: Request, kind: type[Body]) -> tuple[Body, bytes, list[st
     """
     raw = await read_body(request)
     body = parse_json(_DECODERS[kind], raw)
-    return body, raw, sorted(set(_ANY.decode(raw)).difference(body.__struct_fields__))
+    members = parse_json(_MEMBERS, raw)
+    return body, raw, sorted(set(members).difference(body.__struct_fields__))
 
 
 def check_memory(body: MemoryBody) -> tuple[str, tuple[str, ...] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic_ai.models import Model, infer_model
 from serai.errors import RequestError
 
 
-def choose_model(named: str | None, configured: str | None, components: Iterable[Any]) -> Model:
+async def choose_model(named: str | None, configured: str | None, components: Iterable[Any]) -> Model:
     """Return the model to ask.
 
     Args:
@@ -24,7 +25,7 @@ def choose_model(named: str | None, configured: str | None, components: Iterable
     """
     name = configured if named is None else named
     if name is not None:
-        return _load(name)
+        return await _load(name)
     for component in components:
         if isinstance(model := getattr(component, "model", None), Model):
             return model
@@ -33,11 +34,12 @@ def choose_model(named: str | None, configured: str | None, components: Iterable
     )
 
 
-def _load(name: str) -> Model:
+async def _load(name: str) -> Model:
     provider, _, model_id = name.partition(":")
     if not provider or not model_id:
         raise RequestError(f"The model {name[:200]!r} is malformed: write provider:id, as in openai:gpt-5-mini.")
     try:
-        return infer_model(name)
+        # In a thread: it may have to load the provider's package.
+        return await asyncio.to_thread(infer_model, name)
     except (UserError, ValueError, ImportError) as error:
         raise RequestError(f"The model {name[:200]!r} cannot be used here: {error}") from error

@@ -74,7 +74,9 @@ class _New(NamedTuple):
     key: RequestKey | None
 
 
-class _Deleted(NamedTuple):
+class DeletedMemories(NamedTuple):
+    """Which memories are to be removed; of a user of None whosever they are."""
+
     project_id: str
     ids: Sequence[UUID]
     user_id: str | None
@@ -92,7 +94,7 @@ class MemoryStore:
         self._gets: Batcher[tuple[str, UUID], MemoryRecord | None] = Batcher(self._get)
         self._creates: Batcher[_New, MemoryRecord | None] = Batcher(self._create)
         self._updates: Batcher[UpdatedMemory, MemoryRecord | None] = Batcher(self._update)
-        self._deletes: Batcher[_Deleted, int] = Batcher(self._delete)
+        self._deletes: Batcher[DeletedMemories, int] = Batcher(self._delete)
 
     async def create(self, new: NewMemory, key: RequestKey | None = None) -> MemoryRecord:
         """Store a memory, or repeat the first answer to it.
@@ -115,7 +117,7 @@ class MemoryStore:
 
     async def delete(self, project_id: str, memory_ids: Sequence[UUID], *, user_id: str | None) -> int:
         """Remove memories, of the named user only, and return how many there were."""
-        return await self._deletes.submit(_Deleted(project_id, memory_ids, user_id))
+        return await self._deletes.submit(DeletedMemories(project_id, memory_ids, user_id))
 
     async def list_of_user(self, project_id: str, user_id: str, *, limit: int) -> list[MemoryRecord]:
         """Return a user's memories, those that were changed last first."""
@@ -145,22 +147,9 @@ class MemoryStore:
         async with self._database.transaction() as connection:
             return await update_memories(connection, items)
 
-    async def _delete(self, items: list[_Deleted]) -> list[int]:
-        places = list({(item.project_id, key): None for item in items for key in item.ids})
-        counts = []
+    async def _delete(self, items: list[DeletedMemories]) -> list[int]:
         async with self._database.transaction() as connection:
-            held = await memory_rows.hold(connection, places)
-            gone: list[Place] = []
-            for item in items:
-                own = [
-                    (item.project_id, key)
-                    for key in item.ids
-                    if (record := held.get((item.project_id, key))) and item.user_id in (None, record.user_id)
-                ]
-                gone += own
-                counts.append(len([place for place in own if held.pop(place, None)]))
-            await memory_rows.remove_held(connection, gone)
-        return counts
+            return await delete_memories(connection, items)
 
 
 async def update_memories(connection: Connection, items: Sequence[UpdatedMemory]) -> list[MemoryRecord | None]:
@@ -191,6 +180,31 @@ async def update_memories(connection: Connection, items: Sequence[UpdatedMemory]
             held[place] = outcomes[at] = record
         waiting = later
     return outcomes
+
+
+async def delete_memories(connection: Connection, items: Sequence[DeletedMemories]) -> list[int]:
+    """Remove memories, and return how many there were of each item.
+
+    Args:
+        connection: in a transaction.
+        items: which ones.
+    """
+    places = list({(item.project_id, key): None for item in items for key in item.ids})
+    held = await memory_rows.hold(connection, places)
+    gone: list[Place] = []
+    counts = []
+    for item in items:
+        own = [
+            (item.project_id, key)
+            for key in dict.fromkeys(item.ids)
+            if (record := held.get((item.project_id, key))) and item.user_id in (None, record.user_id)
+        ]
+        for place in own:
+            del held[place]
+        gone += own
+        counts.append(len(own))
+    await memory_rows.remove_held(connection, gone)
+    return counts
 
 
 async def erase_user_memories(connection: Connection, project_id: str, user_id: str) -> dict[str, int]:

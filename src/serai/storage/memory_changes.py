@@ -128,7 +128,7 @@ async def apply_automatic(
     if earlier := await connection.fetch(_OF_OPERATION, project_id, user_id, source.operation_id):
         return [_change(row) for row in earlier]
     named = [one.memory_id for one in changes if one.memory_id and one.action is not MemoryAction.CREATED]
-    held = await memory_rows.hold_of_user(connection, project_id, user_id, named)
+    held = await memory_rows.find_of_held_user(connection, project_id, user_id, named)
     for one in changes:
         _check_revision(one, held)
     of_action = {action: [one for one in changes if one.action is action] for action in MemoryAction}
@@ -215,8 +215,8 @@ async def _undo_held(connection: Connection, change: MemoryChange) -> MemoryChan
         )
     if row := await connection.fetchrow(_UNDO_OF, change.project_id, change.memory_id, change.id):
         return _change(row)
-    held = await memory_rows.hold(connection, [(change.project_id, change.memory_id)])
-    current = held.get((change.project_id, change.memory_id))
+    held = await memory_rows.find_of_held_user(connection, change.project_id, change.user_id, [change.memory_id])
+    current = held.get(change.memory_id)
     _check_unchanged(change, current)
     done = _Done(current, await _put_back(connection, change, current), undoes=change.id)
     await connection.execute(_MARK_UNDONE, change.project_id, change.id)

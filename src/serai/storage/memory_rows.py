@@ -5,6 +5,7 @@ Whoever writes holds the row of the user first; so writes to one user's memories
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from serai.domain.search_text import fold
 from serai.storage.connection import Connection
 from serai.storage.idempotency import RequestKey, take_keys
 
+_LONG: Final = 2000
 COLUMNS: Final = (
     "project_id, user_id, memory, topics, agent_id, team_id, source_run_id, source_session_id, origin, "
     "id, revision, created_at, updated_at"
@@ -88,10 +90,9 @@ from unnest($1::text[], $2::uuid[]) as item(project_id, id)
 join memories using (project_id, id) join holder using (project_id, user_id)
 order by project_id, id for update of memories"""  # noqa: S608 - our own text
 
-# Hold memories of a user whose row is held.
-_HOLD_OF_USER = f"""
-select {COLUMNS} from memories where project_id = $1 and user_id = $2 and id = any($3)
-order by id for update"""  # noqa: S608 - our own text
+# Those of a user whose row is held.
+_OF_HELD_USER = f"""
+select {COLUMNS} from memories where project_id = $1 and user_id = $2 and id = any($3)"""  # noqa: S608 - our own text
 
 # Hold a user's row until the transaction ends, and make it when there is none.
 _HOLD_USER = """
@@ -202,7 +203,9 @@ async def insert(
         revisions: their revisions; by default 1.
         created: when they were made first; by default now.
     """
-    rows = await connection.fetch(_INSERT, *_columns(new, revisions or [1] * len(new), created or [None] * len(new)))
+    said = await _said_columns([one for _, one, _ in new])
+    columns = _columns(new, said, revisions or [1] * len(new), created or [None] * len(new))
+    rows = await connection.fetch(_INSERT, *columns)
     stored = {row["id"]: row for row in rows}
     return [as_stored(key, one, **_given(row)) if (row := stored.get(key)) else None for key, one, _ in new]
 
@@ -216,23 +219,6 @@ async def hold(connection: Connection, places: Sequence[Place]) -> dict[Place, M
     return {(row["project_id"], row["id"]): record_of(row) for row in rows}
 
 
-async def hold_of_user(
-    connection: Connection, project_id: str, user_id: str, ids: Sequence[UUID]
-) -> dict[UUID, MemoryRecord]:
-    """Return those of the memories that are the user's, held until the transaction ends.
-
-    Those of others stay free: two that held a user each and wanted the other's would wait for ever.
-
-    Args:
-        connection: one that holds the user.
-        project_id: the user's project.
-        user_id: the user.
-        ids: of the memories.
-    """
-    rows = await connection.fetch(_HOLD_OF_USER, project_id, user_id, ids)
-    return {row["id"]: record_of(row) for row in rows}
-
-
 async def hold_user(connection: Connection, project_id: str, user_id: str) -> None:
     """Let nobody else write memories of a user until the transaction ends."""
     await connection.execute(_HOLD_USER, project_id, user_id)
@@ -241,6 +227,14 @@ async def hold_user(connection: Connection, project_id: str, user_id: str) -> No
 async def hold_known_user(connection: Connection, project_id: str, user_id: str) -> bool:
     """Do so for a user of whom something was remembered; False when that was erased."""
     return bool(await connection.fetchval(_HOLD_KNOWN_USER, project_id, user_id))
+
+
+async def find_of_held_user(
+    connection: Connection, project_id: str, user_id: str, ids: Sequence[UUID]
+) -> dict[UUID, MemoryRecord]:
+    """Return those of the memories that are a user's whose row is held: so they are held, too."""
+    rows = await connection.fetch(_OF_HELD_USER, project_id, user_id, ids)
+    return {row["id"]: record_of(row) for row in rows}
 
 
 async def replace_held(
@@ -260,7 +254,7 @@ async def replace_held(
         topics.update((one.project_id, one.user_id, topic) for topic in one.topics)
         topics.subtract((one.project_id, one.user_id, topic) for topic in before.topics)
     deltas = [(*name, count) for name, count in topics.items() if count]
-    columns = _said_columns(after)
+    columns = await _said_columns(after)
     rows = await connection.fetch(
         _REPLACE,
         [one.project_id for one in after],
@@ -286,6 +280,7 @@ def _given(row: asyncpg.Record) -> dict[str, Any]:
 
 def _columns(
     new: Sequence[tuple[UUID, NewMemory, RequestKey | None]],
+    said: Sequence[Sequence[Any]],
     revisions: Sequence[int],
     created: Sequence[datetime | None],
 ) -> list[Sequence[Any]]:
@@ -294,7 +289,7 @@ def _columns(
         [one.project_id for one in memories],
         [key for key, _, _ in new],
         [one.user_id for one in memories],
-        *_said_columns(memories),
+        *said,
         revisions,
         created,
         [key and key.key for _, _, key in new],
@@ -302,8 +297,13 @@ def _columns(
     ]
 
 
-def _said_columns(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
-    """Return the columns of what a memory says and where it comes from."""
+async def _said_columns(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
+    """Return the columns of what memories say and where they come from; long texts are taken apart by a thread."""
+    length = sum(len(one.memory) for one in memories)
+    return _take_apart(memories) if length < _LONG else await asyncio.to_thread(_take_apart, memories)
+
+
+def _take_apart(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
     folded = [fold(one.memory) for one in memories]
     return [
         [one.memory for one in memories],

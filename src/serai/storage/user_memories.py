@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -62,5 +63,6 @@ class UserMemories:
             if not await connection.fetchval(_HAS_RUN, root_key):
                 raise FencedError(f"run {source.run_id} was removed")
             rows = await connection.fetch(LATEST_OF_USER, project_id, user_id, looked_at)
-            changes = plan([record_of(row) for row in rows])
+            # In a thread: texts are compared with all that is known.
+            changes = await asyncio.to_thread(plan, [record_of(row) for row in rows])
             return await apply_automatic(connection, project_id, user_id, changes, source=source)

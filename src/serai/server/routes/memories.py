@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, cast
 
 from starlette.requests import Request
@@ -53,11 +54,13 @@ from serai.server.routes.memory_shapes import (
 from serai.server.scope import idempotency_key_of, project_of
 from serai.storage.connection import Connection
 from serai.storage.idempotency import RequestKey, answer_once, find_first_answers, request_key
-from serai.storage.memories import UpdatedMemory, update_memories
+from serai.storage.memories import DeletedMemories, UpdatedMemory, update_memories
+from serai.storage.memories import delete_memories as delete_stored
 from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.memory_lists import SORTS, Sort, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
 
+LONG_PAGE: Final = 200
 MOST_OPTIMIZED: Final = 5000
 
 
@@ -87,8 +90,12 @@ async def list_all(request: Request) -> Response:
         limit=paging.limit,
         offset=paging.offset,
     )
-    items = (dump_json(show_memory(record)) for record in page.records)
-    body = page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
+
+    def show() -> bytes:
+        items = (dump_json(show_memory(record)) for record in page.records)
+        return page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
+
+    body = show() if len(page.records) <= LONG_PAGE else await asyncio.to_thread(show)
     return json_answer(body, ignored=sorting.ignored)
 
 
@@ -170,7 +177,7 @@ async def optimize_memories(request: Request) -> Response:
     body, raw, ignored = await read(request, OptimizeBody)
     user_id, project_id, runtime = check_user(body.user_id), project_of(request), runtime_of(request)
     about = description_of(request)
-    model = choose_model(body.model, about.settings.model, about.components)
+    model = await choose_model(body.model, about.settings.model, about.components)
     key = _key(request, "memory.optimize", raw) if body.apply else None
     if key is not None and (first := await _first_answer(request, key)):
         return json_answer(first, ignored=ignored)
@@ -206,7 +213,17 @@ async def _first_answer(request: Request, key: RequestKey) -> dict[str, Any] | N
 
 
 async def _delete(request: Request, memory_ids: list[str], user_id: str | None) -> None:
-    await runtime_of(request).memories.delete(project_of(request), ids_of(memory_ids), user_id=user_id)
+    runtime, project_id, ids = runtime_of(request), project_of(request), ids_of(memory_ids)
+    key = _key(request, "memory.delete", dump_json([memory_ids, user_id]))
+    if key is None:
+        await runtime.memories.delete(project_id, ids, user_id=user_id)
+        return
+
+    async def delete(connection: Connection) -> dict[str, Any]:
+        await delete_stored(connection, [DeletedMemories(project_id, ids, user_id)])
+        return {}
+
+    await answer_once(runtime.database, key, delete)
 
 
 def _show_changed(record: MemoryRecord | None, name: str) -> dict[str, Any]:
@@ -252,9 +269,9 @@ ROUTES: tuple[Route, ...] = (
         summary="Remove memories",
         description="Those that are not there, or are another user's, change nothing.",
         tags=TAGS,
-        parameters=SCOPE,
+        parameters=(*SCOPE, KEY),
         body=json_body(DELETED),
-        responses=errors(400, 401, 403, 404, 413, 422, 503),
+        responses=errors(400, 401, 403, 404, 409, 413, 422, 503),
     ),
     Route(
         method="GET",
@@ -284,8 +301,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Remove a memory",
         description="One that is not there, or is another user's, changes nothing.",
         tags=TAGS,
-        parameters=(*SCOPE, USER),
-        responses=errors(400, 401, 403, 404, 422, 503),
+        parameters=(*SCOPE, USER, KEY),
+        responses=errors(400, 401, 403, 404, 409, 422, 503),
     ),
     Route(
         method="GET",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.domain.json_text import dump_json
+from serai.domain.memories import MemoryChange
 from serai.errors import InvalidFieldError, NotFoundError
 from serai.server.answers import json_answer
 from serai.server.context import runtime_of
@@ -22,6 +24,7 @@ from serai.server.routes.memory_shapes import (
     AUDIT,
     CHANGE_FILTERS,
     CHANGES,
+    KEY,
     PAGE_OF_CHANGES,
     PAGING,
     SCOPE,
@@ -29,7 +32,9 @@ from serai.server.routes.memory_shapes import (
     TOGETHER,
     USER,
 )
-from serai.server.scope import project_of
+from serai.server.scope import idempotency_key_of, project_of
+from serai.storage.connection import Connection
+from serai.storage.idempotency import answer_once, request_key
 from serai.storage.memory_changes import MOST_COUNTED, list_changes, undo_change, undo_operation
 from serai.storage.memory_lists import MemoryFilter, list_memories
 
@@ -69,14 +74,24 @@ async def undo_memory_change(request: Request) -> Response:
         raise InvalidFieldError.of(("query", "together"), "Input should be true or false", kind="bool_parsing")
     if change_id is None:
         raise _not_found(name)
-    async with runtime_of(request).database.transaction() as connection:
+    undone: Sequence[MemoryChange] = ()
+
+    async def undo(connection: Connection) -> dict[str, Any]:
+        nonlocal undone
         if _BOOLEANS[together]:
             undone = await undo_operation(connection, project_id, change_id, user_id=user_id)
-        else:
-            one = await undo_change(connection, project_id, change_id, user_id=user_id)
-            undone = [] if one is None else [one]
-    if not undone:
-        raise _not_found(name)
+        elif one := await undo_change(connection, project_id, change_id, user_id=user_id):
+            undone = [one]
+        if not undone:
+            raise _not_found(name)
+        return {}
+
+    database = runtime_of(request).database
+    asked = f"{change_id}\n{user_id}\n{_BOOLEANS[together]}"
+    key = request_key(project_id, idempotency_key_of(request), "memory.undo", asked)
+    await answer_once(database, key, undo)
+    if not undone:  # it was done before: again it changes nothing and tells the same
+        await answer_once(database, None, undo)
     return json_answer({"data": [show_change(change) for change in undone]})
 
 
@@ -113,7 +128,7 @@ ROUTES: tuple[Route, ...] = (
             "The answer has the changes that undo."
         ),
         tags=TAGS,
-        parameters=(*SCOPE, USER, TOGETHER),
+        parameters=(*SCOPE, USER, TOGETHER, KEY),
         responses={**json_result(CHANGES), **errors(400, 401, 403, 404, 409, 422, 503)},
     ),
     Route(
