@@ -14,9 +14,10 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from pydantic_ai.usage import UsageLimits
 
 from serai.components.agent_rest import cancel_at_rest
-from serai.components.agent_run import AgentRun, HostedAgent
+from serai.components.agent_run import AgentRun
 from serai.components.deps import RunDeps
 from serai.components.durability import SeraiDurability
+from serai.components.hosted_agent import HostedAgent
 from serai.components.pauses import take_answers
 from serai.components.run_memory import MEMORY_TOOLS
 from serai.components.tool import options_of

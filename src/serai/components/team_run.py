@@ -21,11 +21,14 @@ from pydantic_ai.messages import (
 from pydantic_ai.usage import RunUsage
 
 from serai.components.agent_events import AgentEvents
-from serai.components.agent_run import AgentRun, Asked, HostedAgent, announced_call
+from serai.components.agent_run import AgentRun
+from serai.components.agent_segment import Asked
+from serai.components.agent_steps import announced_call
 from serai.components.child_runs import ChildResult, ChildRuns
 from serai.components.delegations import TO_ALL, TO_ONE, is_answered_by_members, is_delegation, is_only_call
 from serai.components.deps import current_tool_call
 from serai.components.durability import Body
+from serai.components.hosted_agent import HostedAgent
 from serai.components.messages import text_of
 from serai.components.pauses import describe_pause
 from serai.components.run_input import RunInput

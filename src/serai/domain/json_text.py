@@ -68,6 +68,16 @@ def is_too_deep(value: Any) -> bool:
     return bool(level)
 
 
+def check_depth(value: Any, what: str) -> None:
+    """Refuse a value that could be stored and never read again.
+
+    Raises:
+        ValueError: it is nested too deep.
+    """
+    if is_too_deep(value):
+        raise ValueError(f"{what} is nested more than {MOST_LEVELS} levels")
+
+
 def _fallback(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump):

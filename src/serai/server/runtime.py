@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
@@ -137,37 +137,20 @@ class Runtime:
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
-            self._memory_jobs = JobRunner(
-                self.database,
-                self.engine.node.id,
-                extraction_handlers(self.database, self.components),
-                max_jobs=MEMORY_JOBS,
-            )
+            extraction = extraction_handlers(self.database, self.components)
+            memory_jobs = JobRunner(self.database, self.engine.node.id, extraction, max_jobs=MEMORY_JOBS)
             self.evals = Evals(self.database, self.engine, self.components)
+            self._runners = (self.job_runner, memory_jobs, self.evals)
             await self.engine.start(on_jobs=self._look_for_jobs)
-            self.job_runner.start()
-            self._memory_jobs.start()
-            self.evals.start()
+            for runner in self._runners:
+                runner.start()
             await self._indexing.start(self.job_runner)
             self.scheduler.start()
         except BaseException:
             await self._stop_postgres()
             raise
-        partitions = self._repeat(DAY_S, lambda: create_partitions(self.database))
-        self._upkeep.append(asyncio.create_task(partitions, name="serai-partitions"))
-        keys = self._repeat(HOUR_S, lambda: forget_expired(self.database))
-        self._upkeep.append(asyncio.create_task(keys, name="serai-keys"))
-        started_at = time.monotonic()
-        indexes = self._repeat(HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at))
-        self._upkeep.append(asyncio.create_task(indexes, name="serai-record-indexes"))
-        cancels = self._repeat(HOUR_S, self.engine.forget_cancels)
-        self._upkeep.append(asyncio.create_task(cancels, name="serai-cancels"))
-        ended = self._repeat(HOUR_S, self.jobs.forget_ended)
-        self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
-        tidying = self._repeat(HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner))
-        self._upkeep.append(asyncio.create_task(tidying, name="serai-retention"))
-        totals = self._repeat(FOLD_S, self.metrics.fold_some)
-        self._upkeep.append(asyncio.create_task(totals, name="serai-totals"))
+        for name, pause_s, chore in self._chores():
+            self._upkeep.append(asyncio.create_task(_repeat(pause_s, chore), name=f"serai-{name}"))
         if self._postgres is not None:
             self._upkeep.append(asyncio.create_task(self._keep_postgres(self._postgres), name="serai-postgres"))
 
@@ -195,17 +178,26 @@ class Runtime:
         return not self._is_drained and await self.database.is_reachable()
 
     def _look_for_jobs(self) -> None:
-        self.job_runner.look()
-        self._memory_jobs.look()
-        self.evals.look()
+        for runner in self._runners:
+            runner.look()
+
+    def _chores(self) -> Iterator[tuple[str, float, Callable[[], Awaitable[Any]]]]:
+        """Yield what is done again and again: its name, after how many seconds, and how."""
+        started_at = time.monotonic()
+        yield "partitions", DAY_S, lambda: create_partitions(self.database)
+        yield "keys", HOUR_S, lambda: forget_expired(self.database)
+        yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
+        yield "cancels", HOUR_S, self.engine.forget_cancels
+        yield "ended-jobs", HOUR_S, self.jobs.forget_ended
+        yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
+        yield "totals", FOLD_S, self.metrics.fold_some
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""
         self._is_drained = True
         await self.scheduler.stop()
-        await self.job_runner.stop()
-        await self._memory_jobs.stop()
-        await self.evals.stop()
+        for runner in self._runners:
+            await runner.stop()
 
     async def _start_postgres(self) -> str:
         if self.settings.database_url is not None:
@@ -232,13 +224,14 @@ class Runtime:
             except ConfigurationError as error:
                 _log.error("postgres_restart_failed", reason=error.message)
 
-    async def _repeat(self, pause_s: float, chore: Callable[[], Awaitable[Any]]) -> None:
-        while True:
-            await asyncio.sleep(pause_s)
-            try:
-                await chore()
-            except Exception:  # noqa: BLE001 - there is a next time, and room until then
-                _log.exception("upkeep_failed")
+
+async def _repeat(pause_s: float, chore: Callable[[], Awaitable[Any]]) -> None:
+    while True:
+        await asyncio.sleep(pause_s)
+        try:
+            await chore()
+        except Exception:  # noqa: BLE001 - there is a next time, and room until then
+            _log.exception("upkeep_failed")
 
 
 def _retention_rules(settings: Settings) -> RetentionRules:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pydantic
 
-from serai.components.agent_run import RunTimeoutError
 from serai.components.child_runs import ChildRuns
+from serai.components.hosted_agent import RunTimeoutError
 from serai.components.logged_tokens import count_at_least_logged
 from serai.components.paused_runs import with_paused_ended
 from serai.components.run_input import RunInput, load_run_input
