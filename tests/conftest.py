@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import structlog
 
@@ -13,7 +15,11 @@ __all__ = ["database_url", "postgres_server"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # By itself structlog has rich draw the variables of each frame of an error: seconds for one of a model's.
-    structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
+    # By itself structlog has rich draw the variables of each frame of an error: seconds for one of a model's. And it
+    # writes to standard output, which may be a command's.
+    structlog.configure(
+        processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)],
+        logger_factory=structlog.PrintLoggerFactory(sys.__stderr__),
+    )
     config.pluginmanager.register(Leftovers(), "serai-leftovers")
     config.pluginmanager.register(SuiteReport(), "serai-suites")

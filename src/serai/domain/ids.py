@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -30,3 +31,16 @@ def new_key() -> UUID:
 def first_key_at(unix_ms: int) -> UUID:
     """Return the least UUIDv7 of a millisecond, a bound for ranges of keys."""
     return UUID(int=unix_ms << 80 | 0x7 << 76 | 0x2 << 62)
+
+
+def read_key(text: str) -> UUID | None:
+    """Return an id that somebody names; None for a text that is none, which names nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def read_keys(texts: Iterable[str]) -> list[UUID]:
+    """Return those of the texts that are ids, each once."""
+    return list(dict.fromkeys(key for text in texts if (key := read_key(text))))

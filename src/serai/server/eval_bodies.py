@@ -16,7 +16,7 @@ from serai.errors import InvalidFieldError, RequestError
 from serai.evals.spec import MEMBERS_OF, EvalSpec
 from serai.server.bodies import parse_json
 from serai.server.components import KINDS
-from serai.server.scope import check_name
+from serai.server.scope import check_name, check_text
 from serai.storage.evals import EvalFilter
 
 LONGEST_NAME: Final = 255
@@ -125,7 +125,7 @@ def read_new(raw: bytes) -> Asked:
         loc = ("body", "expected_tool_call_arguments")
         raise InvalidFieldError.of(loc, "It is nested too deeply", kind="too_deep")
     for member in ("name", "user_id", *_JUDGE):
-        _check_text(getattr(body, member), member)
+        check_text(getattr(body, member) or "", ("body", member))
     needed, text = _NEEDED.get(body.eval_type, ("", ""))
     if needed and getattr(body, needed) in (None, ""):
         raise RequestError(text)
@@ -140,8 +140,7 @@ def read_name(raw: bytes) -> str:
         InvalidFieldError: it is no JSON object, or the name is missing or wrong.
     """
     name = parse_json(_decode_rename, raw).name
-    _check_text(name, "name")
-    return name
+    return check_text(name, ("body", "name"))
 
 
 def read_ids(raw: bytes) -> list[str]:
@@ -182,28 +181,9 @@ def user_of(request: Request) -> str | None:
     return _named(request, "user_id")
 
 
-def wants_background(request: Request) -> bool:
-    """Return whether the query asks for an answer at once.
-
-    Raises:
-        InvalidFieldError: `background` is neither true nor false.
-    """
-    text = request.query_params.get("background", "").lower()
-    if text not in ("", "true", "1", "false", "0"):
-        raise InvalidFieldError.of(("query", "background"), "Input should be true or false", kind="bool_parsing")
-    return text in ("true", "1")
-
-
 def _named(request: Request, name: str) -> str | None:
     text = request.query_params.get(name)
     return check_name(text, ("query", name)) if text else None
-
-
-def _check_text(text: str | None, member: str) -> None:
-    if text is not None and any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in text):
-        raise InvalidFieldError.of(
-            ("body", member), "U+0000 and lone surrogates cannot be stored", kind="string_unicode"
-        )
 
 
 def _ignored(body: EvalBody) -> list[str]:

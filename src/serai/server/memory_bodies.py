@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
-from uuid import UUID
 
 import msgspec
 from starlette.requests import Request
@@ -12,13 +10,12 @@ from starlette.requests import Request
 from serai.domain.memories import LONGEST_MEMORY, LONGEST_TOPIC, MOST_TOPICS, without_repeats
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.bodies import parse_json, read_body
-from serai.server.scope import check_name
+from serai.server.scope import check_name, check_text
 from serai.storage.memory_lists import MemoryFilter
 
 MOST_DELETED: Final = 10_000
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_MEMORY)]
 _Topics = Annotated[list[str], msgspec.Meta(max_length=MOST_TOPICS)]
-Loc = tuple[str | int, ...]
 
 
 class MemoryBody(msgspec.Struct):
@@ -93,17 +90,6 @@ def check_user(user_id: str | None) -> str:
     return check_name(user_id, ("body", "user_id"))
 
 
-def check_text(text: str, loc: Loc) -> str:
-    """Return a text that PostgreSQL takes.
-
-    Raises:
-        InvalidFieldError: it holds U+0000 or a lone surrogate.
-    """
-    if (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)) or "\0" in text:
-        raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
-    return text
-
-
 def user_of(request: Request) -> str | None:
     """Return the user to whom a query keeps, None: all."""
     return _text_of(request, "user_id")
@@ -121,19 +107,6 @@ def filter_of(request: Request) -> MemoryFilter:
         topics=topics,
         search=_text_of(request, "search_content") or "",
     )
-
-
-def id_of(text: str) -> UUID | None:
-    """Return an id of ours; None for a text that is none, which names nothing."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def ids_of(texts: Sequence[str]) -> list[UUID]:
-    """Return those of the texts that are ids of ours, each once."""
-    return list(dict.fromkeys(found for text in texts if (found := id_of(text))))
 
 
 def _text_of(request: Request, name: str) -> str | None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from serai.domain.memories import MemoryChange, MemoryOrigin, MemoryRecord
 from serai.memory.duplicates import group_exact, group_near
 from serai.memory.optimize import Optimization, estimate_tokens
+from serai.server.times import utc_text
 from serai.storage.memory_stats import MemoryUser
-
-
-def show_time(at: datetime) -> str:
-    """Return a time in UTC to the second."""
-    return f"{at.isoformat(timespec='seconds')[:19]}Z"
 
 
 def show_memory(record: MemoryRecord) -> dict[str, Any]:
@@ -26,8 +21,8 @@ def show_memory(record: MemoryRecord) -> dict[str, Any]:
         "agent_id": record.agent_id,
         "team_id": record.team_id,
         "user_id": record.user_id,
-        "updated_at": show_time(record.updated_at),
-        "created_at": show_time(record.created_at),
+        "updated_at": utc_text(record.updated_at),
+        "created_at": utc_text(record.created_at),
         "origin": record.origin.value,
         "source_run_id": record.source_run_id,
         "source_session_id": record.source_session_id,
@@ -39,7 +34,7 @@ def show_user(user: MemoryUser) -> dict[str, Any]:
     return {
         "user_id": user.user_id,
         "total_memories": user.memories,
-        "last_memory_updated_at": show_time(user.last_updated_at),
+        "last_memory_updated_at": utc_text(user.last_updated_at),
     }
 
 
@@ -58,8 +53,8 @@ def show_change(change: MemoryChange) -> dict[str, Any]:
         "team_id": change.team_id,
         "before": None if change.before is None else show_memory(change.before),
         "after": None if change.after is None else show_memory(change.after),
-        "at": show_time(change.at),
-        "undone_at": None if change.undone_at is None else show_time(change.undone_at),
+        "at": utc_text(change.at),
+        "undone_at": None if change.undone_at is None else utc_text(change.undone_at),
         "undoes": None if change.undoes is None else str(change.undoes),
     }
 

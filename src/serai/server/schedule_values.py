@@ -10,6 +10,7 @@ from serai.components.run_input import RunInput, load_run_input
 from serai.domain.cron import CronTimes, read_timezone
 from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep
 from serai.domain.schedules import DEFAULT_GRACE_S, Misfire, ScheduleRecord, ScheduleSpec
+from serai.domain.stored_text import is_storable
 from serai.errors import InvalidFieldError
 from serai.server.scope import check_name
 
@@ -153,6 +154,6 @@ def _why_no_name(text: str) -> str | None:
 def _why_no_text(text: str) -> str | None:
     if len(text) > LONGEST_DESCRIPTION:
         return f"it is longer than {LONGEST_DESCRIPTION} characters"
-    if any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         return "U+0000 and lone surrogates cannot be stored"
     return None

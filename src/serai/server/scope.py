@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from serai.domain.stored_text import is_storable
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.middleware import find_header
 
@@ -60,6 +61,15 @@ def check_name(name: str, loc: tuple[str | int, ...]) -> str:
     if len(name) > LONGEST_NAME:
         msg = f"String should have at most {LONGEST_NAME} characters"
         raise InvalidFieldError.of(loc, msg, kind="string_too_long", given=name)
-    if not name.isprintable() and any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in name):
+    return check_text(name, loc)
+
+
+def check_text(text: str, loc: tuple[str | int, ...]) -> str:
+    """Return a text that can be stored as it is.
+
+    Raises:
+        InvalidFieldError: it holds U+0000 or a lone surrogate.
+    """
+    if not is_storable(text):
         raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
-    return name
+    return text

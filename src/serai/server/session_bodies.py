@@ -15,7 +15,7 @@ from serai.domain.run_state import RunStatus
 from serai.domain.sessions import SESSION_KINDS, NewSession, RunFilter, SessionChanges
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.bodies import parse_json
-from serai.server.scope import check_name
+from serai.server.scope import check_name, check_text
 
 LONGEST_SESSION_NAME: Final = 1000
 MOST_DELETED: Final = 10_000
@@ -216,9 +216,7 @@ def _check_title(name: str | None, where: str = "body") -> str | None:
     if len(name) > LONGEST_SESSION_NAME:
         msg = f"String should have at most {LONGEST_SESSION_NAME} characters"
         raise InvalidFieldError.of(loc, msg, kind="string_too_long", given=name[:100])
-    if not name.isprintable() and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in name):
-        raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
-    return name
+    return check_text(name, loc)
 
 
 def _dump(value: _Object | None, name: str) -> bytes | None:

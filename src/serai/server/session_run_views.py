@@ -13,7 +13,8 @@ from serai.domain.json_text import dump_json, load_json, loader_of
 from serai.domain.runs import RunRecord
 from serai.server.run_kinds import RUN_KINDS
 from serai.server.run_views import run_object
-from serai.server.session_views import show_time, without_nulls
+from serai.server.session_views import without_nulls
+from serai.server.times import utc_text
 from serai.storage.runs import Answer
 
 LONGEST_PREVIEW: Final = 280
@@ -50,7 +51,7 @@ def show_session_run(record: RunRecord, answer: Answer, *, name: str, blobs: Map
     is_text = isinstance(content := run.get("content"), str | None)
     run.update(
         content=content if is_text or isinstance(content, dict) else dump_json(content).decode(),
-        created_at=show_time(record.created_at),
+        created_at=utc_text(record.created_at),
         status=answer.status.value,
         run_input=given.message,
         run_response_format="text" if is_text else "json",
@@ -80,7 +81,7 @@ def show_preview(record: RunRecord, answer: Answer) -> Shown:
         "status": answer.status.value,
         "run_input": _load_asked(record.input).message[:LONGEST_PREVIEW],
         "content_preview": None if text is None else text[:LONGEST_PREVIEW],
-        "created_at": show_time(record.created_at),
+        "created_at": utc_text(record.created_at),
     }
     return without_nulls(preview)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +13,7 @@ from serai.components.chat_history import chat_history
 from serai.domain.json_text import dump_json
 from serai.domain.sessions import SessionDetail, SessionRecord
 from serai.domain.usage import sum_tokens
+from serai.server.times import utc_text
 
 _EMPTY: Final = Raw(b"{}")
 _read_usage = msgspec.json.Decoder(list[list[dict[str, Any]]]).decode
@@ -63,8 +63,8 @@ def show_session(
         shown["chat_history"] = chat_history(detail.messages, blobs or {})
         shown[f"{record.kind}_data"] = None
     shown["metadata"] = _raw(record.metadata)
-    shown["created_at"] = show_time(record.created_at)
-    shown["updated_at"] = show_time(record.updated_at)
+    shown["created_at"] = utc_text(record.created_at)
+    shown["updated_at"] = utc_text(record.updated_at)
     return dump_json(shown if keeps_nulls else without_nulls(shown))
 
 
@@ -76,8 +76,8 @@ def show_listed(record: SessionRecord) -> bytes:
         "session_id": record.id,
         "session_name": record.title,
         "session_state": state,
-        "created_at": show_time(record.created_at),
-        "updated_at": show_time(record.updated_at),
+        "created_at": utc_text(record.created_at),
+        "updated_at": utc_text(record.updated_at),
         "session_type": record.kind,
         "user_id": record.user_id,
         f"{record.kind}_id": record.component_id,
@@ -93,11 +93,6 @@ def show_listed(record: SessionRecord) -> bytes:
 def media_of(detail: SessionDetail) -> set[str]:
     """Return the hashes of the blobs in a session's messages."""
     return {sha256 for document in detail.messages for sha256 in blobs_of(document)}
-
-
-def show_time(moment: datetime) -> str:
-    """Return a time in UTC as the published protocol writes it."""
-    return f"{moment.isoformat()[:19]}Z"
 
 
 def without_nulls(shown: Mapping[str, Any]) -> dict[str, Any]:

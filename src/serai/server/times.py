@@ -15,7 +15,7 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 def utc_text(moment: datetime) -> str:
     """Return a time as ``2026-11-20T23:16:12Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def read_day(request: Request, name: str) -> date | None:

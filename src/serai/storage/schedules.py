@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
-from serai.domain.ids import new_key
+from serai.domain.ids import new_key, read_key
 from serai.domain.run_state import RunStatus
 from serai.domain.schedules import Misfire, ScheduleRecord, ScheduleSpec
 from serai.domain.stored_text import storable
@@ -187,7 +186,7 @@ class ScheduleStore:
 
     async def hold(self, connection: Connection, project_id: str, name: str) -> ScheduleRecord | None:
         """Return a schedule by id or name, held until the transaction ends."""
-        row = await connection.fetchrow(_HOLD, project_id, _as_id(name), name)
+        row = await connection.fetchrow(_HOLD, project_id, read_key(name), name)
         return None if row is None else _record(row)
 
     async def hold_declared(
@@ -202,7 +201,7 @@ class ScheduleStore:
 
     async def find(self, project_id: str, name: str) -> ScheduleRecord | None:
         """Return a schedule by id or name."""
-        row = await self._database.fetchrow(_FIND, project_id, _as_id(name), name)
+        row = await self._database.fetchrow(_FIND, project_id, read_key(name), name)
         return None if row is None else _record(row)
 
     async def list_schedules(
@@ -286,13 +285,6 @@ def _pairs(components: Collection[tuple[str, str]]) -> tuple[list[str], list[str
 
 def _columns(spec: ScheduleSpec) -> list[Any]:
     return [getattr(spec, member.name) for member in fields(ScheduleSpec)]
-
-
-def _as_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _record(row: asyncpg.Record) -> ScheduleRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.domain.evals import JUDGED_TYPES, EvalRecord, NewEval
+from serai.domain.ids import read_key, read_keys
 from serai.domain.json_text import dump_json
 from serai.errors import NotFoundError
 from serai.server.answers import json_answer
@@ -17,8 +18,9 @@ from serai.server.bodies import read_body
 from serai.server.context import runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
-from serai.server.eval_bodies import Asked, read_filter, read_ids, read_name, read_new, user_of, wants_background
+from serai.server.eval_bodies import Asked, read_filter, read_ids, read_name, read_new, user_of
 from serai.server.eval_views import show_eval
+from serai.server.flags import read_flag
 from serai.server.openapi import errors, json_body, json_result
 from serai.server.paging import page_body, read_paging, read_sorting
 from serai.server.routes.eval_shapes import (
@@ -33,10 +35,11 @@ from serai.server.routes.eval_shapes import (
     TAGS,
     WRITE,
 )
-from serai.server.scope import check_name, idempotency_key_of, project_of
+from serai.server.scope import check_name, project_of
+from serai.server.writes import change_once, write_key
 from serai.storage.connection import Connection
 from serai.storage.evals import MOST_COUNTED, SORTED_BY
-from serai.storage.idempotency import answer_once, request_key
+from serai.storage.idempotency import answer_once
 
 _PART: Final = "evals"
 
@@ -51,7 +54,7 @@ async def run_eval(request: Request) -> Response:
     raw = await read_body(request)
     project_id = project_of(request)
     asked = read_new(raw)
-    is_background = asked.body.background or wants_background(request)
+    is_background = asked.body.background or read_flag(request, "background")
     new = await _new_eval(request, asked, project_id)
 
     async def begin(connection: Connection) -> EvalRecord:
@@ -140,11 +143,11 @@ async def delete_evals(request: Request) -> Response:
 
     async def delete(connection: Connection) -> dict[str, Any]:
         nonlocal removed
-        removed = await evals.store.hold(connection, project_id, _uuids(named), user_id=user_id)
+        removed = await evals.store.hold(connection, project_id, read_keys(named), user_id=user_id)
         await evals.delete(connection, project_id, removed)
         return {}
 
-    key = request_key(project_id, idempotency_key_of(request), "eval.delete", f"{user_id}\n{named}")
+    key = write_key(request, "eval.delete", f"{user_id}\n{named}")
     await answer_once(runtime_of(request).database, key, delete)
     for record in removed:
         await evals.cancel_run(record)
@@ -180,39 +183,21 @@ async def _write(
     request: Request, operation: str, asked: str, change: Callable[[Connection], Awaitable[EvalRecord]]
 ) -> EvalRecord:
     """Return the eval after a change, which is made unless it was before under the request's key."""
-    runtime = runtime_of(request)
-    project_id = project_of(request)
-    changed: EvalRecord | None = None
 
-    async def act(connection: Connection) -> dict[str, Any]:
-        nonlocal changed
-        changed = await change(connection)
-        return {"id": str(changed.id)}
+    async def find(eval_id: str) -> EvalRecord:
+        record = await runtime_of(request).evals.store.find(project_of(request), UUID(eval_id))
+        if record is None:
+            raise _not_found(eval_id)
+        return record
 
-    key = request_key(project_id, idempotency_key_of(request), operation, asked)
-    answer = await answer_once(runtime.database, key, act)
-    record = changed or await runtime.evals.store.find(project_id, UUID(answer["id"]))
-    if record is None:
-        raise _not_found(answer["id"])
-    return record
+    return await change_once(request, write_key(request, operation, asked), change, find=find)
 
 
 def _id_of(request: Request) -> UUID:
     text = request.path_params["eval_run_id"]
-    if found := _uuids([text]):
-        return found[0]
+    if found := read_key(text):
+        return found
     raise _not_found(text[:200])
-
-
-def _uuids(texts: Iterable[str]) -> list[UUID]:
-    """Return the texts that are ids as ours are; nothing has any other one."""
-    found = []
-    for text in texts:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found
 
 
 def _not_found(eval_id: str) -> NotFoundError:

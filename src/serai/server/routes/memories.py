@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.domain.ids import new_key
+from serai.domain.ids import new_key, read_key, read_keys
 from serai.domain.json_text import dump_json
 from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory
 from serai.errors import ConflictError, NotFoundError
@@ -24,8 +24,6 @@ from serai.server.memory_bodies import (
     check_memory,
     check_user,
     filter_of,
-    id_of,
-    ids_of,
     read,
     user_of,
 )
@@ -51,9 +49,10 @@ from serai.server.routes.memory_shapes import (
     TOPICS,
     USER,
 )
-from serai.server.scope import idempotency_key_of, project_of
+from serai.server.scope import project_of
+from serai.server.writes import write_key
 from serai.storage.connection import Connection
-from serai.storage.idempotency import RequestKey, answer_once, find_first_answers, request_key
+from serai.storage.idempotency import RequestKey, answer_once, find_first_answers
 from serai.storage.memories import DeletedMemories, UpdatedMemory, update_memories
 from serai.storage.memories import delete_memories as delete_stored
 from serai.storage.memory_changes import ChangeSource, apply_automatic
@@ -72,7 +71,7 @@ async def create_memory(request: Request) -> Response:
     new = NewMemory(
         project_id=project_of(request), user_id=check_user(body.user_id), memory=memory, topics=topics or ()
     )
-    key = _key(request, "memory.create", raw)
+    key = write_key(request, "memory.create", raw)
     return json_answer(show_memory(await runtime_of(request).memories.create(new, key)), ignored=ignored)
 
 
@@ -103,7 +102,7 @@ async def get_memory(request: Request) -> Response:
     """Read a memory."""
     check_database(request, "memory")
     name = request.path_params["memory_id"]
-    memory_id = id_of(name)
+    memory_id = read_key(name)
     user_id = user_of(request) if request.scope["query_string"] else None
     project_id = project_of(request)
     found = memory_id and await runtime_of(request).memories.get(project_id, memory_id, user_id)
@@ -119,12 +118,12 @@ async def update_memory(request: Request) -> Response:
     memory, topics = check_memory(body)
     user_id = check_user(body.user_id) if body.user_id else None
     runtime, project_id, name = runtime_of(request), project_of(request), request.path_params["memory_id"]
-    memory_id = id_of(name)
+    memory_id = read_key(name)
     if memory_id is None:
         raise _not_found(name)
 
     asked = UpdatedMemory(project_id=project_id, id=memory_id, user_id=user_id, memory=memory, topics=topics)
-    key = _key(request, "memory.update", f"{name}\n".encode() + raw)
+    key = write_key(request, "memory.update", f"{name}\n".encode() + raw)
     if key is None:
         return json_answer(_show_changed(await runtime.memories.update(asked), name), ignored=ignored)
 
@@ -178,7 +177,7 @@ async def optimize_memories(request: Request) -> Response:
     user_id, project_id, runtime = check_user(body.user_id), project_of(request), runtime_of(request)
     about = description_of(request)
     model = await choose_model(body.model, about.settings.model, about.components)
-    key = _key(request, "memory.optimize", raw) if body.apply else None
+    key = write_key(request, "memory.optimize", raw) if body.apply else None
     if key is not None and (first := await _first_answer(request, key)):
         return json_answer(first, ignored=ignored)
     memories = await runtime.memories.list_of_user(project_id, user_id, limit=MOST_OPTIMIZED + 1)
@@ -213,8 +212,8 @@ async def _first_answer(request: Request, key: RequestKey) -> dict[str, Any] | N
 
 
 async def _delete(request: Request, memory_ids: list[str], user_id: str | None) -> None:
-    runtime, project_id, ids = runtime_of(request), project_of(request), ids_of(memory_ids)
-    key = _key(request, "memory.delete", dump_json([memory_ids, user_id]))
+    runtime, project_id, ids = runtime_of(request), project_of(request), read_keys(memory_ids)
+    key = write_key(request, "memory.delete", dump_json([memory_ids, user_id]))
     if key is None:
         await runtime.memories.delete(project_id, ids, user_id=user_id)
         return
@@ -230,10 +229,6 @@ def _show_changed(record: MemoryRecord | None, name: str) -> dict[str, Any]:
     if record is None:
         raise _not_found(name)
     return show_memory(record)
-
-
-def _key(request: Request, operation: str, asked: bytes) -> RequestKey | None:
-    return request_key(project_of(request), idempotency_key_of(request), operation, asked.decode("latin-1"))
 
 
 def _not_found(name: str) -> NotFoundError:

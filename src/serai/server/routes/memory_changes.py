@@ -9,14 +9,16 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serai.domain.ids import read_key
 from serai.domain.json_text import dump_json
 from serai.domain.memories import MemoryChange
-from serai.errors import InvalidFieldError, NotFoundError
+from serai.errors import NotFoundError
 from serai.server.answers import json_answer
 from serai.server.context import runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
-from serai.server.memory_bodies import check_text, id_of, user_of
+from serai.server.flags import read_flag
+from serai.server.memory_bodies import user_of
 from serai.server.memory_views import show_audit, show_change
 from serai.server.openapi import errors, json_result
 from serai.server.paging import page_body, read_paging
@@ -32,14 +34,14 @@ from serai.server.routes.memory_shapes import (
     TOGETHER,
     USER,
 )
-from serai.server.scope import idempotency_key_of, project_of
+from serai.server.scope import check_text, project_of
+from serai.server.writes import write_key
 from serai.storage.connection import Connection
-from serai.storage.idempotency import answer_once, request_key
+from serai.storage.idempotency import answer_once
 from serai.storage.memory_changes import MOST_COUNTED, list_changes, undo_change, undo_operation
 from serai.storage.memory_lists import MemoryFilter, list_memories
 
 MOST_AUDITED: Final = 5000
-_BOOLEANS: Final = {None: False, "": False, "true": True, "1": True, "false": False, "0": False}
 
 
 async def list_memory_changes(request: Request) -> Response:
@@ -47,7 +49,7 @@ async def list_memory_changes(request: Request) -> Response:
     check_database(request, "memory")
     paging = read_paging(request)
     query = request.query_params
-    memory_id = id_of(query["memory_id"]) if query.get("memory_id") else None
+    memory_id = read_key(query["memory_id"]) if query.get("memory_id") else None
     if query.get("memory_id") and memory_id is None:
         return json_answer(page_body((), total=0, paging=paging))
     changes, total = await list_changes(
@@ -68,17 +70,15 @@ async def undo_memory_change(request: Request) -> Response:
     """Put a memory back as it was before a change."""
     check_database(request, "memory")
     name, project_id, user_id = request.path_params["change_id"], project_of(request), user_of(request)
-    change_id = id_of(name)
-    together = request.query_params.get("together")
-    if together not in _BOOLEANS:
-        raise InvalidFieldError.of(("query", "together"), "Input should be true or false", kind="bool_parsing")
+    change_id = read_key(name)
+    together = read_flag(request, "together")
     if change_id is None:
         raise _not_found(name)
     undone: Sequence[MemoryChange] = ()
 
     async def undo(connection: Connection) -> dict[str, Any]:
         nonlocal undone
-        if _BOOLEANS[together]:
+        if together:
             undone = await undo_operation(connection, project_id, change_id, user_id=user_id)
         elif one := await undo_change(connection, project_id, change_id, user_id=user_id):
             undone = [one]
@@ -87,8 +87,8 @@ async def undo_memory_change(request: Request) -> Response:
         return {}
 
     database = runtime_of(request).database
-    asked = f"{change_id}\n{user_id}\n{_BOOLEANS[together]}"
-    key = request_key(project_id, idempotency_key_of(request), "memory.undo", asked)
+    asked = f"{change_id}\n{user_id}\n{together}"
+    key = write_key(request, "memory.undo", asked)
     await answer_once(database, key, undo)
     if not undone:  # it was done before: again it changes nothing and tells the same
         await answer_once(database, None, undo)

@@ -30,7 +30,7 @@ from serai.server.run_views import run_row, show_run
 from serai.server.runtime import Runtime
 from serai.server.scope import check_name, idempotency_key_of, project_of
 from serai.server.sse import EventStream
-from serai.storage.idempotency import request_key
+from serai.server.writes import write_key
 from serai.storage.runs import Answer
 
 MOST_LISTED: Final = 1000
@@ -88,7 +88,7 @@ async def continue_run(request: Request) -> Response:
     ) or (form.user_id and record.user_id and form.user_id != record.user_id):
         raise NotFoundError(f"No runs found for run ID {run_id}")
     bind_run_id(record.id)
-    key = request_key(project_id, idempotency_key_of(request), "run.continue", f"{run_id}\n{form.asked}")
+    key = write_key(request, "run.continue", f"{run_id}\n{form.asked}")
     continued = await runtime.engine.proceed(record, form.answers, key=key, waits=form.waits)
     if continued.is_begun:
         return await _answer(runtime, form, continued.record, after=continued.after, is_new=continued.is_new)

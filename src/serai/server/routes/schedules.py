@@ -38,8 +38,9 @@ from serai.server.routes.schedule_shapes import (
 from serai.server.schedule_bodies import Changes, changed_spec, new_spec, read_changes
 from serai.server.schedule_views import show_fired, show_schedule, show_started
 from serai.server.scope import check_name, idempotency_key_of, project_of
+from serai.server.writes import change_once, write_key
 from serai.storage.connection import Connection
-from serai.storage.idempotency import answer_once, request_key
+from serai.storage.idempotency import answer_once
 from serai.storage.schedules import name_taken, read_clock
 
 Change = Callable[[Connection], Awaitable[ScheduleRecord]]
@@ -81,7 +82,7 @@ async def create_schedule(request: Request) -> Response:
 
 async def get_schedule(request: Request) -> Response:
     """Read a schedule by id or name."""
-    return json_answer(show_schedule(await _find(request)))
+    return json_answer(show_schedule(await _find(request, _name_of(request))))
 
 
 async def update_schedule(request: Request) -> Response:
@@ -109,7 +110,7 @@ async def delete_schedule(request: Request) -> Response:
         await runtime_of(request).schedules.delete(connection, record)
         return {}
 
-    key = request_key(project_of(request), idempotency_key_of(request), "schedule.delete", _name_of(request))
+    key = write_key(request, "schedule.delete", _name_of(request))
     await answer_once(runtime_of(request).database, key, delete)
     return Response(status_code=204)
 
@@ -126,7 +127,7 @@ async def resume_schedule(request: Request) -> Response:
 
 async def fire_schedule(request: Request) -> Response:
     """Start a run of a schedule now, paused or not; its times stay as they are."""
-    record = await _find(request)
+    record = await _find(request, _name_of(request))
     run = await runtime_of(request).scheduler.fire(record, idempotency_key=idempotency_key_of(request))
     return json_answer(show_fired(record, run), status=202)
 
@@ -134,7 +135,7 @@ async def fire_schedule(request: Request) -> Response:
 async def list_schedule_runs(request: Request) -> Response:
     """List the runs that a schedule has started, newest first."""
     paging = read_paging(request, default=DEFAULT_LISTED, most=MOST_LISTED)
-    record = await _find(request)
+    record = await _find(request, _name_of(request))
     runs, total = await runtime_of(request).schedules.list_runs(record, limit=paging.limit, offset=paging.offset)
     items = (dump_json(show_started(record, run)) for run in runs)
     return json_answer(page_body(items, total=total, paging=paging))
@@ -166,26 +167,17 @@ async def _change(request: Request, connection: Connection, record: ScheduleReco
 
 async def _write(request: Request, operation: str, asked: str, change: Change) -> ScheduleRecord:
     """Return the schedule after a change, which is made unless it was before under the request's key."""
-    runtime = runtime_of(request)
-    project_id = project_of(request)
-    changed: ScheduleRecord | None = None
 
-    async def act(connection: Connection) -> dict[str, Any]:
-        nonlocal changed
-        changed = await change(connection)
-        return {"id": str(changed.id)}
+    async def find(schedule_id: str) -> ScheduleRecord:
+        return await _find(request, schedule_id)
 
-    key = request_key(project_id, idempotency_key_of(request), operation, asked)
-    answer = await answer_once(runtime.database, key, act)
-    record = changed or await runtime.schedules.find(project_id, answer["id"])
-    if record is None:
-        raise NotFoundError("Schedule not found")
-    runtime.scheduler.look()
+    record = await change_once(request, write_key(request, operation, asked), change, find=find)
+    runtime_of(request).scheduler.look()
     return record
 
 
-async def _find(request: Request) -> ScheduleRecord:
-    record = await runtime_of(request).schedules.find(project_of(request), _name_of(request))
+async def _find(request: Request, name: str) -> ScheduleRecord:
+    record = await runtime_of(request).schedules.find(project_of(request), name)
     if record is None:
         raise NotFoundError("Schedule not found")
     return record

@@ -35,7 +35,7 @@ from serai.server.routes.session_shapes import (
     TAGS,
     USER,
 )
-from serai.server.scope import check_name, idempotency_key_of, project_of
+from serai.server.scope import check_name, project_of
 from serai.server.session_bodies import (
     read_changes,
     read_deletion,
@@ -47,8 +47,9 @@ from serai.server.session_bodies import (
     read_user,
 )
 from serai.server.session_views import media_of, show_listed, show_session
+from serai.server.writes import write_key
 from serai.storage.connection import Connection
-from serai.storage.idempotency import answer_once, request_key
+from serai.storage.idempotency import answer_once
 from serai.storage.session_lists import ORDERS
 from serai.storage.sessions import remove_sessions
 
@@ -68,7 +69,7 @@ async def create_session(request: Request) -> Response:
     raw = await read_body(request)
     new, ignored = read_new(raw, project_id=project_id, kind=kind)
     asked = f"{kind}\n{raw.decode('latin-1')}"
-    key = request_key(project_id, idempotency_key_of(request), "session.create", asked)
+    key = write_key(request, "session.create", asked)
     created = await runtime.sessions.create(new, key=key)
     record = SessionRecord(
         id=created.id,
@@ -166,7 +167,7 @@ async def _change(
         return {}
 
     asked = f"{session_id}\n{user_id}\n{raw.decode('latin-1')}"
-    key = request_key(project_id, idempotency_key_of(request), operation, asked)
+    key = write_key(request, operation, asked)
     if not changes.is_empty:
         await (change(None) if key is None else answer_once(runtime.database, key, change))
     detail = changed or await _find(request)
@@ -182,7 +183,7 @@ async def _delete(request: Request, session_ids: list[str], *ignored: str) -> Re
         return {}
 
     asked = "\n".join((user_id or "", *session_ids))
-    key = request_key(project_id, idempotency_key_of(request), "session.delete", asked)
+    key = write_key(request, "session.delete", asked)
     await answer_once(runtime_of(request).database, key, delete)
     response = Response(status_code=204)
     name_ignored(response, [*ignored, *(["delete_media"] if "delete_media" in request.query_params else [])])
