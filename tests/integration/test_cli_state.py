@@ -1,7 +1,4 @@
-"""``serai sessions``, ``memories``, ``metrics``, ``evals``, ``retention`` and ``users``, as typed.
-
-The server gives the protocol's answers and keeps what it was asked.
-"""
+"""``serai sessions``, ``memories``, ``metrics``, ``evals``, ``retention`` and ``users``, as typed, against a server."""
 
 from __future__ import annotations
 
@@ -12,137 +9,76 @@ import pty
 import select
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
+from pydantic_ai import Agent
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner, Result
 
+from serai import AgentComponent, AgentOS, Memory, SyncAgentOSClient, Team
 from serai.cli import app
-from tests.hosting import serving
+from serai.sessions import SessionType
+from serai.settings import Settings
+from serai.testing import Asked, ScriptedModel, ToolCall, Turn, serving
+from tests import hosting
+from tests.hosting import shared_database
+from tests.postgres import PostgresServer
 
-SESSION = {
-    "session_id": "s-1",
-    "session_name": "Trip\x1b to Oslo",
-    "team_id": "research-team",
-    "user_id": "ada",
-    "session_state": {"city": "Oslo"},
-    "total_tokens": 1234,
-    "created_at": "2026-11-20T23:16:12Z",
-    "updated_at": 1795216573,
-}
-PREVIEW = {"run_id": "r-1", "status": "COMPLETED", "run_input": "Where to?", "content_preview": "To\nOslo"}
-MEMORY = {
-    "memory_id": "m-1",
-    "memory": "Prefers dark mode",
-    "topics": ["ui"],
-    "user_id": "ada",
-    "origin": "extraction",
-    "updated_at": "2026-11-20T23:14:07Z",
-}
-CHANGE = {"change_id": "c-1", "action": "created", "memory_id": "m-1", "after": MEMORY, "at": "2026-11-20T23:14:07Z"}
-UNDONE = {"change_id": "c-2", "action": "deleted", "memory_id": "m-1", "before": MEMORY, "undoes": "c-1"}
-AUDIT = {
-    "total": 3,
-    "checked": 3,
-    "automatic": 1,
-    "without_source": 2,
-    "exact_duplicates": [["m-1", "m-2"]],
-    "near_duplicates": [],
-}
-OPTIMIZED = {
-    "memories": [MEMORY],
-    "memories_before": 3,
-    "memories_after": 1,
-    "tokens_before": 40,
-    "tokens_after": 12,
-    "tokens_saved": 28,
-    "reduction_percentage": 70.0,
-}
-DAY = {
-    "id": "d",
-    "date": "2026-11-20T00:00:00Z",
-    "users_count": 2,
-    "agent_runs_count": 1234,
-    "token_metrics": {"input_tokens": 526, "output_tokens": 26},
-    "model_metrics": [{"model_id": "echo-1", "model_provider": "Fake", "count": 4}],
-}
-EVAL = {
-    "id": "e-1",
-    "agent_id": "echo-agent",
-    "eval_type": "accuracy",
-    "eval_data": {"avg_score": 8.5, "results": [{"input": "i", "output": "o", "score": 8, "reason": "close"}]},
-    "status": "COMPLETED",
-    "created_at": "2026-11-20T23:14:07Z",
-}
-RUNNING = {**EVAL, "eval_data": {}, "status": "RUNNING", "progress": {"finished": 2, "of": 5}}
-FAILED = {**EVAL, "eval_data": {}, "status": "ERROR", "error": "no model"}
+pytestmark = pytest.mark.one_postgres
 
 
-def page(*items: dict[str, Any], pages: int = 1) -> dict[str, Any]:
-    meta = {"page": 1, "limit": len(items), "total_pages": pages, "total_count": pages * len(items)}
-    return {"data": items, "meta": meta}
+def answer(asked: Asked) -> Turn | str:
+    """Remember what is to be remembered, judge, condense memories, take long; or say what was asked."""
+    if "final_result" in asked.tools:
+        given = json.loads(asked.message)
+        if isinstance(given, list):
+            return Turn(tools=[ToolCall("final_result", {"memories": [{"memory": "All in one"}]})])
+        if "mute" in given["output"]:
+            return Turn("No verdict.")
+        return Turn(tools=[ToolCall("final_result", {"score": 8, "reason": "close"})])
+    if asked.message.startswith("Remember ") and not asked.tool_results:
+        return Turn(tools=[ToolCall("remember", {"memory": asked.message.removeprefix("Remember ")})])
+    if asked.message.startswith("Note ") and not asked.tool_results:
+        return Turn(tools=[ToolCall("note", {"text": asked.message.removeprefix("Note ")})])
+    return Turn("At last.", delay_s=30) if asked.message == "wait" else f"You said: {asked.message}"
 
 
-ANSWERS: dict[str, Any] = {
-    "GET /sessions": page(SESSION, pages=3),
-    "GET /sessions/s-1": SESSION,
-    "GET /sessions/s-1/run-previews": [PREVIEW],
-    "POST /sessions/s-1/rename": {**SESSION, "session_name": "Oslo"},
-    "DELETE /sessions/s-1": None,
-    "DELETE /sessions/s-2": None,
-    "GET /memories": page(MEMORY),
-    "GET /memories/m-1": MEMORY,
-    "POST /memories": MEMORY,
-    "PATCH /memories/m-1": MEMORY,
-    "DELETE /memories": None,
-    "GET /memory_topics": ["ui", "pets"],
-    "GET /user_memory_stats": page({"user_id": "ada", "total_memories": 1234}),
-    "POST /optimize-memories": OPTIMIZED,
-    "GET /memories/changes": page(CHANGE),
-    "POST /memories/changes/c-1/undo": {"data": [UNDONE]},
-    "GET /memories/audit": AUDIT,
-    "GET /metrics": {"metrics": [DAY], "updated_at": None},
-    "POST /metrics/refresh": [DAY],
-    "GET /eval-runs": page(EVAL, RUNNING),
-    "GET /eval-runs/e-1": EVAL,
-    "POST /eval-runs": EVAL,
-    "DELETE /eval-runs": None,
-    "POST /eval-runs/e-1/cancel": {**RUNNING, "status": "CANCELLED"},
-    "GET /retention": {
-        "rules": {"events": 30, "sessions": None},
-        "last": {"status": "COMPLETED", "removed": {"events": 5}, "started_at": "2026-11-20T23:14:07Z"},
-    },
-    "POST /retention/apply": {"dry_run": True, "removed": {"events": 1234, "sessions": 0}},
-    "DELETE /users/ada": {"user_id": "ada", "removed": {"sessions": 1, "memories": 2}},
-}
+def note(text: str) -> str:
+    """Write something down."""
+    return f"Noted {text}"
 
 
-class Server:
-    """Answers by method and path, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.answers = dict(ANSWERS)
-        self.asked: list[tuple[str, dict[str, Any], Any]] = []
-
-    async def answer(self, request: Request) -> Response:
-        body = await request.body()
-        name = f"{request.method} {request.url.path}"
-        query = {key: values[0] if len(values) == 1 else values for key, values in _lists(request).items()}
-        self.asked.append((name, query, json.loads(body) if body else None))
-        if name not in self.answers:
-            return JSONResponse({"detail": f"{name} is not there"}, 404)
-        answer = self.answers[name]
-        return Response(status_code=204) if answer is None else JSONResponse(answer)
+@pytest.fixture(scope="module")
+def url(postgres_server: PostgresServer) -> Iterator[str]:
+    helper = Agent(ScriptedModel(answer), name="helper")
+    helper.tool_plain(note)
+    member = Agent(ScriptedModel("Hi."), name="member")
+    with shared_database(postgres_server) as dsn:
+        os_ = AgentOS(
+            agents=[AgentComponent(helper, memory=Memory(extract=False))],
+            teams=[Team("pair", members=[member], model=ScriptedModel(lambda _: "To\nOslo"))],
+            settings=Settings(database_url=SecretStr(dsn), keep_sessions_days=30),
+        )
+        with serving(os_) as served:
+            yield served
 
 
-def _lists(request: Request) -> dict[str, list[str]]:
-    return {key: request.query_params.getlist(key) for key in request.query_params}
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[SyncAgentOSClient]:
+    with SyncAgentOSClient(url) as client:
+        yield client
+
+
+@pytest.fixture
+def user() -> str:
+    return f"u-{uuid4()}"
 
 
 @pytest.fixture(autouse=True)
@@ -151,220 +87,200 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    server = Server()
-    methods = ["GET", "POST", "PATCH", "DELETE"]
-    async with serving(Starlette(routes=[Route("/{path:path}", server.answer, methods=methods)])) as server.url:
-        yield server
+def typed(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--url", url])
 
 
-async def typed(server: Server, *arguments: str) -> Result:
-    return await asyncio.to_thread(lambda: CliRunner().invoke(app, [*arguments, "--url", server.url]))
-
-
-async def printed(server: Server, *arguments: str) -> str:
-    result = await typed(server, *arguments)
+def printed(url: str, *arguments: str) -> str:
+    result = typed(url, *arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-async def test_sessions_are_a_table_and_the_next_page_is_named(server: Server) -> None:
-    result = await typed(
-        server, "sessions", "list", "--user", "ada", "--type", "team", "--name", "oslo", "--limit", "1"
-    )
+def test_sessions_are_a_table_and_the_next_page_is_named(url: str, client: SyncAgentOSClient, user: str) -> None:
+    ids = [f"{user}-{number}" for number in range(3)]
+    for session_id in ids:
+        client.create_session(
+            SessionType.TEAM, session_id=session_id, user_id=user, team_id="pair", session_name="Trip\x1b to Oslo"
+        )
+    client.create_session(user_id=user, agent_id="helper", session_name="Oslo")
+    result = typed(url, "sessions", "list", "--user", user, "--type", "team", "--name", "oslo", "--limit", "1")
     heading, row = result.stdout.splitlines()
     assert heading.split() == ["SESSION", "TYPE", "COMPONENT", "USER", "NAME", "TOKENS", "UPDATED", "(UTC)"]
-    assert row == "s-1      team  research-team  ada   Trip\ufffd to Oslo   1,234  2026-11-20 23:16:13"
+    assert row.split()[:7] == [ids[2], "team", "pair", user, "Trip\ufffd", "to", "Oslo"]
     assert result.stderr == "1 of 3; the next: --page 2\n"
-    [(_, query, _)] = server.asked
-    wanted = {"user_id": "ada", "type": "team", "session_name": "oslo", "limit": "1", "page": "1"}
-    assert wanted.items() <= query.items()
+    lines = printed(url, "sessions", "list", "--user", user, "--type", "team", "--all", "--json").splitlines()
+    assert [json.loads(line)["session_id"] for line in lines] == ids[::-1]
+    assert json.loads(lines[0])["session_name"] == "Trip\x1b to Oslo"
 
 
-async def test_all_sessions_are_json_lines(server: Server) -> None:
-    server.answers["GET /sessions"] = page(SESSION, {**SESSION, "session_id": "s-2"})
-    lines = [json.loads(line) for line in (await printed(server, "sessions", "list", "--all", "--json")).splitlines()]
-    assert [line["session_id"] for line in lines] == ["s-1", "s-2"]
-    assert lines[0]["session_name"] == SESSION["session_name"]
+def test_a_session_is_shown_with_its_runs(url: str, client: SyncAgentOSClient, user: str) -> None:
+    run = client.run_team("pair", "Where to?", session_id=user, user_id="ada", session_state={"city": "Oslo"})
+    facts, _, runs = printed(url, "sessions", "show", user).partition("\n\n")
+    told = dict(line.split(maxsplit=1) for line in facts.splitlines())
+    assert (told["session:"], told["name:"], told["team:"], told["user:"]) == (user, "Where to?", "pair", "ada")
+    assert told["state:"] == '{"city": "Oslo"}'
+    assert {"created:", "updated:", "tokens:"} <= told.keys()
+    row = runs.splitlines()[1].split()
+    assert (row[:2], row[-4:]) == ([run.run_id, "COMPLETED"], ["Where", "to?", "To", "Oslo"])
+    lines = [json.loads(line) for line in printed(url, "sessions", "show", user, "--json").splitlines()]
+    assert [line.get("run_id") for line in lines] == [None, run.run_id]
 
 
-async def test_a_session_is_shown_with_its_runs(server: Server) -> None:
-    shown = await printed(server, "sessions", "show", "s-1")
-    facts, _, runs = shown.partition("\n\n")
-    assert [line.split(maxsplit=1) for line in facts.splitlines()] == [
-        ["session:", "s-1"],
-        ["name:", "Trip\ufffd to Oslo"],
-        ["team:", "research-team"],
-        ["user:", "ada"],
-        ["created:", "2026-11-20 23:16:12"],
-        ["updated:", "2026-11-20 23:16:13"],
-        ["tokens:", "1,234"],
-        ["state:", '{"city": "Oslo"}'],
-    ]
-    assert runs.splitlines()[1].split() == ["r-1", "COMPLETED", "Where", "to?", "To", "Oslo"]
-    lines = [json.loads(line) for line in (await printed(server, "sessions", "show", "s-1", "--json")).splitlines()]
-    assert [line.get("run_id") for line in lines] == [None, "r-1"]
-
-
-async def test_sessions_are_renamed_and_removed(server: Server) -> None:
-    assert await printed(server, "sessions", "rename", "s-1", "Oslo") == "Session s-1 is called 'Oslo' now.\n"
-    assert await printed(server, "sessions", "rm", "s-1", "s-2", "--user", "ada") == (
-        "Removed, if they were there: s-1, s-2\n"
+def test_sessions_are_renamed_and_removed(url: str, client: SyncAgentOSClient, user: str) -> None:
+    client.create_session(session_id=user, user_id=user)
+    assert printed(url, "sessions", "rename", user, "Oslo") == f"Session {user} is called 'Oslo' now.\n"
+    printed(url, "sessions", "rm", user, "--user", "somebody else")
+    assert client.get_session(user).session_name == "Oslo"
+    assert printed(url, "sessions", "rm", user, "gone", "--user", user) == (
+        f"Removed, if they were there: {user}, gone\n"
     )
-    assert server.asked == [
-        ("POST /sessions/s-1/rename", {}, {"session_name": "Oslo"}),
-        ("DELETE /sessions/s-1", {"user_id": "ada"}, None),
-        ("DELETE /sessions/s-2", {"user_id": "ada"}, None),
-    ]
-
-
-async def test_memories_are_listed_and_shown(server: Server) -> None:
-    listed = await printed(server, "memories", "list", "--topic", "ui", "--topic", "pets", "--search", "dark")
-    assert listed.splitlines()[1] == "m-1     ada   Prefers dark mode  ui      2026-11-20 23:14:07"
-    assert server.asked[0][1]["topics"] == ["ui", "pets"]
-    shown = await printed(server, "memories", "show", "m-1")
-    assert "origin:   extraction\n" in shown
-    assert shown.endswith("\n\nPrefers dark mode\n")
-    assert json.loads(await printed(server, "memories", "show", "m-1", "--json"))["topics"] == ["ui"]
-
-
-async def test_memories_are_added_changed_and_removed(server: Server) -> None:
-    assert await printed(server, "memories", "add", "Likes tea", "--user", "ada", "--topic", "ui") == (
-        "Memory m-1 is stored.\n"
+    missing = typed(url, "sessions", "show", user)
+    assert (missing.exit_code, missing.stderr) == (
+        4,
+        f"serai: The server refused: 404, Session with id '{user}' not found\n",
     )
-    assert await printed(server, "memories", "update", "m-1", "Likes tea") == "Memory m-1 is changed.\n"
-    await printed(server, "memories", "rm", "m-1", "--user", "ada")
-    whole = {"memory": "Likes tea", "user_id": "ada", "topics": ["ui"]}
-    assert [(name, body) for name, _, body in server.asked] == [
-        ("POST /memories", whole),
-        ("GET /memories/m-1", None),
-        ("PATCH /memories/m-1", whole),
-        ("DELETE /memories", {"memory_ids": ["m-1"], "user_id": "ada"}),
-    ]
-    refused = await typed(server, "memories", "add", "x" * 5001, "--user", "ada")
+
+
+def test_memories_are_added_listed_shown_changed_and_removed(url: str, client: SyncAgentOSClient, user: str) -> None:
+    added = printed(url, "memories", "add", "Likes tea", "--user", user, "--topic", "ui", "--topic", "pets")
+    memory_id = added.split()[1]
+    assert added == f"Memory {memory_id} is stored.\n"
+    flags = ["--topic", "ui", "--topic", "pets", "--search", "TEA", "--user", user]
+    row = printed(url, "memories", "list", *flags).splitlines()[1]
+    assert row.split()[:6] == [memory_id, user, "Likes", "tea", "ui,", "pets"]
+    assert printed(url, "memories", "update", memory_id, "Likes coffee") == f"Memory {memory_id} is changed.\n"
+    shown = printed(url, "memories", "show", memory_id)
+    assert "origin:   caller\n" in shown
+    assert shown.endswith("\n\nLikes coffee\n")
+    assert json.loads(printed(url, "memories", "show", memory_id, "--json"))["topics"] == ["ui", "pets"]
+    refused = typed(url, "memories", "add", "x" * 5001, "--user", user)
     assert (refused.exit_code, refused.stderr) == (
         2,
         "serai: memory must have at most 5,000 characters, and has 5,001.\n",
     )
+    printed(url, "memories", "rm", memory_id, "--user", user)
+    nothing = typed(url, "memories", "list", "--user", user)
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "There are no such memories.\n")
 
 
-async def test_topics_and_statistics_of_memories(server: Server) -> None:
-    assert await printed(server, "memories", "topics") == "pets\nui\n"
-    assert await printed(server, "memories", "topics", "--json") == '"pets"\n"ui"\n'
-    assert (await printed(server, "memories", "stats")).splitlines()[1].split() == ["ada", "1,234"]
-    optimized = await printed(server, "memories", "optimize", "--user", "ada", "--preview")
-    assert optimized.endswith("\n\n3 memories would become 1, 40 tokens 12 (70 % less).\n")
-    assert server.asked[-1][2] == {"user_id": "ada", "apply": False}
-
-
-async def test_changes_of_memories_are_listed_and_undone(server: Server) -> None:
-    listed = (await printed(server, "memories", "changes", "--run", "r-1")).splitlines()
-    assert listed[1].split() == ["c-1", "2026-11-20", "23:14:07", "created", "Prefers", "dark", "mode"]
-    assert server.asked[0][1]["run_id"] == "r-1"
-    assert await printed(server, "memories", "undo", "c-1", "--together") == "Memory m-1 is gone again\n"
-    assert server.asked[1][1] == {"together": "true"}
-    await printed(server, "memories", "undo", "c-1", "--user", "ada")
-    assert server.asked[2][1] == {"user_id": "ada"}
-    assert json.loads(await printed(server, "memories", "changes", "--all", "--json"))["id"] == "c-1"
-
-
-async def test_an_audit_of_memories_names_duplicates(server: Server) -> None:
-    facts, _, groups = (await printed(server, "memories", "audit", "--user", "ada")).partition("\n\n")
+def test_topics_statistics_and_duplicates_of_memories(url: str, client: SyncAgentOSClient, user: str) -> None:
+    same = [client.create_memory(text, user, ["ui", "pets"]).memory_id for text in ("Likes tea", "likes  TEA")]
+    client.create_memory("Lives in Rome", user)
+    assert printed(url, "memories", "topics", "--user", user) == "pets\nui\n"
+    assert printed(url, "memories", "stats", "--user", user).splitlines()[1].split()[:2] == [user, "3"]
+    facts, _, groups = printed(url, "memories", "audit", "--user", user).partition("\n\n")
     assert facts.splitlines()[0].split() == ["memories:", "3"]
-    assert groups.splitlines()[1].split() == ["exact", "m-1", "m-2"]
+    how, *ids = groups.splitlines()[1].split()
+    assert (how, sorted(ids)) == ("exact", sorted(same))
+    optimized = printed(url, "memories", "optimize", "--user", user, "--preview")
+    assert "3 memories would become 1, " in optimized
+    assert client.list_memories(user).meta.total_count == 3
+    assert "3 memories became 1, " in printed(url, "memories", "optimize", "--user", user)
 
 
-async def test_metrics_are_a_table_of_days(server: Server) -> None:
-    rows = (await printed(server, "metrics", "--from", "2026-11-01", "--to", "2026-11-30")).splitlines()
-    assert rows[1].split() == ["2026-11-20", "2", "1,234", *"00000", "526", "26", "echo-1", "4"]
-    assert server.asked[0][1] == {"starting_date": "2026-11-01", "ending_date": "2026-11-30"}
-    assert json.loads(await printed(server, "metrics", "refresh", "--json"))["users_count"] == 2
-    wrong = await typed(server, "metrics", "refresh", "--user", "ada")
+def test_changes_of_memories_are_listed_and_undone(url: str, client: SyncAgentOSClient, user: str) -> None:
+    run = client.run_agent("helper", "Remember Prefers dark mode", user_id=user)
+    assert run.run_id is not None
+    (row,) = printed(url, "memories", "changes", "--run", run.run_id).splitlines()[1:]
+    change_id, *_, mode, origin = row.split()
+    assert "created" in row
+    assert (mode, origin) == ("mode", run.run_id)
+    undone = printed(url, "memories", "undo", change_id, "--together")
+    assert undone.endswith(" is gone again\n")
+    assert client.list_memories(user).data == []
+
+
+def test_metrics_are_a_table_of_days(url: str, client: SyncAgentOSClient, user: str) -> None:
+    client.run_agent("helper", "count me", user_id=user)
+    today = datetime.now(UTC).date().isoformat()
+    row = printed(url, "metrics", "--from", today, "--to", today, "--user", user).splitlines()[1].split()
+    assert row[0] == today
+    assert "1" in row[1:]
+    assert printed(url, "metrics", "refresh", "--json")
+    wrong = typed(url, "metrics", "refresh", "--user", "ada")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert (await typed(server, "metrics", "--from", "yesterday")).exit_code == 2
+    assert typed(url, "metrics", "--from", "yesterday").exit_code == 2
 
 
-async def test_evals_are_listed_with_their_outcome(server: Server) -> None:
-    rows = (await printed(server, "evals", "list", "--type", "accuracy", "--type", "performance")).splitlines()
-    assert rows[1].split() == ["e-1", "accuracy", "echo-agent", "COMPLETED", "8.5", "score", "2026-11-20", "23:14:07"]
-    assert "RUNNING, 2 of 5" in rows[2]
-    assert server.asked[0][1]["eval_types"] == "accuracy,performance"
+def test_an_eval_is_run_listed_shown_and_removed(url: str, client: SyncAgentOSClient) -> None:
+    shown = printed(url, "evals", "run", "accuracy", "hi", "--agent", "helper", "--expected", "You said: hi")
+    assert "COMPLETED" in shown
+    assert ["avg_score:", "8"] in [line.split() for line in shown.splitlines()]
+    assert shown.splitlines()[-1].split() == ["hi", "You", "said:", "hi", "8", "close"]
+    flags = ["--agent", "helper", "--tool", "note", "--tool-arguments", '{"note": {"text": "x"}}']
+    made = json.loads(printed(url, "evals", "run", "reliability", "Note x", *flags, "--json"))
+    assert made["eval_data"]["eval_status"] == "PASSED"
+    rows = printed(url, "evals", "list", "--type", "accuracy", "--type", "reliability").splitlines()[1:]
+    assert [row.split()[1] for row in rows] == ["reliability", "accuracy"]
+    assert rows[1].replace("8.0", "8").split()[4:6] == ["8", "score"]
+    ids = [row.split()[0] for row in rows]
+    assert printed(url, "evals", "rm", *ids) == f"Removed, if they were there: {', '.join(ids)}\n"
+    assert typed(url, "evals", "show", ids[0]).exit_code == 4
 
 
-async def test_an_eval_is_shown_with_its_results(server: Server) -> None:
-    shown = await printed(server, "evals", "show", "e-1")
-    assert "avg_score:  8.5\n" in shown
-    assert shown.splitlines()[-1].split() == ["i", "o", "8", "close"]
-    assert "CANCELLED" in await printed(server, "evals", "cancel", "e-1")
-    await printed(server, "evals", "rm", "e-1", "e-2")
-    assert server.asked[-1][2] == {"eval_run_ids": ["e-1", "e-2"]}
+def test_an_eval_in_the_background_is_cancelled(url: str) -> None:
+    begun = printed(url, "evals", "run", "performance", "wait", "--agent", "helper", "--background", "--json")
+    assert json.loads(begun)["status"] in ("PENDING", "RUNNING")
+    assert "CANCELLED" in printed(url, "evals", "cancel", json.loads(begun)["id"])
 
 
-async def test_an_eval_is_run(server: Server) -> None:
-    flags = ["--agent", "echo-agent", "--tool", "add", "--tool-arguments", '{"add": {"a": 1}}', "--model", "openai:m"]
-    await printed(server, "evals", "run", "reliability", "What is 1 + 1?", *flags, "--background", "--json")
-    [(_, query, body)] = server.asked
-    assert query == {"background": "true"}
-    assert body == {
-        "eval_type": "reliability",
-        "input": "What is 1 + 1?",
-        "agent_id": "echo-agent",
-        "model_provider": "openai",
-        "model_id": "m",
-        "expected_tool_calls": ["add"],
-        "expected_tool_call_arguments": {"add": {"a": 1}},
-        "allow_additional_tool_calls": False,
-        "num_iterations": 1,
-    }
-    server.answers["POST /eval-runs"] = RUNNING
-    waited_for = await printed(server, "evals", "run", "accuracy", "i", "--agent", "a", "--expected", "o")
-    assert "COMPLETED" in waited_for
-    assert [name for name, _, _ in server.asked[1:]] == ["POST /eval-runs", "GET /eval-runs/e-1"]
-    server.answers["POST /eval-runs"] = FAILED
-    failed = await typed(server, "evals", "run", "accuracy", "i", "--agent", "a", "--expected", "o")
-    assert (failed.exit_code, "no model" in failed.stdout) == (1, True)
+def test_an_eval_that_failed_ends_the_command_so_and_what_is_mistyped_is_told(url: str) -> None:
+    failed = typed(url, "evals", "run", "accuracy", "mute", "--agent", "helper", "--expected", "o")
+    assert (failed.exit_code, "gave no verdict" in failed.stdout) == (1, True)
     for wrong in (["--model", "gpt"], ["--tool-arguments", "{"], ["--tool-arguments", "[]"]):
-        assert (await typed(server, "evals", "run", "reliability", "i", *wrong)).exit_code == 2
+        assert typed(url, "evals", "run", "reliability", "i", *wrong).exit_code == 2
 
 
-async def test_retention_is_shown_and_applied(server: Server) -> None:
-    rules, _, last = (await printed(server, "retention", "show")).partition("\n\n")
-    assert [row.split() for row in rules.splitlines()[1:]] == [["events", "30", "days"], ["sessions", "for", "ever"]]
-    assert last.splitlines()[0].split(maxsplit=3)[-1] == "2026-11-20 23:14:07"
-    _, *applied = (await printed(server, "retention", "apply", "--dry-run")).splitlines()
-    assert [row.split() for row in applied] == [["events", "1,234"]]
-    server.answers["POST /retention/apply"] = {"status": "RUNNING", "removed": {}}
-    assert "goes on in the background" in (await typed(server, "retention", "apply")).stderr
-    server.answers["POST /retention/apply"] = {"status": "ERROR", "removed": {}, "error": "no room"}
-    failed = await typed(server, "retention", "apply", "--json")
-    assert (failed.exit_code, failed.stderr) == (1, "serai: It failed: no room\n")
-    assert [query for name, query, _ in server.asked if name.startswith("POST")] == [
-        {"dry_run": "true"},
-        {"dry_run": "false"},
-        {"dry_run": "false"},
-    ]
+def test_retention_is_shown_and_applied(url: str) -> None:
+    rows = [row.split() for row in printed(url, "retention", "show").partition("\n\n")[0].splitlines()[1:]]
+    assert ["sessions", "30", "days"] in rows
+    assert all(row[2] in ("day", "days", "ever") for row in rows), rows
+    for flags in ((), ("--dry-run",)):
+        result = typed(url, "retention", "apply", *flags)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "There is nothing to remove.\n")
+    assert "COMPLETED" in printed(url, "retention", "show")
 
 
-async def test_a_user_is_erased_only_when_that_is_said(server: Server) -> None:
-    refused = await typed(server, "users", "erase", "ada")
-    assert (refused.exit_code, server.asked) == (2, [])
+@pytest.mark.parametrize(
+    ("report", "code", "said"),
+    [
+        ({"status": "RUNNING", "removed": {"events": 1234}}, 0, "goes on in the background"),
+        ({"status": "ERROR", "removed": {}, "error": "no room"}, 1, "serai: It failed: no room\n"),
+    ],
+)
+async def test_a_clearing_that_takes_long_or_failed_is_told(report: dict[str, object], code: int, said: str) -> None:
+    async def apply(_: Request) -> JSONResponse:
+        return JSONResponse(report)
+
+    async with hosting.serving(Starlette(routes=[Route("/retention/apply", apply, methods=["POST"])])) as url:
+        line = [sys.executable, "-m", "serai", "retention", "apply", "--url", url]
+        done = await asyncio.to_thread(subprocess.run, line, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert ("1,234" in done.stdout) == (code == 0)
+
+
+def test_a_user_is_erased_only_when_that_is_said(url: str, client: SyncAgentOSClient, user: str) -> None:
+    client.create_memory("Likes tea", user)
+    refused = typed(url, "users", "erase", user)
+    assert refused.exit_code == 2
     assert "say --yes" in refused.stderr
-    counted = await printed(server, "users", "erase", "ada", "--dry-run")
-    assert "WOULD BE REMOVED" in counted
-    erased = json.loads(await printed(server, "users", "erase", "ada", "--yes", "--json"))
-    assert erased["removed"] == {"sessions": 1, "memories": 2}
-    assert [query["dry_run"] for _, query, _ in server.asked] == ["true", "false"]
+    assert "WOULD BE REMOVED" in printed(url, "users", "erase", user, "--dry-run")
+    assert client.list_memories(user).data
+    erased = json.loads(printed(url, "users", "erase", user, "--yes", "--json"))
+    assert erased["removed"]["memories"] == 1
 
 
-@pytest.mark.parametrize(("said", "code", "asked"), [("n", 1, ["true"]), ("y", 0, ["true", "false"])])
-async def test_a_terminal_is_asked_before_a_user_is_erased(
-    server: Server, said: str, code: int, asked: list[str]
+@pytest.mark.parametrize(("said", "code", "left"), [("n", 1, 1), ("y", 0, 0)])
+def test_a_terminal_is_asked_before_a_user_is_erased(
+    url: str, client: SyncAgentOSClient, user: str, said: str, code: int, left: int
 ) -> None:
-    ended, text = await asyncio.to_thread(in_a_terminal, said, "users", "erase", "ada", "--url", server.url)
-    assert "Remove all 3 rows about ada for good? [y/N]:" in text
+    client.create_memory("Likes tea", user)
+    ended, text = in_a_terminal(said, "users", "erase", user, "--url", url)
+    assert f"rows about {user} for good? [y/N]:" in text
     assert ended == code
-    assert [query["dry_run"] for _, query, _ in server.asked] == asked
+    assert len(client.list_memories(user).data) == left
 
 
 def in_a_terminal(said: str, *arguments: str) -> tuple[int, str]:
@@ -390,14 +306,5 @@ def _until_question(terminal: int) -> Iterator[str]:
         yield piece
 
 
-async def test_failures_have_their_exit_codes(server: Server) -> None:
-    missing = await typed(server, "sessions", "show", "s-9")
-    assert (missing.exit_code, missing.stderr) == (
-        4,
-        "serai: The server refused: 404, GET /sessions/s-9 is not there\n",
-    )
-    server.answers["GET /memories"] = page()
-    nothing = await typed(server, "memories", "list")
-    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "There are no such memories.\n")
-    server.url = "http://127.0.0.1:9"
-    assert (await typed(server, "evals", "list")).exit_code == 3
+def test_without_a_server_that_is_told() -> None:
+    assert typed("http://127.0.0.1:9", "evals", "list").exit_code == 3
