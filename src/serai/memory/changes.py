@@ -13,9 +13,9 @@ from serai.domain.memories import (
     AutomaticChange,
     MemoryAction,
     MemoryRecord,
-    fold,
     storable,
 )
+from serai.domain.search_text import fold
 from serai.memory.duplicates import are_near, words_of
 
 
