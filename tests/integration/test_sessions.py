@@ -252,6 +252,24 @@ async def test_a_node_that_works_on_a_removed_run_is_refused(database: Database,
     assert await store.has_runs(project, "s") is None
 
 
+async def test_a_run_that_is_just_beginning_inside_another_goes_with_the_session(database: Database, project: str):
+    (record,) = await submit(RunStore(database), new_run("s", project_id=project, node_id="node"))
+    async with database.transaction() as connection:
+        await connection.execute("select from runs where key = $1 for share", record.key)
+        await connection.execute(
+            "insert into runs (key, id, project_id, session_id, root_key, parent_key, kind, component_id, input, "
+            "status, ready, position) select $2::uuid, $2::uuid::text, project_id, session_id, key, key, kind, component_id, "
+            "input, status, false, position from runs where key = $1",
+            *(record.key, new_key()),
+        )
+        removal = asyncio.create_task(SessionStore(database).delete(project, ["s"]))
+        async with asyncio.timeout(5):
+            while not await connection.fetchval("select exists(select from pg_locks where not granted)"):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    await removal
+    assert not await database.fetchval("select count(*) from runs where project_id = $1", project)
+
+
 async def test_runs_are_listed_and_found_by_their_session(database: Database, project: str):
     store, runs = SessionStore(database), RunStore(database)
     first, second = await submit(runs, *(new_run("s", project_id=project, node_id="node") for _ in range(2)))
