@@ -33,6 +33,7 @@ WORDS = ("Zürich", "straße", "日本語", "a_b%c", "Hello there", "hello")
 IDS = [f"s{number}" for number in range(6)]
 USERS = (None, "u1", "u2")
 KINDS = ("agent", "team")
+IS_WAITED_FOR = "select exists(select from pg_locks where not granted)"
 
 _acts = st.tuples(
     st.sampled_from(("create", "create", "submit", "submit", "finish", "rename", "delete", "fold")),
@@ -250,6 +251,24 @@ async def test_a_node_that_works_on_a_removed_run_is_refused(database: Database,
     assert not finished.is_done
     assert not await database.fetchval("select count(*) from run_events where run_key = $1", record.key)
     assert await store.has_runs(project, "s") is None
+
+
+async def test_a_run_that_is_just_beginning_inside_another_goes_with_the_session(database: Database, project: str):
+    (record,) = await submit(RunStore(database), new_run("s", project_id=project, node_id="node"))
+    async with database.transaction() as connection:
+        await connection.execute("select from runs where key = $1 for share", record.key)
+        await connection.execute(
+            "insert into runs (key, id, project_id, session_id, root_key, parent_key, kind, component_id, input, "
+            "status, ready, position) select $2::uuid, $2::uuid::text, project_id, session_id, key, key, kind, "
+            "component_id, input, status, false, position from runs where key = $1",
+            *(record.key, new_key()),
+        )
+        removal = asyncio.create_task(SessionStore(database).delete(project, ["s"]))
+        async with asyncio.timeout(5):
+            while not await connection.fetchval(IS_WAITED_FOR):  # noqa: ASYNC110 - in the database
+                await asyncio.sleep(0.005)
+    await removal
+    assert not await database.fetchval("select count(*) from runs where project_id = $1", project)
 
 
 async def test_runs_are_listed_and_found_by_their_session(database: Database, project: str):

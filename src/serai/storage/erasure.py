@@ -10,7 +10,7 @@ from serai.storage.blob_sweeping import erase_blobs, find_blobs_of_user
 from serai.storage.connection import Connection, Database, count_of
 from serai.storage.memories import erase_user_memories
 from serai.storage.metrics import fold_all, forget_user
-from serai.storage.session_leaving import leave_session, lock_visited
+from serai.storage.session_leaving import leave_session, lock_shared
 from serai.storage.sessions import remove_sessions
 
 SESSIONS_AT_A_TIME: Final = 100
@@ -86,8 +86,9 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
         user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob and no name in
             the totals of days, which stay as they are.
 
-    Sessions go some at a time, each time in a transaction, the rest in one. Safe to stop at any place and to repeat. A
-    run that is at work just now is refused its next write; one that comes meanwhile is removed, too.
+    Sessions go some at a time, or one by one where others are, each time in a transaction; the rest goes in one. Safe
+    to stop at any place and to repeat. A run that is at work just now is refused its next write; one that comes
+    meanwhile is removed, too.
     """
     removed: Counter[str] = Counter()
     ids: set[str] = set()
@@ -118,12 +119,13 @@ async def _erase_sessions(database: Database, project_id: str, user_id: str) -> 
         async with database.transaction() as connection:
             removed.update(await _remove_sessions(connection, project_id, [row["id"] for row in own]))
     while visited := await database.fetch(_VISITED, project_id, user_id, SESSIONS_AT_A_TIME):
-        session_ids = [row["session_id"] for row in visited]
-        async with database.transaction() as connection:
-            alone, shared = await lock_visited(connection, project_id, session_ids, user_id=user_id)
-            removed.update(await _remove_sessions(connection, project_id, alone))
-            for session in shared:
-                removed.update(await leave_session(connection, project_id, session, user_id=user_id))
+        for (session_id,) in visited:
+            async with database.transaction() as connection:
+                session = await lock_shared(connection, project_id, session_id, user_id=user_id)
+                if session is None:
+                    removed.update(await _remove_sessions(connection, project_id, [session_id]))
+                else:
+                    removed.update(await leave_session(connection, project_id, session, user_id=user_id))
     return removed
 
 

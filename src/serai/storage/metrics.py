@@ -65,6 +65,7 @@ _ADDED = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBER
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "users"))
 _ADD_MODELS = """
     select project_id, day, user_id, model_id, model_provider, runs from used
+    order by project_id, day, user_id, model_id, model_provider
     on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs"""
 
 # Moves deltas into the totals; a user who is new to a day counts among its users.
@@ -147,13 +148,13 @@ with taken as materialized (
 )
 select distinct day from summed order by day"""  # noqa: S608 - our own text
 
-# Keeps what is about to be removed has added to the days.
+# Keeps what is about to be removed has added to the days; in one order, so that two removals cannot hold up each other.
 _KEEP = f"""
 with source as materialized ({{source}}
 ), summed as ({_DAYS}
 ), added as (
     insert into metrics_kept_days as kept (project_id, day, user_id, {_COLUMNS})
-    select * from summed
+    select * from summed order by project_id, day, user_id
     on conflict (project_id, day, user_id) do update set {_ADDED}, updated_at = now()
 ), used as ({_MODELS}
 )
@@ -170,7 +171,7 @@ where project_id = $1 and id = any($2::text[])"""
 _FORGET_USER = (
     """
     insert into metrics_kept_days as kept (project_id, day, users)
-    select project_id, day, 1 from metrics_days where project_id = $1 and user_id = $2
+    select project_id, day, 1 from metrics_days where project_id = $1 and user_id = $2 order by day
     on conflict (project_id, day, user_id) do update set users = kept.users + 1""",
     *(
         f"delete from {table} where project_id = $1 and user_id = $2"  # noqa: S608 - our own text

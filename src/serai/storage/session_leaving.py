@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,14 +12,11 @@ from serai.storage.connection import Connection, count_of
 from serai.storage.metrics import keep_run_totals
 from serai.storage.run_moves import PROMOTE_NEXT
 
-_LOCK = """
-select id, active_run_key, first_run_key, name from sessions
-where project_id = $1 and id = any($2::text[]) order by id for update"""
+_LOCK = "select id, active_run_key, first_run_key, name from sessions where project_id = $1 and id = $2 for update"
 
-# Of these sessions, those in which others have runs.
-_SHARED = """
-select distinct session_id from runs
-where project_id = $1 and session_id = any($2::text[]) and parent_key is null and user_id is distinct from $3"""
+_IS_SHARED = """
+select exists(select from runs where project_id = $1 and session_id = $2 and parent_key is null
+              and user_id is distinct from $3)"""
 
 _LOCK_RUNS = """
 select key, id from runs where project_id = $1 and session_id = $2 and user_id = $3 and parent_key is null
@@ -49,23 +46,22 @@ _REMOVE_CANCELS = "delete from run_cancellations where project_id = $1 and run_i
 _NEXT_FIRST = """
 select key, input from runs where project_id = $1 and session_id = $2 and parent_key is null
 order by position limit 1"""
-_GONE: Final = {"first_run_key": None, "active_run_key": None}
 _SET_FIRST = "update sessions set first_run_key = $3, first_message = $4 where project_id = $1 and id = $2"
 _SET_NAME = "update session_names set folded = $3, pieces = $4 where project_id = $1 and session_id = $2"
 
 
-async def lock_visited(
-    connection: Connection, project_id: str, session_ids: Sequence[str], *, user_id: str
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """Lock sessions; return the ids of those in which nobody but a user has runs, and the rows of the others.
+async def lock_shared(
+    connection: Connection, project_id: str, session_id: str, *, user_id: str
+) -> dict[str, Any] | None:
+    """Lock a session in which a user has runs, and return its row; None when nobody else has runs in it.
 
-    Of one that is there no more the row says nothing: its runs are left in it.
+    Of a session that is there no more the row says nothing: its runs are left.
     """
-    rows = {row["id"]: dict(row) for row in await connection.fetch(_LOCK, project_id, session_ids)}
-    shared = {row[0] for row in await connection.fetch(_SHARED, project_id, session_ids, user_id)}
-    gone = {name: {"id": name, **_GONE} for name in session_ids if name not in rows}
-    others = [*(rows[name] for name in rows if name in shared), *gone.values()]
-    return [name for name in rows if name not in shared], others
+    row = await connection.fetchrow(_LOCK, project_id, session_id)
+    if row is None:
+        return {"id": session_id, "first_run_key": None, "active_run_key": None}
+    is_shared = await connection.fetchval(_IS_SHARED, project_id, session_id, user_id)
+    return dict(row) if is_shared else None
 
 
 async def leave_session(
@@ -76,7 +72,7 @@ async def leave_session(
     Args:
         connection: of the transaction in which the session was locked.
         project_id: whose.
-        session: as `lock_visited` has found it.
+        session: as `lock_shared` has found it.
         user_id: of whom no run is to be left; others have some.
 
     Its tokens, its first message and whose turn it is are those of the runs that stay.

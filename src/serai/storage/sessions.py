@@ -71,18 +71,20 @@ _LOCK = """
 select id, first_run_key is not null as has_runs from sessions
 where project_id = $1 and id = any($2::text[]) and ($3::text is null or user_id = $3) order by id for update"""
 
-# Whoever writes to a run's log holds its row: once we have it, the log is whole.
-_LOCK_RUNS = "select key, id from runs where project_id = $1 and session_id = any($2::text[]) order by key for update"
+# Whoever writes to a run's log, or makes runs inside it, holds its root's row: once we have it, all that is whole.
+_LOCK_ROOTS = """
+select from runs where project_id = $1 and session_id = any($2::text[]) and parent_key is null
+order by key for update"""
 
 _REMOVE_RUNS = """
-with cancels as (
-    delete from run_cancellations where project_id = $1 and run_id = any($3::text[])
+with gone as (
+    delete from runs where project_id = $1 and session_id = any($2::text[]) returning key, id
+), cancels as (
+    delete from run_cancellations where project_id = $1 and run_id = any(array(select id from gone))
 ), events as (
-    delete from run_events where run_key = any($2::uuid[])
-), steps as (
-    delete from run_steps where run_key = any($2::uuid[])
+    delete from run_events where run_key = any(array(select key from gone))
 )
-delete from runs where key = any($2::uuid[])"""
+delete from run_steps where run_key = any(array(select key from gone))"""
 
 _REMOVE = """
 with names as (
@@ -220,12 +222,11 @@ async def remove_sessions(
     rows = await connection.fetch(_LOCK, project_id, session_ids, user_id)
     if not (found := [row["id"] for row in rows]):
         return []
-    with_runs = [row["id"] for row in rows if row["has_runs"]]
-    runs = await connection.fetch(_LOCK_RUNS, project_id, with_runs) if with_runs else []
+    if with_runs := [row["id"] for row in rows if row["has_runs"]]:
+        await connection.execute(_LOCK_ROOTS, project_id, with_runs)
     await keep_totals(connection, project_id, found)
-    if runs:
-        keys, ids = [run["key"] for run in runs], [run["id"] for run in runs]
-        await connection.execute(_REMOVE_RUNS, project_id, keys, ids)
+    if with_runs:
+        await connection.execute(_REMOVE_RUNS, project_id, with_runs)
     await connection.execute(_REMOVE, project_id, found)
     return found
 

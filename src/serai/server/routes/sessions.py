@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -53,8 +55,10 @@ from serai.storage.idempotency import answer_once
 from serai.storage.session_lists import ORDERS
 from serai.storage.sessions import remove_sessions
 
+_Body = TypeVar("_Body")
+
 LARGE_BYTES: Final = 128 * 1024
-"""From here on a view is made in a thread."""
+"""From here on a body is read, and a view made, in a thread."""
 
 LONG_PAGE: Final = 200
 """The most items of a list that are shown without one."""
@@ -67,7 +71,7 @@ async def create_session(request: Request) -> Response:
     project_id = project_of(request)
     kind = read_kind(request)
     raw = await read_body(request)
-    new, ignored = read_new(raw, project_id=project_id, kind=kind)
+    new, ignored = await _read(partial(read_new, project_id=project_id, kind=kind), raw)
     asked = f"{kind}\n{raw.decode('latin-1')}"
     key = write_key(request, "session.create", asked)
     created = await runtime.sessions.create(new, key=key)
@@ -112,7 +116,8 @@ async def list_sessions(request: Request) -> Response:
         items = (show_listed(record) for record in page.records)
         return page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
 
-    body = show() if len(page.records) <= LONG_PAGE else await asyncio.to_thread(show)
+    is_small = len(page.records) <= LONG_PAGE and sum(map(_size_of, page.records)) < LARGE_BYTES
+    body = show() if is_small else await asyncio.to_thread(show)
     return json_answer(body, ignored=sorting.ignored)
 
 
@@ -124,13 +129,13 @@ async def get_session(request: Request) -> Response:
 async def rename_session(request: Request) -> Response:
     """Name a session; an empty name has it called by its first message."""
     raw = await read_body(request)
-    return await _change(request, "session.rename", raw, *read_new_name(raw))
+    return await _change(request, "session.rename", raw, *await _read(read_new_name, raw))
 
 
 async def update_session(request: Request) -> Response:
     """Replace a session's name, state, metadata or summary; a run at work lays the state it has changed over it."""
     raw = await read_body(request)
-    return await _change(request, "session.update", raw, *read_changes(raw))
+    return await _change(request, "session.update", raw, *await _read(read_changes, raw))
 
 
 async def delete_session(request: Request) -> Response:
@@ -140,7 +145,7 @@ async def delete_session(request: Request) -> Response:
 
 async def delete_sessions(request: Request) -> Response:
     """Remove sessions with their runs; those that are not there are passed over."""
-    session_ids, ignored = read_deletion(await read_body(request))
+    session_ids, ignored = await _read(read_deletion, await read_body(request))
     return await _delete(request, session_ids, *ignored)
 
 
@@ -148,6 +153,10 @@ def missing_session(request: Request, session_id: str) -> NotFoundError:
     """Return the error for a session that is not there, or another user's."""
     kind = read_kind(request)
     return NotFoundError(f"{f'{kind.capitalize()} ' if kind else ''}Session with id '{session_id}' not found")
+
+
+async def _read(read: Callable[[bytes], _Body], raw: bytes) -> _Body:
+    return read(raw) if len(raw) < LARGE_BYTES else await asyncio.to_thread(read, raw)
 
 
 async def _change(
@@ -208,9 +217,13 @@ async def _show(request: Request, detail: SessionDetail, *, keeps_nulls: bool = 
     if hashes := media_of(detail):
         found = await runtime.engine.blobs.get_all(project_of(request), hashes)
         blobs = {sha256: StoredBytes.of(sha256, data) for sha256, data in found.items()}
-    if not blobs and sum(map(len, detail.messages)) < LARGE_BYTES:
+    if not blobs and sum(map(len, detail.messages)) + _size_of(record) < LARGE_BYTES:
         return show_session(detail, component_name=name, keeps_nulls=keeps_nulls)
     return await asyncio.to_thread(show_session, detail, component_name=name, blobs=blobs, keeps_nulls=keeps_nulls)
+
+
+def _size_of(record: SessionRecord) -> int:
+    return len(record.state or b"") + len(record.metadata or b"") + len(record.summary or b"")
 
 
 def _id_of(request: Request) -> str:
