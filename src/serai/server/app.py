@@ -20,7 +20,17 @@ from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
-from serai.server.routes import discovery, metrics, record_collections, record_queries, records, runs, schedules
+from serai.server.routes import (
+    discovery,
+    metrics,
+    record_collections,
+    record_queries,
+    records,
+    runs,
+    schedules,
+    session_runs,
+    sessions,
+)
 from serai.server.schedules import resolve
 from serai.settings import Settings
 
@@ -164,7 +174,17 @@ class AgentOS:
 
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
-    modules = (discovery, runs, schedules, metrics, records, record_queries, record_collections)
+    modules = (
+        discovery,
+        runs,
+        sessions,
+        session_runs,
+        schedules,
+        metrics,
+        records,
+        record_queries,
+        record_collections,
+    )
     return [route for module in modules for route in module.ROUTES]
 
 

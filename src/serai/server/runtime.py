@@ -30,6 +30,7 @@ from serai.storage.metrics import MetricsStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
+from serai.storage.sessions import SessionStore
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -62,6 +63,7 @@ class Runtime:
     schedules: ScheduleStore
     scheduler: Scheduler
     metrics: MetricsStore
+    sessions: SessionStore
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ class Runtime:
             self.jobs = JobStore(self.database)
             self.schedules = ScheduleStore(self.database)
             self.metrics = MetricsStore(self.database)
+            self.sessions = SessionStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(

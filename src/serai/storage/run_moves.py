@@ -13,6 +13,7 @@ from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord
 from serai.domain.usage import Usage, sum_tokens
+from serai.errors import NotFoundError
 from serai.storage.connection import Connection, Database
 from serai.storage.runs import RECORD_COLUMNS, Answer, read_record
 
@@ -158,7 +159,8 @@ class RunMoves:
         """
         active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
         row = await connection.fetchrow(_LOCK_RUN, record.key)
-        assert row is not None
+        if row is None:
+            raise _gone()
         current = read_record(row)
         if current.status is not RunStatus.PAUSED:
             return Continuation(current, is_moved=False)
@@ -184,7 +186,8 @@ class RunMoves:
         async with self._database.transaction() as connection:
             active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
             row = await connection.fetchrow(_LOCK_RUN, record.key)
-            assert row is not None
+            if row is None:
+                raise _gone()
             current = read_record(row)
             if current.status is RunStatus.RUNNING:
                 await connection.execute(_ASK, current.key)
@@ -225,3 +228,7 @@ class RunMoves:
     async def forget_cancels(self) -> None:
         """Remove cancels whose run did not come within a day."""
         await self._database.execute(_FORGET_CANCELS)
+
+
+def _gone() -> NotFoundError:
+    return NotFoundError("Run not found: its session was removed.")

@@ -17,6 +17,7 @@ from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, NewRun, RunRecord
 from serai.domain.usage import Usage, sum_tokens
+from serai.errors import NotFoundError
 from serai.storage.connection import Connection, Database
 from serai.storage.run_log import put_children
 
@@ -369,14 +370,18 @@ class RunStore:
         rows = await self._database.fetch(_LIST, project_id, session_id, kind, component_id, status, limit)
         if not rows and not await self._database.fetchval(_HAS_SESSION, project_id, session_id):
             return None
-        return [(read_record(row), _read_answer(row)) for row in reversed(rows)]
+        return [(read_record(row), read_answer(row)) for row in reversed(rows)]
 
     async def get_answer(self, key: UUID) -> Answer:
-        """Return a run's state and, once it rests, its answer."""
+        """Return a run's state and, once it rests, its answer.
+
+        Raises:
+            NotFoundError: it is there no more.
+        """
         row = await self._database.fetchrow(_ANSWER, key)
         if row is None:
-            raise LookupError(f"run {key} is gone")
-        return _read_answer(row)
+            raise NotFoundError("Run not found: its session was removed.")
+        return read_answer(row)
 
     async def get_context(self, record: RunRecord, *, history_runs: int) -> SessionContext:
         """Return what a run starts from. O(history_runs), whatever the session's length."""
@@ -489,7 +494,8 @@ def read_record(row: asyncpg.Record) -> RunRecord:
     return RunRecord(**values)
 
 
-def _read_answer(row: asyncpg.Record) -> Answer:
+def read_answer(row: asyncpg.Record) -> Answer:
+    """Return the answer in a row that has its columns."""
     return Answer(RunStatus(row["status"]), row["output"], row["messages"], row["carried"])
 
 

@@ -1,0 +1,217 @@
+"""Lists of sessions: pages in any order, how many there are, and those that are called so. Never reads a run.
+
+The texts are made of the parts below by what is asked, never of what a caller wrote: values are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+from serai.domain.search_text import fold, pieces_to_find
+from serai.domain.sessions import SessionPage, SessionQuestion, SessionRecord
+from serai.storage.connection import Database
+
+MOST_COUNTED: Final = 10_000
+"""How many a search counts."""
+
+ORDERS: Final = {
+    "created_at": "created_at {d}, id {d}",
+    "updated_at": "updated_at {d}, id {d}",
+    "session_id": "id {d}",
+    "session_name": "coalesce(nullif(name, ''), first_message, '') {d}, id {d}",
+}
+"""The orders there are; only the first and the third read no more than the page when there are many sessions."""
+
+COLUMNS: Final = """
+id, user_id, kind, component_id, name, first_message, state, metadata, summary, input_tokens, output_tokens,
+first_run_key is not null as has_runs, created_at, updated_at"""
+"""What a `SessionRecord` is made of."""
+
+_SORTED_BY: Final = "id, created_at, updated_at, name, first_message"
+_LIMITS: Final = (20, 100, 1_000, 10_000)
+
+# How many sessions a list has: those that were counted, and those whose deltas are not folded yet.
+_TOTAL = """
+coalesce((select sessions from session_counts where project_id = $1 and {counted}), 0)
++ coalesce((select sum(listed) from usage_deltas where project_id = $1{filters}), 0)"""
+
+_ONLY_TOTAL = "select {total} as total"
+
+# The first page. The limit is a number in the text: PostgreSQL would plan for a tenth of the table.
+_FIRST = """
+select total, page.*
+from (select {total} as total) as counted left join lateral (
+    select {columns} from sessions where project_id = $1{filters} order by {order} limit {most}) as page on true
+order by {order}"""
+
+# A page further on: its ids from the nearer end, then its rows.
+_DEEP = """
+with counted as materialized (
+    select {total} as total
+), page as (
+    (select {sorted_by} from sessions where project_id = $1{filters} order by {order}
+     limit (select case when {offset} * 2 <= total then {limit} else 0 end from counted) offset {offset})
+    union all
+    (select {sorted_by} from sessions where project_id = $1{filters} order by {reverse}
+     limit (select case when {offset} * 2 > total then greatest(least({limit}, total - {offset}), 0) else 0 end
+            from counted)
+     offset (select greatest(total - {offset} - {limit}, 0) from counted))
+)
+select total, page.*
+from counted left join lateral (
+    select stored.* from page cross join lateral (
+        select {columns} from sessions where project_id = $1 and sessions.id = page.id offset 0) as stored
+) as page on true
+order by {order}"""
+
+# Sessions whose name holds a text: of all in a list, or by the index of pieces.
+_WALKED = """
+select {sorted_by} from sessions cross join lateral (
+    select from session_names
+    where project_id = $1 and session_id = sessions.id and strpos(folded, {text}) > 0 offset 0) as named
+where project_id = $1{filters}"""
+_FOUND = """
+select sessions.* from session_names cross join lateral (
+    select {sorted_by} from sessions
+    where project_id = $1 and id = session_names.session_id{filters} offset 0) as sessions
+where session_names.project_id = $1 and pieces @> {pieces} and strpos(folded, {text}) > 0"""
+
+# A page of some thousand that were found, and how many those are.
+_SEARCH = """
+with matched as materialized ({matched} limit {most}), page as (
+    select id from matched order by {order} limit {limit} offset {offset}
+)
+select total, page.*
+from (select count(*) as total from matched) as counted left join lateral (
+    select stored.* from page cross join lateral (
+        select {columns} from sessions where project_id = $1 and sessions.id = page.id offset 0) as stored
+) as page on true
+order by {order}"""
+
+# A page of what many sessions are called: found in the list's own order.
+_COMMON = """
+select page.* from ({matched} order by {order} limit {limit} offset {offset}) as found cross join lateral (
+    select {columns} from sessions where project_id = $1 and sessions.id = found.id offset 0) as page
+order by {order}"""
+
+
+class _Shape(NamedTuple):
+    """What the text of a statement depends on."""
+
+    filters: tuple[str, ...]
+    column: str
+    is_descending: bool
+
+
+class SessionLists:
+    """The statements about lists of sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, question: SessionQuestion) -> SessionPage:
+        """Return a page of sessions.
+
+        Cost: by creation or id, from either end, O(page) without a search; the more of a list's sessions are called
+        as asked, the less a search reads.
+        """
+        if question.text:
+            return await self._search(question)
+        filters = question.filters
+        shape = _Shape(tuple(filters), question.column, question.is_descending)
+        values = (question.project_id, *filters.values())
+        if question.offset:
+            rows = await self._database.fetch(_deep(shape), *values, question.limit, question.offset)
+        else:
+            most = next(limit for limit in _LIMITS if question.limit <= limit)
+            rows = await self._database.fetch(_first(shape, most), *values)
+        return SessionPage(_records(rows)[: question.limit], rows[0]["total"])
+
+    async def _search(self, question: SessionQuestion) -> SessionPage:
+        filters = question.filters
+        shape = _Shape(tuple(filters), question.column, question.is_descending)
+        text = fold(question.text or "")
+        values = (question.project_id, *filters.values(), question.limit, question.offset, text)
+        pieces = pieces_to_find(text)
+        by_index = bool(pieces) and await self._count(question) > MOST_COUNTED
+        asked = (*values, pieces) if by_index else values
+        rows = await self._database.fetch(_search(shape, by_index), *asked)
+        total: int = rows[0]["total"]
+        if total <= MOST_COUNTED:
+            return SessionPage(_records(rows), total)
+        rows = await self._database.fetch(_common(shape), *values)
+        return SessionPage(_records(rows), MOST_COUNTED, is_exact=False)
+
+    async def _count(self, question: SessionQuestion) -> int:
+        filters = question.filters
+        count: int = await self._database.fetchval(
+            _ONLY_TOTAL.format(total=_total(tuple(filters))), question.project_id, *filters.values()
+        )
+        return count
+
+
+def read_session(row: asyncpg.Record) -> SessionRecord:
+    """Return the session in a row of `COLUMNS`."""
+    return SessionRecord(**{name: row[name] for name in SessionRecord.__slots__})
+
+
+def _records(rows: Sequence[asyncpg.Record]) -> list[SessionRecord]:
+    return [read_session(row) for row in rows if row["id"] is not None]
+
+
+@cache
+def _first(shape: _Shape, most: int) -> str:
+    return _FIRST.format(**_parts(shape), most=most)
+
+
+@cache
+def _deep(shape: _Shape) -> str:
+    return _DEEP.format(**_parts(shape))
+
+
+@cache
+def _search(shape: _Shape, by_index: bool) -> str:
+    parts = _parts(shape)
+    matched = (_FOUND if by_index else _WALKED).format(**parts)
+    return _SEARCH.format(**parts, matched=matched, most=MOST_COUNTED + 1)
+
+
+@cache
+def _common(shape: _Shape) -> str:
+    parts = _parts(shape)
+    return _COMMON.format(**parts, matched=_WALKED.format(**parts))
+
+
+def _parts(shape: _Shape) -> dict[str, Any]:
+    """Return the parts of statements; the arguments are the project, the filters, and what else there is in order."""
+    number = len(shape.filters) + 2
+    order = ORDERS[shape.column]
+    return {
+        "total": _total(shape.filters),
+        "columns": COLUMNS,
+        "sorted_by": _SORTED_BY,
+        "filters": _filters(shape.filters),
+        "order": order.format(d="desc" if shape.is_descending else "asc"),
+        "reverse": order.format(d="asc" if shape.is_descending else "desc"),
+        "limit": f"${number}::bigint",
+        "offset": f"${number + 1}::bigint",
+        "text": f"${number + 2}::text",
+        "pieces": f"${number + 3}::text[]",
+    }
+
+
+@cache
+def _total(filters: tuple[str, ...]) -> str:
+    counted = [
+        f"{name} = ${filters.index(name) + 2}" if name in filters else f"{name} is null"
+        for name in ("user_id", "kind", "component_id")
+    ]
+    return _TOTAL.format(counted=" and ".join(counted), filters=_filters(filters))
+
+
+def _filters(filters: tuple[str, ...]) -> str:
+    return "".join(f" and {name} = ${number}" for number, name in enumerate(filters, 2))

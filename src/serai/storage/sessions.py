@@ -1,0 +1,224 @@
+"""Sessions by themselves: made, read, changed, removed, and the runs in them.
+
+Order of locks as everywhere: session, then run, then the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+from serai.domain.runs import RunRecord
+from serai.domain.search_text import fold, pieces_of
+from serai.domain.sessions import (
+    NewSession,
+    RunFilter,
+    SessionChanges,
+    SessionDetail,
+    SessionPage,
+    SessionQuestion,
+)
+from serai.storage.batching import Batcher
+from serai.storage.connection import Connection, Database
+from serai.storage.idempotency import RequestKey
+from serai.storage.metrics import keep_totals
+from serai.storage.runs import RECORD_COLUMNS, Answer, read_answer, read_record
+from serai.storage.session_creates import Created, SessionCreator
+from serai.storage.session_lists import COLUMNS, SessionLists, read_session
+
+_READ_AT_A_TIME: Final = 50
+
+# What the runs of a session have left; no run is looked for in one that never had any.
+_LEFT = """
+left join lateral (
+    select array_agg(messages order by position) filter (where messages is not null) as messages,
+           string_agg(usage::text, ',' order by position) as usage
+    from runs
+    where sessions.first_run_key is not null and runs.project_id = sessions.project_id
+      and runs.session_id = sessions.id and runs.parent_key is null
+) as told on true"""
+
+_GET = f"""
+select wanted.nr, {COLUMNS}, told.messages, told.usage
+from unnest($1::text[], $2::text[], $3::text[]) with ordinality as wanted(of_project, session_id, of_user, nr)
+join sessions on sessions.project_id = wanted.of_project and sessions.id = wanted.session_id
+    and (wanted.of_user is null or sessions.user_id = wanted.of_user){_LEFT}"""  # noqa: S608 - our own text
+
+# Replaces what is given; a new name is found at once.
+_UPDATE = f"""
+with changed as (
+    update sessions set name = coalesce($4, name), state = coalesce($5, state), metadata = coalesce($6, metadata),
+                        summary = coalesce($7, summary), updated_at = now()
+    where project_id = $1 and id = $2 and ($3::text is null or user_id = $3)
+    returning *
+), named as (
+    insert into session_names (project_id, session_id, user_id, folded, pieces)
+    select project_id, id, user_id, $8, $9::text[] from changed where $8::text is not null
+    on conflict (project_id, session_id) do update set folded = excluded.folded, pieces = excluded.pieces
+)
+select {COLUMNS}, told.messages, told.usage from changed as sessions{_LEFT}"""  # noqa: S608 - our own text
+
+_LOCK_MESSAGE = "select first_message from sessions where project_id = $1 and id = $2 for update"
+
+_LOCK = """
+select id from sessions
+where project_id = $1 and id = any($2::text[]) and ($3::text is null or user_id = $3) order by id for update"""
+
+# Whoever writes to a run's log holds its row: once we have it, the log is whole.
+_LOCK_RUNS = "select key, id from runs where project_id = $1 and session_id = any($2::text[]) order by key for update"
+
+_REMOVE_RUNS = (
+    "delete from runs where key = any($1::uuid[])",
+    "delete from run_events where run_key = any($1::uuid[])",
+    "delete from run_steps where run_key = any($1::uuid[])",
+)
+_REMOVE_CANCELS = "delete from run_cancellations where project_id = $1 and run_id = any($2::text[])"
+_REMOVE_SESSIONS = (
+    "delete from session_names where project_id = $1 and session_id = any($2::text[])",
+    "delete from sessions where project_id = $1 and id = any($2::text[])",
+)
+
+_HAS = """
+select first_run_key is not null from sessions
+where project_id = $1 and id = $2 and ($3::text is null or user_id = $3)"""
+
+_RUNS = f"""
+select {RECORD_COLUMNS}, runs.output, {{messages}} as messages, runs.carried
+from runs
+where project_id = $1 and session_id = $2 and parent_key is null
+  and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)
+  and ($5::text[] is null or status = any($5))
+order by position"""  # noqa: S608 - our own text
+
+_RUN = f"""
+select {RECORD_COLUMNS}, runs.output, runs.messages, runs.carried
+from runs where project_id = $1 and session_id = $2 and id = $3"""  # noqa: S608 - our own text
+
+
+class _Wanted(NamedTuple):
+    project_id: str
+    session_id: str
+    user_id: str | None
+
+
+class SessionStore:
+    """The statements about sessions. With a user, the sessions of others are not there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._creator = SessionCreator(database)
+        self._lists = SessionLists(database)
+        self._gets: Batcher[_Wanted, SessionDetail | None] = Batcher(self._read, max_items=_READ_AT_A_TIME)
+
+    async def create(self, new: NewSession, *, key: RequestKey | None = None) -> Created:
+        """Make a session; see `SessionCreator.create`."""
+        return await self._creator.create(new, key=key)
+
+    async def get(self, project_id: str, session_id: str, *, user_id: str | None = None) -> SessionDetail | None:
+        """Return a session and what its runs have left. O(its runs); shares a statement with others that wait."""
+        return await self._gets.submit(_Wanted(project_id, session_id, user_id))
+
+    async def page(self, question: SessionQuestion) -> SessionPage:
+        """Return a page of sessions; see `SessionLists.page`."""
+        return await self._lists.page(question)
+
+    async def update(
+        self,
+        project_id: str,
+        session_id: str,
+        changes: SessionChanges,
+        *,
+        user_id: str | None = None,
+        connection: Connection | None = None,
+    ) -> SessionDetail | None:
+        """Change a session, and return it as `get` does; None when it is not there.
+
+        Args:
+            project_id: whose.
+            session_id: which.
+            changes: what takes the place of what; a run at work lays the members that it has changed over a new
+                state when it ends.
+            user_id: of whom it must be.
+            connection: of the caller's transaction, if there is one.
+        """
+        if connection is None and changes.name == "":  # it is called by a message that we must hold
+            async with self._database.transaction() as own:
+                return await self.update(project_id, session_id, changes, user_id=user_id, connection=own)
+        source = connection or self._database
+        title = changes.name
+        if connection is not None and title == "":
+            title = await connection.fetchval(_LOCK_MESSAGE, project_id, session_id) or ""
+        folded = None if title is None else fold(title)
+        row = await source.fetchrow(
+            _UPDATE,
+            *(project_id, session_id, user_id),
+            *(changes.name, changes.state, changes.metadata, changes.summary),
+            *(folded, None if folded is None else list(pieces_of(folded))),
+        )
+        return None if row is None else _read_detail(row)
+
+    async def delete(self, project_id: str, session_ids: Sequence[str], *, user_id: str | None = None) -> None:
+        """Remove sessions with their runs; those that are not there, or another user's, are passed over."""
+        async with self._database.transaction() as connection:
+            await remove_sessions(connection, project_id, session_ids, user_id=user_id)
+
+    async def has_runs(self, project_id: str, session_id: str, *, user_id: str | None = None) -> bool | None:
+        """Return whether a session ever had runs; None when it is not there."""
+        found: bool | None = await self._database.fetchval(_HAS, project_id, session_id, user_id)
+        return found
+
+    async def list_runs(
+        self, project_id: str, session_id: str, wanted: RunFilter, *, with_messages: bool = True
+    ) -> list[tuple[RunRecord, Answer]]:
+        """Return a session's runs, oldest first; those inside them are in their answers."""
+        rows = await self._database.fetch(
+            _RUNS.format(messages="runs.messages" if with_messages else "null::bytea"),
+            *(project_id, session_id, wanted.since, wanted.until, wanted.statuses),
+        )
+        return [(read_record(row), read_answer(row)) for row in rows]
+
+    async def find_run(self, project_id: str, session_id: str, run_id: str) -> tuple[RunRecord, Answer] | None:
+        """Return a run of a session, or one inside such a run, by its id."""
+        row = await self._database.fetchrow(_RUN, project_id, session_id, run_id)
+        return None if row is None else (read_record(row), read_answer(row))
+
+    async def _read(self, items: list[_Wanted]) -> list[SessionDetail | Exception | None]:
+        wanted = list(dict.fromkeys(items))
+        columns: list[Iterable[Any]] = list(zip(*wanted, strict=True))
+        rows = await self._database.fetch(_GET, *columns)
+        found = {wanted[row["nr"] - 1]: _read_detail(row) for row in rows}
+        return [found.get(item) for item in items]
+
+
+async def remove_sessions(
+    connection: Connection, project_id: str, session_ids: Sequence[str], *, user_id: str | None = None
+) -> list[str]:
+    """Remove sessions with all that their runs have written; return the ids of those there were.
+
+    Args:
+        connection: of a transaction.
+        project_id: whose.
+        session_ids: which; those that are not there, or another user's, are passed over.
+        user_id: of whom they must be; None is of anybody.
+
+    What they have added to the totals of days stays. A node that works on one of the runs is refused its next write.
+    """
+    rows = await connection.fetch(_LOCK, project_id, session_ids, user_id)
+    if not (found := [row["id"] for row in rows]):
+        return []
+    runs = await connection.fetch(_LOCK_RUNS, project_id, found)
+    await keep_totals(connection, project_id, found)
+    if runs:
+        keys = [run["key"] for run in runs]
+        for sql in _REMOVE_RUNS:
+            await connection.execute(sql, keys)
+        await connection.execute(_REMOVE_CANCELS, project_id, [run["id"] for run in runs])
+    for sql in _REMOVE_SESSIONS:
+        await connection.execute(sql, project_id, found)
+    return found
+
+
+def _read_detail(row: asyncpg.Record) -> SessionDetail:
+    return SessionDetail(read_session(row), row["messages"] or (), row["usage"] or "")
