@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "text", "json"] = Field(
         "auto", description="auto: text on a terminal, JSON lines elsewhere."
     )
-    model: str | None = Field(None, description="pydantic-ai model string of the demo OS, e.g. openai:gpt-5-mini.")
+    model: str | None = Field(
+        None, description="pydantic-ai model string of the demo OS and of work on memories, e.g. openai:gpt-5-mini."
+    )
     node_name: str | None = Field(None, description="Name of this node in logs and tables; default host and pid.")
     max_runs: int = Field(64, ge=1, le=10_000, description="Runs this node holds at a time.")
     lease_s: float = Field(10.0, ge=2, le=600, description="Seconds until a frozen node's runs are taken over.")

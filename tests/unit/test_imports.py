@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.glob("serai/**/*.py"))
 
 CORE = {"errors", "wire", "domain"}
 STORAGE = CORE | {"storage"}
-COMPONENTS = STORAGE | {"engine", "records", "components"}
+COMPONENTS = STORAGE | {"engine", "records", "memory", "components"}
 SERVER = COMPONENTS | {"server", "settings"}
 MAY_IMPORT = {
     "errors": {"errors"},
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "storage": STORAGE,
     "engine": STORAGE | {"engine"},
     "records": STORAGE | {"records"},
+    "memory": STORAGE | {"memory"},
     "components": COMPONENTS,
     "settings": {"settings"},
     "server": SERVER,

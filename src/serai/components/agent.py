@@ -81,11 +81,11 @@ class AgentComponent:
         self.metadata = metadata
         self._deps = deps
         self._check_deps()
-        self._model = self._load_model()
-        self.model_name: str | None = self._model.model_name
-        self.model_provider: str | None = self._model.system
+        self.model = self._load_model()
+        self.model_name: str | None = self.model.model_name
+        self.model_provider: str | None = self.model.system
         try:
-            self._durability = SeraiDurability.bind(agent, model=self._model)
+            self._durability = SeraiDurability.bind(agent, model=self.model)
         except UserError as error:
             raise ConfigurationError(f"Agent {agent.name!r} cannot be made durable: {error}") from error
         self.function_tools = _function_tools(agent)

@@ -115,6 +115,7 @@ class Team:
         self.history_runs = history_runs
         self.max_concurrency = max_concurrency
         self.metadata = metadata
+        self.model = self._leader.model
         self.model_name = self._leader.model_name
         self.model_provider = self._leader.model_provider
         host = self._leader.host

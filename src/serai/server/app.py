@@ -22,6 +22,8 @@ from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
 from serai.server.routes import (
     discovery,
+    memories,
+    memory_changes,
     metrics,
     record_collections,
     record_queries,
@@ -175,15 +177,8 @@ class AgentOS:
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
     modules = (
-        discovery,
-        runs,
-        sessions,
-        session_runs,
-        schedules,
-        metrics,
-        records,
-        record_queries,
-        record_collections,
+        *(discovery, runs, sessions, session_runs, schedules, memories, memory_changes, metrics),
+        *(records, record_queries, record_collections),
     )
     return [route for module in modules for route in module.ROUTES]
 

@@ -26,6 +26,7 @@ from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.idempotency import forget_expired
 from serai.storage.jobs import JobStore
+from serai.storage.memories import MemoryStore
 from serai.storage.metrics import MetricsStore
 from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
@@ -57,6 +58,7 @@ class Runtime:
     database: Database
     engine: Engine
     jobs: JobStore
+    memories: MemoryStore
     job_runner: JobRunner
     records: RecordStore
     record_queries: RecordQueries
@@ -116,6 +118,7 @@ class Runtime:
                 ),
             )
             self.jobs = JobStore(self.database)
+            self.memories = MemoryStore(self.database)
             self.schedules = ScheduleStore(self.database)
             self.metrics = MetricsStore(self.database)
             self.sessions = SessionStore(self.database)

@@ -1,0 +1,183 @@
+"""Memories of users as values, and how their texts are folded for search and comparison. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+LONGEST_MEMORY: Final = 5000
+LONGEST_TOPIC: Final = 200
+MOST_TOPICS: Final = 100
+_PIECE: Final = 3
+_OF_TEXT, _OF_TOPIC, _OF_AGENT, _OF_TEAM = b"text", b"topic", b"agent", b"team"
+
+
+class MemoryOrigin(StrEnum):
+    """Who wrote a memory."""
+
+    CALLER = "caller"
+    """Somebody, by a request."""
+    TOOL = "tool"
+    """An agent, by its tool."""
+    EXTRACTION = "extraction"
+    """A model that read a run."""
+    OPTIMIZE = "optimize"
+    """A model that condensed a user's memories."""
+
+
+class MemoryAction(StrEnum):
+    """What was done to a memory."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMemory:
+    """A memory to be stored.
+
+    Attributes:
+        source_run_id: the run it was learnt in; with `source_session_id`.
+    """
+
+    project_id: str
+    user_id: str
+    memory: str
+    topics: tuple[str, ...] = ()
+    agent_id: str | None = None
+    team_id: str | None = None
+    source_run_id: str | None = None
+    source_session_id: str | None = None
+    origin: MemoryOrigin = MemoryOrigin.CALLER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryRecord(NewMemory):
+    """A memory as stored.
+
+    Attributes:
+        revision: rises with each change.
+    """
+
+    id: UUID
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomaticChange:
+    """What is to be done to a memory of a user without anybody asking by hand.
+
+    Attributes:
+        action: what.
+        memory_id: of the memory; for a new one the id it is to have, else it gets one.
+        memory: the text; none for `DELETED`.
+        topics: None keeps those it has.
+        expected_revision: the change is refused when the memory has another one.
+    """
+
+    action: MemoryAction
+    memory_id: UUID | None = None
+    memory: str = ""
+    topics: tuple[str, ...] | None = None
+    expected_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryChange:
+    """An automatic change that was made, or the undoing of one.
+
+    Attributes:
+        operation_id: changes that were made together have it in common.
+        before: the memory before; None when it was created.
+        after: the memory after; None when it was deleted.
+        undone_at: when it was undone.
+        undoes: the change that this one undoes.
+    """
+
+    id: UUID
+    project_id: str
+    user_id: str
+    memory_id: UUID
+    action: MemoryAction
+    origin: MemoryOrigin
+    operation_id: str | None
+    run_id: str | None
+    session_id: str | None
+    agent_id: str | None
+    team_id: str | None
+    before: MemoryRecord | None
+    after: MemoryRecord | None
+    at: datetime
+    undone_at: datetime | None
+    undoes: UUID | None
+
+
+def as_stored(
+    key: UUID, new: NewMemory, *, created_at: datetime, updated_at: datetime, revision: int = 1
+) -> MemoryRecord:
+    """Return a new memory as it is stored."""
+    values = {member.name: getattr(new, member.name) for member in fields(NewMemory)}
+    return MemoryRecord(**values, id=key, revision=revision, created_at=created_at, updated_at=updated_at)
+
+
+def storable(text: str) -> str:
+    """Return a text without what PostgreSQL cannot store: U+0000 and lone surrogates."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+def fold(text: str) -> str:
+    """Return a text as it is searched: without regard to case and to how its characters are composed, in any script."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def fold_hash(project_id: str, user_id: str, text: str) -> bytes:
+    """Return what two memories of a user have in common when they differ in case and blanks at most."""
+    said = "\0".join((project_id, user_id, " ".join(fold(text).split())))
+    return hashlib.blake2b(said.encode(), digest_size=16).digest()
+
+
+def marks_of(memory: NewMemory, folded: str) -> list[int]:
+    """Return the hashes under which a memory is found: of the pieces of its text, of its topics, agent and team."""
+    project_id = memory.project_id
+    marks = set(text_marks(project_id, folded))
+    marks.update(tag_marks(project_id, memory.topics, memory.agent_id, memory.team_id))
+    return sorted(marks)
+
+
+def text_marks(project_id: str, folded: str) -> set[int]:
+    """Return a hash of each three characters that follow each other in a folded text."""
+    seed = _seed(project_id, _OF_TEXT)
+    pieces = {folded[start : start + _PIECE] for start in range(len(folded) - _PIECE + 1)}
+    return {_signed(zlib.crc32(piece.encode(), seed)) for piece in pieces}
+
+
+def tag_marks(project_id: str, topics: Iterable[str], agent_id: str | None, team_id: str | None) -> set[int]:
+    """Return a hash of each topic, of the agent and of the team."""
+    tags = [(_OF_TOPIC, topic) for topic in topics]
+    tags += [(kind, name) for kind, name in ((_OF_AGENT, agent_id), (_OF_TEAM, team_id)) if name is not None]
+    return {_signed(zlib.crc32(name.encode(), _seed(project_id, kind))) for kind, name in tags}
+
+
+def without_repeats(topics: Sequence[str]) -> tuple[str, ...]:
+    """Return topics in their order, each once."""
+    return tuple(dict.fromkeys(topics))
+
+
+def _seed(project_id: str, kind: bytes) -> int:
+    return zlib.crc32(project_id.encode(), zlib.crc32(kind))
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 32) if number >= 1 << 31 else number
