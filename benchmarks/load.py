@@ -1,6 +1,7 @@
 """The load generator: sends given requests over kept connections, in a process that is not measured.
 
-``python -m benchmarks.load FILE`` reads a pickled `Load` and prints what it saw as JSON; `send_apart` calls it so.
+``python -m benchmarks.load FILE`` reads a pickled `Load` and prints what it saw as JSON; without a file it does that
+with one `Load` after the other from standard input.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import pickle
+import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -19,12 +21,13 @@ from urllib.parse import urlencode
 
 import uvloop
 
-from benchmarks.processes import run_apart
+from benchmarks.processes import ApartError, run_apart
 
 LEAST = 5
 _ACCEPTED = (b"200", b"201", b"202", b"204")
 _WITHOUT_BODY = b"204"
 _STALL_S = 60
+_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -239,9 +242,45 @@ def send_apart(load: Load) -> Seen:
     return Seen(**run_apart("benchmarks.load", load))
 
 
+class LoadProcess:
+    """A load generator that stays, for many small loads."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.load"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def send(self, load: Load) -> Seen:
+        """Send a load and return what was seen.
+
+        Raises:
+            ApartError: the process has ended; why is on standard error.
+        """
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(pickle.dumps(load))
+        asked.flush()
+        if not (answer := answers.readline()):
+            raise ApartError("the load generator has failed")
+        return Seen(**json.loads(answer))
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
 def main() -> None:
-    load = pickle.loads(Path(sys.argv[1]).read_bytes())
-    print(json.dumps(asdict(uvloop.run(send(load)))))
+    if sys.argv[1:]:
+        _answer(pickle.loads(Path(sys.argv[1]).read_bytes()))
+        return
+    with contextlib.suppress(EOFError):
+        while True:
+            _answer(pickle.load(sys.stdin.buffer))
+
+
+def _answer(load: Load) -> None:
+    print(json.dumps(asdict(uvloop.run(send(load)))), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; the body is JSON when there is one."""
+    """One HTTP request; the body, when there is one, is JSON unless a header says otherwise."""
 
     method: str
     path: str
@@ -51,9 +51,8 @@ def call(server: ServerProcess, request: Request, *, timeout_s: float = _TIMEOUT
         TimeoutError: nothing has come for so long.
     """
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout_s)
-    headers = dict(request.headers)
-    if request.body:
-        headers["Content-Type"] = "application/json"
+    json_type = {"Content-Type": "application/json"} if request.body else {}
+    headers = {**json_type, **dict(request.headers)}
     try:
         connection.request(request.method, request.path, body=request.body or None, headers=headers)
         answer = connection.getresponse()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +69,16 @@ class Subject:
         expect: str,
         count: str = "",
         seconds: float = math.inf,
+        by: Callable[[Load], Seen] = send_apart,
     ) -> Seen:
-        """Send requests, one after the other and again from the first, from a process of their own.
+        """Send requests, one after the other and again from the first, from another process.
 
         Raises:
             SubjectError: an answer lacks what is expected, or none comes; nothing is measured then.
         """
         load = Load(self.server.port, requests, True, concurrency, most, seconds, expect.encode(), count.encode())
         try:
-            seen = send_apart(load)
+            seen = by(load)
         except ApartError as error:
             raise SubjectError(f"{self.name}: {error}\n{self.server.output()}") from error
         if seen.failures:
