@@ -18,7 +18,7 @@ from benchmarks.state.asks import ask
 from benchmarks.state.concurrent_runs import keep_keys
 from benchmarks.state.dataset import Dataset
 from benchmarks.state.operations import DELETES, LISTS, ONE_BY_ONE, Operation, Place, Sizes
-from benchmarks.state.results import Kept, Result, Sample
+from benchmarks.state.results import Result, Sample
 from benchmarks.state.stores import Store, StoreError, make_store
 from benchmarks.subjects import PEER_ON_POSTGRES, PEERS_LOCK, SERAI, CpuTime, work_folder
 from serai.storage.embedded import EmbeddedPostgres
@@ -47,7 +47,7 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         stack.callback(load.stop)
         samples += _measure(stores, LISTS, (1,), load, report)
         samples += _measure(stores, dict.fromkeys(ONE_BY_ONE, (Place.MEDIUM,)), sizes.concurrencies, load, report)
-        kept = [_keep(store) for store in stores if store.place is Place.MEDIUM]
+        kept = [keep_keys(one.subject, sizes.concurrent) for one in stores if one.place is Place.MEDIUM]
     return Result(
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=describe_commit(),
@@ -192,7 +192,3 @@ def _sample(
         grown_mb=grown_mb,
         load_busy=seen.busy,
     )
-
-
-def _keep(store: Store) -> Kept:
-    return keep_keys(store.subject, store.sizes.concurrent)
