@@ -20,6 +20,7 @@ from tests.compat.clients.roster import (
     AGENTS_CLIENTS,
     CANCEL_SCRIPTS,
     RECORDS_CLIENTS,
+    STATE_SCRIPTS,
     STORES,
     TEAM_SCRIPTS,
     WORKFLOW_SCRIPTS,
@@ -40,7 +41,7 @@ Durations are in seconds, sizes in bytes.
 {rows}
 
 The providers' own variables (`OPENAI_API_KEY`, `OPENAI_BASE_URL` …) are read by pydantic-ai.
-`serai run`, `serai runs` and `serai records` read `SERAI_URL`, the server to ask.
+Commands that speak to a running server read `SERAI_URL`, the server to ask.
 """
 _ERRORS_PAGE = """{note}
 # Errors
@@ -63,9 +64,9 @@ Everything Serai raises on purpose is a `serai.errors.SeraiError`. The branches 
 _HTTP_PAGE = """{note}
 # HTTP API and compatibility
 
-Two published protocols on one port: AgentOS (agents, teams, workflows and their runs) and Agent Data (records). The
-schemas of requests and answers are in the server's own OpenAPI document, at `/docs` and `/openapi.json`. A trailing
-slash makes no difference.
+Two published protocols on one port: AgentOS (agents, teams, workflows, their runs and sessions) and Agent Data
+(records). The schemas of requests and answers are in the server's own OpenAPI document, at `/docs` and `/openapi.json`.
+A trailing slash makes no difference.
 
 | route | what it does |
 |---|---|
@@ -90,6 +91,15 @@ Beside the published protocol:
 - a model request that was cut off by the death of its node starts again: a `CustomEvent` named `step_restarted` says
   with `from_index` which events to drop. Clients that do not know it have the whole answer in `RunCompleted`.
 
+## Sessions
+
+- Each is answered in the shape of what it is, whatever `type` says; all shapes have `agent_session_id`, and the id of a
+  component is empty, not null, when it has none yet: both generations of the published client can read it.
+- A session's runs are those that were started in it; runs inside them are in their answers.
+- A list's items have `session_data` and `summary`, where the published clients look for state, metrics and summary.
+- An unknown `sort_by` is `created_at`. A search counts up to 10,000: then `meta` has `total_is_lower_bound`.
+- The published clients do not encode a slash in an id: they cannot reach a session that has one.
+
 ## What the unmodified clients were seen to do
 
 Each line is a check that the tests run with the published package as it is. A blank means that the package has no
@@ -111,6 +121,10 @@ such call, or that the check is made with others.
 
 {cancels_checks}
 
+### Sessions, memories, metrics, evals, databases
+
+{state_checks}
+
 ### Agent Data
 
 {records_checks}
@@ -131,6 +145,7 @@ def render_http() -> str:
         teams_checks="\n".join(_render_checks(AGENTS_CLIENTS, TEAM_SCRIPTS)),
         workflows_checks="\n".join(_render_checks(AGENTS_CLIENTS, WORKFLOW_SCRIPTS)),
         cancels_checks="\n".join(_render_checks(AGENTS_CLIENTS, CANCEL_SCRIPTS)),
+        state_checks="\n".join(_render_checks(AGENTS_CLIENTS, STATE_SCRIPTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )

@@ -1,4 +1,7 @@
-"""The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told."""
+"""The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
+
+As a judge it is content with everything.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 
 _MEMBER: Final = re.compile(r"^- ([\w-]+)", re.MULTILINE)
 _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
+    "final_result": {"score": 9, "passed": True, "reason": "As it should be."},
     "delete_file": {"path": "draft.txt"},
     "note_fact": {"fact": "tea is green"},
     "order": {"article": "tea"},

@@ -55,6 +55,21 @@ class Settings(BaseSettings):
         14, ge=1, le=3650, description="Days until an index that nobody uses is dropped, unless it is declared."
     )
 
+    keep_steps_days: float = Field(1, ge=0, description="Days the journal of an ended run is kept; 0: for ever.")
+    keep_token_deltas_days: float = Field(
+        7, ge=0, description="Days until the pieces of an ended run's answer become one event; 0: never."
+    )
+    keep_events_days: float = Field(30, ge=0, description="Days the events of an ended run are kept; 0: for ever.")
+    keep_sessions_days: float = Field(
+        0, ge=0, description="Days a session is kept with its runs after its last change; 0: for ever."
+    )
+    keep_schedule_runs_days: float = Field(
+        90, ge=0, description="Days it is known which runs a schedule has started; 0: for ever."
+    )
+    keep_memory_changes_days: float = Field(
+        365, ge=0, description="Days the changes of memories are kept and can be undone; 0: for ever."
+    )
+
     @field_validator("database_url")
     @classmethod
     def _check_scheme(cls, value: SecretStr | None) -> SecretStr | None:

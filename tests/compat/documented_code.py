@@ -13,6 +13,7 @@ _SNIPPET = re.compile(r"^## (?P<title>[^\n]+)\n```python\n(?P<code>.*?)^```$", r
 
 OUR_IMPORT_PATHS = {
     "agno.client": "serai.client",
+    "agno.db.base": "serai.sessions",
     "agno.exceptions": "serai.exceptions",
     "agno.models.response": "serai.tools",
     "agno.run.agent": "serai.run.agent",

@@ -21,6 +21,7 @@ from reference_parts import (
     explode_at_once,
     get_weather,
     pause_first,
+    report_weather,
     say_it_back,
     talk,
     text_of,
@@ -72,6 +73,7 @@ def main():
         Agent(id="slow-agent", name="Slow", model=Script(say_it_back_late), **shared),
         Agent(id="recall-agent", name="Recall", model=Script(list_earlier_messages), **shared),
         Agent(id="weather-agent", name="Weather", model=Script(ask_the_tool_first), tools=[get_weather], **shared),
+        Agent(id="eval-agent", name="Evaluated", model=Script(report_weather), tools=[get_weather], **shared),
         Agent(
             id="broken-tool-agent",
             name="Broken tool",

@@ -152,4 +152,13 @@ def get_weather(city: str) -> str:
     return f"{city}: sunny"
 
 
+def report_weather(messages):
+    """Ask the tool, and repeat it; as a judge give nine of ten."""
+    if "expert judge" in (messages[0].content or ""):
+        return json.dumps({"accuracy_score": 9, "accuracy_reason": "It is sunny."})
+    if messages[-1].role == "tool":
+        return f"Report: {messages[-1].content}"
+    return Calls(("get_weather", '{"city": "Oslo"}'))
+
+
 PAUSING_TOOLS = [delete_file, send_mail, run_command, UserFeedbackTools(add_instructions=False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from pydantic_ai import Agent
 
@@ -14,6 +15,7 @@ from tests.compat.serai_parts import (
     get_weather,
     list_earlier_messages,
     pause_first,
+    report_weather,
     say_it_back,
     talk,
 )
@@ -59,6 +61,7 @@ echo = Agent(ScriptedModel(say_it_back), name="echo-agent", description="Says wh
 slow = Agent(ScriptedModel(say_it_back_late), name="slow-agent")
 recall = Agent(ScriptedModel(list_earlier_messages), name="recall-agent")
 weather = Agent(ScriptedModel(ask_the_tool_first), name="weather-agent", tools=[get_weather])
+evaluated = Agent(ScriptedModel(report_weather), name="eval-agent", tools=[get_weather])
 broken_tool = Agent(ScriptedModel(call_the_broken_tool_once), name="broken-tool-agent")
 broken_model = Agent(ScriptedModel([Turn(error=RuntimeError("model exploded"))]), name="broken-model-agent")
 
@@ -69,9 +72,30 @@ def explode() -> str:
     raise ValueError("tool exploded")
 
 
+def condense(asked: Asked) -> Turn:
+    """Join all memories into one."""
+    text = " ".join(memory["memory"] for memory in json.loads(asked.message))
+    return Turn(tools=[ToolCall(asked.tools[0], {"memories": [{"memory": text}]})])
+
+
+condensing = Agent(ScriptedModel(condense), name="condensing-agent")
 agent_os = AgentOS(
     name="compat",
-    agents=[echo, slow, recall, weather, broken_tool, broken_model, pausing, talking, napping, media, shaped],
+    agents=[
+        condensing,
+        echo,
+        slow,
+        recall,
+        weather,
+        broken_tool,
+        broken_model,
+        pausing,
+        talking,
+        napping,
+        media,
+        shaped,
+        evaluated,
+    ],
     teams=TEAMS,
     workflows=WORKFLOWS,
 )

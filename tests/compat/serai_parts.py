@@ -98,4 +98,13 @@ def get_weather(city: str) -> str:
     return f"{city}: sunny"
 
 
+def report_weather(asked: Asked) -> Turn | str:
+    """Ask the tool, and repeat it; as a judge give nine of ten."""
+    if "final_result" in asked.tools:
+        return Turn(tools=[ToolCall("final_result", {"score": 9, "reason": "It is sunny."})])
+    if not asked.tool_results:
+        return Turn(tools=[ToolCall("get_weather", {"city": "Oslo"})])
+    return f"Report: {asked.tool_results[0].content}"
+
+
 PAUSING_TOOLS = (delete_file, send_mail, run_command, serai.ask_user)

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.processes import free_port
 from serai.agent_data import TypedAgentData
 from serai.client import AgentOSClient
+from serai.sessions import SessionType
 from tests.compat.clients.agent_data_document import TITLES, environment, run_document
 from tests.compat.clients.checklist import Target
 from tests.compat.clients.roster import AGENTS_CLIENTS, CLIENTS, PublishedClient
@@ -22,7 +23,9 @@ DEMO_AGENTS = ["my-agent", "careful-agent", "files-agent"]
 
 
 async def run_with_client(title: str, base_url: str, **ids: str) -> dict[str, Any]:
-    """Run a snippet of the AgentOSClient document that takes ``client`` for granted; return its names.
+    """Run a snippet of the AgentOSClient document that takes ``client``, and earlier imports, for granted.
+
+    Return its names.
 
     Ids are given as ``run_123="…"``: what stands for the document's ``run-123``.
     """
@@ -31,7 +34,7 @@ async def run_with_client(title: str, base_url: str, **ids: str) -> dict[str, An
         assert repr(name.replace("_", "-")) in code
         code = code.replace(repr(name.replace("_", "-")), repr(value))
     client = AgentOSClient(base_url=base_url)
-    names: dict[str, Any] = {"client": client}
+    names: dict[str, Any] = {"client": client, "SessionType": SessionType}
     try:
         await run_snippet(code, names)
     finally:

@@ -1,4 +1,4 @@
-"""The pages about teams and workflows: each example is served as it stands there, used as they say, and does that."""
+"""Pages about what a server does: each example is served as it stands there, used as they say, and does that."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from tests.documented_examples import ClientCode, Command, Example, examples_of,
 from tests.hosting import serving, shared_database
 from tests.postgres import PostgresServer
 
-PAGES: Final = ("build-a-team", "build-a-workflow", "ask-people-in-workflows")
+PAGES: Final = (
+    *("build-a-team", "build-a-workflow", "ask-people-in-workflows", "evaluate-agents", "look-at-sessions"),
+)
 EXIT_CODES: Final = {"completed": 0, "failed": 1, "cancelled": 1, "refused": 4, "paused": 5}
 STATUSES: Final = {"failed": "error"}
 RUN_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -26,11 +26,11 @@ DEEP: Any = json.loads('{"a":' + "[" * 101 + "]" * 101 + "}")
 
 
 def answer(asked: Asked) -> Turn | str:
-    if "slow" in asked.prompt:
+    if "slow" in asked.message:
         return Turn([f"w{number} " for number in range(40)], chunk_delay_s=0.05)
-    if "count" in asked.prompt and not asked.tool_results:
-        return Turn(tools=[ToolCall("count", {"name": asked.prompt.split()[-1]})])
-    return f"Heard {asked.prompt}"
+    if "count" in asked.message and not asked.tool_results:
+        return Turn(tools=[ToolCall("count", {"name": asked.message.split()[-1]})])
+    return f"Heard {asked.message}"
 
 
 helper = Agent(ScriptedModel(answer), name="helper", deps_type=RunDeps)
@@ -510,3 +510,23 @@ async def test_a_session_is_removed_while_its_runs_work_and_wait(client: httpx.A
     again = await ask(client, "s", "hello")
     assert again["content"] == "Heard hello"
     assert len((await client.get("/sessions/s/runs")).json()) == 1
+
+
+async def test_parallel_runs_on_two_nodes_lose_no_key_and_no_token(shared_url: str):
+    project = {"Project-Id": str(uuid4())}
+    async with (
+        serving(make_app(shared_url).app) as one,
+        serving(make_app(shared_url).app) as other,
+        httpx.AsyncClient(base_url=one, headers=project, timeout=20) as client,
+        httpx.AsyncClient(base_url=other, headers=project, timeout=20) as second,
+    ):
+        runs = await asyncio.gather(
+            *(ask((client, second)[number % 2], "s", f"count k{number}", user_id="u1") for number in range(20))
+        )
+        session = (await second.get("/sessions/s")).json()
+        assert session["session_state"] == {f"k{number}": 1 for number in range(20)}
+        for name in ("input_tokens", "output_tokens", "total_tokens"):
+            assert session["metrics"][name] == sum(run["metrics"][name] for run in runs) > 0
+        (item,) = (await client.get("/sessions?user_id=u1")).json()["data"]
+        assert item["total_tokens"] == session["total_tokens"]
+        assert len((await client.get("/sessions/s/run-previews?status=completed")).json()) == 20

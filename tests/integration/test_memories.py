@@ -17,7 +17,7 @@ from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, M
 from serai.errors import ConflictError
 from serai.storage.connection import Database
 from serai.storage.idempotency import request_key
-from serai.storage.memories import MemoryStore, erase_user_memories
+from serai.storage.memories import MemoryStore, UpdatedMemory, erase_user_memories
 from serai.storage.memory_changes import ChangeSource, apply_automatic, list_changes, undo_change
 from serai.storage.memory_lists import SORTS, MemoryFilter, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
@@ -27,7 +27,7 @@ from tests.run_values import open_database
 
 USERS = ("ada", "bob", "Ümit")
 TOPICS = ("tea", "work", 'a "b"\\', "null")
-TEXTS = ("Likes tea", "LIKES  Tea", "Живёт в Риме", "NULL", 'Say "hi", {a}\\')
+TEXTS = ("Likes tea", "LIKES  Tea", "Живёт в Риме, 喜欢喝茶", "NULL", 'Say "hi", {a}\\')
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +113,18 @@ class Walk:
 
     async def update(self, draw: random.Random) -> None:
         topics = draw.choice([None, tuple(draw.sample(TOPICS, draw.randrange(4)))])
-        async with self.database.transaction() as connection:
-            await self.store.update(
-                connection, self.project, self.any_id(draw), user_id=None, memory=draw.choice(TEXTS), topics=topics
-            )
+        asked = UpdatedMemory(
+            project_id=self.project,
+            id=self.any_id(draw),
+            user_id=draw.choice([None, "ada"]),
+            memory=draw.choice(TEXTS),
+            topics=topics,
+        )
+        await self.store.update(asked)
 
     async def delete(self, draw: random.Random) -> None:
         ids = [self.any_id(draw) for _ in range(draw.randrange(1, 4))]
-        async with self.database.transaction() as connection:
-            await self.store.delete(connection, self.project, ids, user_id=draw.choice([None, *USERS]))
+        await self.store.delete(self.project, ids, user_id=draw.choice([None, *USERS]))
 
     async def automatic(self, draw: random.Random) -> None:
         changes = [
@@ -189,6 +192,35 @@ async def test_what_is_stored_at_once_is_read_back_each_as_it_was(store: MemoryS
     assert await store.get("elsewhere", made[0].id) is None
 
 
+async def test_writes_of_one_memory_that_come_together_follow_each_other(
+    database: Database, store: MemoryStore, project: str
+):
+    made = await store.create(new(project, "0", "ada", "tea"))
+    other = await store.create(new(project, "Other", "bob"))
+
+    def update(memory: str, user_id: str | None, *topics: str) -> UpdatedMemory:
+        return UpdatedMemory(project_id=project, id=made.id, user_id=user_id, memory=memory, topics=topics)
+
+    asked = [
+        update("1", None),
+        update("2", "ada", "work"),
+        update("x", "bob", "null"),
+        update("3", None, "work", "tea"),
+    ]
+    changed = await asyncio.gather(*map(store.update, asked))
+    assert [one and (one.memory, one.topics, one.revision) for one in changed] == [
+        ("1", (), 2),
+        ("2", ("work",), 3),
+        None,
+        ("3", ("work", "tea"), 4),
+    ]
+    await recount(database, project)
+    removals = [("ada", [other.id]), (None, [other.id, other.id, uuid4()]), ("ada", [made.id, other.id])]
+    counts = await asyncio.gather(*(store.delete(project, ids, user_id=user) for user, ids in removals))
+    assert counts == [0, 1, 1]
+    await recount(database, project)
+
+
 async def test_requests_with_one_key_store_one_memory_also_from_two_nodes(
     database: Database, store: MemoryStore, project: str
 ):
@@ -212,6 +244,7 @@ QUESTIONS: list[Question] = [
     (MemoryFilter(topics=["tea", "work"], user_id="bob"), lambda one: one.user_id == "bob" and len(one.topics) == 2),
     (MemoryFilter(search="likes"), lambda one: "likes" in one.memory.lower()),
     (MemoryFilter(search="ЖИВ", user_id="ada"), lambda one: one.memory[0] == "Ж" and one.user_id == "ada"),
+    (MemoryFilter(search="喝茶"), lambda one: "喝茶" in one.memory),
     (MemoryFilter(search="k"), lambda one: "k" in one.memory.lower()),
     (MemoryFilter(agent_id="helper"), lambda one: one.agent_id == "helper"),
     (MemoryFilter(agent_id="helper", search="number 3"), lambda one: one.memory == "Number 3"),
@@ -285,6 +318,7 @@ async def test_what_is_known_already_or_gone_is_left_out(database: Database, sto
         AutomaticChange(action=MemoryAction.CREATED, memory="N\0ew\ud800", topics=("", "t\0", "x" * 300)),
         AutomaticChange(action=MemoryAction.CREATED, memory="\0 "),
         AutomaticChange(action=MemoryAction.UPDATED, memory_id=uuid4(), memory="Gone"),
+        AutomaticChange(action=MemoryAction.UPDATED, memory_id=known.id, memory="Likes tea"),
         AutomaticChange(action=MemoryAction.DELETED, memory_id=uuid4()),
     )
     assert [(one.after.memory, one.after.topics) for one in made if one.after] == [("New?", ("t", "x" * 200))]
@@ -302,8 +336,9 @@ async def test_a_change_of_another_revision_than_expected_changes_nothing(
     database: Database, store: MemoryStore, project: str
 ):
     made = await store.create(new(project, "Before"))
-    async with database.transaction() as connection:
-        changed = await store.update(connection, project, made.id, user_id="ada", memory="After", topics=None)
+    changed = await store.update(
+        UpdatedMemory(project_id=project, id=made.id, user_id="ada", memory="After", topics=None)
+    )
     assert changed is not None
     assert changed.updated_at > made.updated_at
     with pytest.raises(ConflictError, match="changed meanwhile"):
@@ -337,11 +372,12 @@ async def test_an_undo_at_the_same_time_happens_once(database: Database, store: 
 async def test_erasing_a_user_leaves_nothing_of_it(database: Database, store: MemoryStore, project: str):
     await store.create(new(project, "Mine", "ada", "tea"))
     await store.create(new(project, "Hers", "bob", "tea"))
-    await change(database, project, AutomaticChange(action=MemoryAction.CREATED, memory="Learnt"))
+    (learnt,) = await change(database, project, AutomaticChange(action=MemoryAction.CREATED, memory="Learnt"))
     async with database.transaction() as connection:
         erased = await erase_user_memories(connection, project, "ada")
         assert erased == {"memories": 2, "memory_topics": 1, "memory_changes": 1, "memory_users": 1}
         assert set((await erase_user_memories(connection, project, "ada")).values()) == {0}
+        assert await undo_change(connection, project, learnt.id) is None
     for table in ("memories", "memory_topics", "memory_changes", "memory_users"):
         found = await database.fetchval(
             f"select count(*) from {table} where user_id = 'ada' and project_id = $1", project

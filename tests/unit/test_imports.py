@@ -16,7 +16,7 @@ MODULES = sorted(SOURCE.glob("serai/**/*.py"))
 CORE = {"errors", "wire", "domain"}
 STORAGE = CORE | {"storage"}
 COMPONENTS = STORAGE | {"engine", "records", "memory", "components"}
-SERVER = COMPONENTS | {"server", "settings"}
+SERVER = COMPONENTS | {"evals", "server", "settings"}
 MAY_IMPORT = {
     "errors": {"errors"},
     "wire": {"errors", "wire"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "records": STORAGE | {"records"},
     "memory": STORAGE | {"memory"},
     "components": COMPONENTS,
+    "evals": COMPONENTS | {"evals"},
     "settings": {"settings"},
     "server": SERVER,
     "testing": SERVER | {"testing"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
 }
 """Who may import whom, by the first part of the module's name below ``serai``."""
 
-PUBLIC_FACES = {"run", "media", "tools", "sessions", "exceptions"}
+PUBLIC_FACES = {"run", "media", "tools", "sessions", "memories", "metrics", "eval_runs", "exceptions"}
 """Modules that only give published names to what ``wire`` and ``errors`` hold."""
 
 BARE = {"errors", "wire", "client", "agent_data", "__init__", *PUBLIC_FACES}

@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from serai.cli import db, records, run, runs, schedules, serve, worker
+from serai.cli import (
+    db,
+    evals,
+    memories,
+    metrics,
+    records,
+    retention,
+    run,
+    runs,
+    schedules,
+    serve,
+    sessions,
+    users,
+    worker,
+)
 from serai.cli.output import writing_output
 from serai.errors import SeraiError
 
@@ -24,8 +38,14 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(memories.app, name="memories")
+app.command("metrics")(metrics.metrics)
+app.add_typer(evals.app, name="evals")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(records.app, name="records")
+app.add_typer(retention.app, name="retention")
+app.add_typer(users.app, name="users")
 app.add_typer(db.app, name="db")
 
 

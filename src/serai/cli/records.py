@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli.remote import DEFAULT_URL, Key, Url
+from serai.cli.remote import DEFAULT_URL, AsJson, Key, Url
 
 app = typer.Typer(
     name="records",
@@ -42,7 +42,6 @@ FilterText = Annotated[
     str | None,
     typer.Option("--filter", help='Which records, as JSON: {"age": {"gte": 21}}; all without it.', show_default=False),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 @app.command()

@@ -24,6 +24,7 @@ Key = Annotated[
     str | None,
     typer.Option(help="The server's security key.", envvar="SERAI_SECURITY_KEY", show_default=False),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 def connect(url: str, key: str | None) -> SyncAgentOSClient:
@@ -37,6 +38,13 @@ def connect(url: str, key: str | None) -> SyncAgentOSClient:
         fail(EXIT_MISUSED, f"--key: {error}.")
     except ValueError as error:
         fail(EXIT_MISUSED, f"--url: {error}")
+
+
+@contextmanager
+def asked(url: str, key: str | None) -> Iterator[SyncAgentOSClient]:
+    """Lend a client of a server; what it raises in the block ends the command."""
+    with failures_told(url), connect(url, key) as client:
+        yield client
 
 
 @contextmanager

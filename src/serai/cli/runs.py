@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from serai.cli.component import ComponentId
-from serai.cli.remote import DEFAULT_URL, Key, Url
+from serai.cli.remote import DEFAULT_URL, AsJson, Key, Url
 
 app = typer.Typer(
     name="runs",
@@ -35,7 +35,6 @@ Run = Annotated[str, typer.Argument(help="Id of the run.")]
 Session = Annotated[
     str | None, typer.Option(help="The run's session; only agno's own server needs it.", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ from serai.cli.pause_answers import AnswerFlags, apply_flags, requirements_of
 from serai.cli.pause_questions import ask_for
 from serai.cli.pause_view import describe_pause, waiting_of
 from serai.cli.remote import EXIT_MISUSED, EXIT_REFUSED, connect, fail, failures_told
-from serai.cli.tables import printable, shortened, table_text
+from serai.cli.tables import printable, shortened, table_text, time_text
 from serai.cli.watch import watch
 from serai.client import SyncAgentOSClient
 from serai.wire.runs import RunSchema
@@ -66,7 +66,7 @@ def show_runs(runs: Sequence[Listed], *, as_json: bool) -> None:
         (
             run.run_id or "",
             _status(run),
-            "" if run.created_at is None else f"{run.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            time_text(run.created_at),
             shortened(run.run_input or "", _LONGEST_CELL),
             shortened(_text(run.content), _LONGEST_CELL),
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli.remote import DEFAULT_URL, Key, Url
+from serai.cli.remote import DEFAULT_URL, AsJson, Key, Url
 
 app = typer.Typer(
     name="schedules",
@@ -17,7 +17,6 @@ app = typer.Typer(
 )
 
 Schedule = Annotated[str, typer.Argument(help="Name or id of the schedule.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 @app.command("list")

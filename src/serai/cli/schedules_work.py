@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from serai.cli.output import json_line
 from serai.cli.pause_view import follow_command
-from serai.cli.remote import connect, failures_told
-from serai.cli.tables import printable, shortened, table_text
+from serai.cli.remote import asked
+from serai.cli.tables import printable, shortened, table_text, time_text
 from serai.wire.schedules import ScheduleResponse
 
 _LONGEST_CELL = 40
@@ -18,7 +17,7 @@ _LONGEST_CELL = 40
 def fetch_schedules(url: str, key: str | None) -> list[ScheduleResponse]:
     """Return all schedules."""
     found: list[ScheduleResponse] = []
-    with failures_told(url), connect(url, key) as client:
+    with asked(url, key) as client:
         page = client.list_schedules()
         found += page.data
         for number in range(2, page.meta.total_pages + 1):
@@ -40,8 +39,8 @@ def show_schedules(schedules: Sequence[ScheduleResponse], *, as_json: bool) -> N
             schedule.name,
             f"{schedule.kind} {schedule.component_id}",
             f"{schedule.cron_expr} {schedule.timezone}",
-            _time(schedule.next_run_at) if schedule.enabled else "paused",
-            _time(schedule.last_run_at),
+            time_text(schedule.next_run_at) if schedule.enabled else "paused",
+            time_text(schedule.last_run_at),
             shortened(schedule.last_error or "", _LONGEST_CELL),
         )
         for schedule in schedules
@@ -51,21 +50,21 @@ def show_schedules(schedules: Sequence[ScheduleResponse], *, as_json: bool) -> N
 
 def pause_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
     """Pause a schedule and say so."""
-    with failures_told(url), connect(url, key) as client:
+    with asked(url, key) as client:
         schedule = client.pause_schedule(name)
     _tell(schedule, "is paused", as_json=as_json)
 
 
 def resume_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
     """Resume a schedule and say when it starts a run."""
-    with failures_told(url), connect(url, key) as client:
+    with asked(url, key) as client:
         schedule = client.resume_schedule(name)
-    _tell(schedule, f"starts its next run at {_time(schedule.next_run_at)} UTC", as_json=as_json)
+    _tell(schedule, f"starts its next run at {time_text(schedule.next_run_at)} UTC", as_json=as_json)
 
 
 def fire_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
     """Start a run of a schedule and say how to watch it."""
-    with failures_told(url), connect(url, key) as client:
+    with asked(url, key) as client:
         started = client.fire_schedule(name)
         schedule = client.get_schedule(name)
     if as_json:
@@ -79,7 +78,3 @@ def fire_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> Non
 
 def _tell(schedule: ScheduleResponse, what: str, *, as_json: bool) -> None:
     print(json_line(schedule, exclude_none=True) if as_json else printable(f"Schedule {schedule.name} {what}."))
-
-
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

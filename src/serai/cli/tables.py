@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 _LONGEST_VALUE = 80
 
@@ -46,3 +49,20 @@ def table_text(heading: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
 def size_text(size_bytes: int) -> str:
     """Return a size as people read it."""
     return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 100_000 else f"{size_bytes:,} bytes"
+
+
+def time_text(moment: datetime | None) -> str:
+    """Return a time in UTC, to the second; nothing for none."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def json_text(value: Any, longest: int = _LONGEST_VALUE) -> str:
+    """Return a JSON value on one line, its end cut off where it is too long; nothing for none or an empty one."""
+    return "" if value in (None, {}, []) else shortened(json.dumps(value, ensure_ascii=False), longest)
+
+
+def facts_text(facts: Sequence[tuple[str, str]]) -> str:
+    """Return lines of names and values; those without a value are left out."""
+    told = [(f"{name}:", printable(value)) for name, value in facts if value]
+    width = max((len(name) for name, _ in told), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in told)

@@ -32,6 +32,13 @@ _TEXTS = {
     "requirements": "what the run waits for, answered by the methods of each.",
     "status": "only runs of this status, for example `PAUSED`.",
     "after": "the `event_index` of the last event already seen; all events by default.",
+    "limit": "the most on one page.",
+    "page": "which page; the first one is 1.",
+    "page_size": "how many are asked for at a time.",
+    "sort_by": "what the list is ordered by.",
+    "sort_order": "`asc` or `desc`.",
+    "db_id": "which of the server's databases, where it has several.",
+    "table": "which of that database's tables; a Serai server has one for each kind of data.",
     "options": "further form fields, passed on to the {kind}.",
 }
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
 from serai.wire.arguments import ArgumentError, checked_text
@@ -52,7 +52,11 @@ class RunReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """What a call puts where: path, query, form or JSON body, headers."""
+    """What a call puts where: path, query, form or JSON body, headers.
+
+    Attributes:
+        answer: what the answer is read as, where that depends on the arguments.
+    """
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, object] = field(default_factory=dict)
@@ -60,6 +64,7 @@ class Arguments:
     json: object = None
     headers: Headers | None = None
     run: RunReference | None = None
+    answer: Answer[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,13 @@ class Answer(Generic[Result]):
         place: where its class is, as ``module:name`` below ``serai.wire``, for it is loaded late; None for no answer.
         many: whether the answer is a list of these.
         streams: whether it is a stream of events, each of one of these classes.
+        paged_by: of the items of a list that is read page by page: the member by which they are told apart.
     """
 
     place: str | None = None
     many: bool = False
     streams: bool = False
+    paged_by: str | None = None
 
     def __str__(self) -> str:
         name = str(self.place and self.place.partition(":")[2])
@@ -93,15 +100,16 @@ class Call(Generic[Result]):
     arguments: Arguments
 
     @property
+    def answer(self) -> Answer[Any]:
+        """What its answer is read as."""
+        return self.arguments.answer or self.operation.answer
+
+    @property
     def target(self) -> str:
         """The path and query of the request; raises `ArgumentError` for a value that has no place in them."""
         target = fill_path(self.operation.path, self.arguments.path)
-        query = [
-            (name, checked_text(name, value) if isinstance(value, str) else value)
-            for name, value in self.arguments.query.items()
-            if value is not None
-        ]
-        return f"{target}?{urlencode(query, doseq=True)}" if query else target
+        query = [(name, text) for name, value in self.arguments.query.items() for text in _query_texts(name, value)]
+        return f"{target}?{urlencode(query)}" if query else target
 
 
 class Row(Generic[Parameters, Result]):
@@ -158,3 +166,12 @@ def fill_path(template: str, values: Mapping[str, str]) -> str:
         if value in {"", ".", ".."}:
             raise ArgumentError(f"{name} must not be {value!r}: it is part of the URL's path")
     return template.format_map({name: quote(checked_text(name, value), safe="") for name, value in values.items()})
+
+
+def _query_texts(name: str, value: object) -> list[str]:
+    """Return what a member of a query is sent as: None not at all, a list under its name repeated."""
+    if value is None:
+        return []
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [text for item in value for text in _query_texts(name, item)]
+    return [str(value).lower() if isinstance(value, bool) else checked_text(name, str(value))]

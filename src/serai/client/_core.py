@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from serai.client._calls import Answer as Expected
 from serai.client._calls import Call, RunCall, RunReference
 from serai.client._form import encode_form, json_text
 from serai.errors import RemoteServerUnavailableError
@@ -21,6 +23,7 @@ from serai.wire.arguments import check_headers
 from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
 from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
+from serai.wire.pages import Page
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
 from serai.wire.sse import Frame, SSEParser
 from serai.wire.status import RunStatus
@@ -112,7 +115,7 @@ class Core:
             content = json_text(arguments.json).encode()
         if call.operation.method != "GET":
             headers["idempotency-key"] = str(uuid4())
-        if call.operation.answer.streams:
+        if call.answer.streams:
             headers["accept"] = "text/event-stream"
         return self._compose(call.operation.method, call.target, headers | _lowered(arguments.headers), content)
 
@@ -322,24 +325,32 @@ def read_answer(call: Call[Result], answer: Any) -> Result:
         ValueError: the answer is not what the operation promises; pydantic's ``ValidationError`` is one.
     """
     raise_for_error(answer)
-    wanted = call.operation.answer
+    wanted = call.answer
     if wanted.place is None:
         return None  # type: ignore[return-value]
-    module, _, name = wanted.place.partition(":")
-    model = getattr(import_module(f"serai.wire.{module}"), name)
-    if wanted.many:
-        return [model.model_validate(item) for item in json.loads(answer.content)]  # type: ignore[return-value]
+    reader = _reader_of(wanted)
+    content = answer.content or b"null"
     try:
-        return model.model_validate_json(answer.content)  # type: ignore[no-any-return]
+        return reader.validate_json(content)  # type: ignore[no-any-return]
     except ValidationError:
         try:
-            data = json.loads(answer.content)
+            data = json.loads(content)
         except ValueError:
             data = None
         if data is None:
             raise
         # It is JSON nevertheless, with half a character in its text, which pydantic's parser does not take.
-        return model.model_validate(data)  # type: ignore[no-any-return]
+        return reader.validate_python(data)  # type: ignore[no-any-return]
+
+
+@cache
+def _reader_of(wanted: Expected[Any]) -> TypeAdapter[Any]:
+    """Return what reads an answer that is not empty."""
+    module, _, name = str(wanted.place).partition(":")
+    kind = getattr(import_module(f"serai.wire.{module}"), name)
+    if wanted.many:
+        return TypeAdapter(list[kind])  # type: ignore[valid-type]
+    return TypeAdapter(Page[kind] if wanted.paged_by else kind)  # type: ignore[valid-type]
 
 
 def _status(answer: Any) -> RunStatus:

@@ -35,6 +35,20 @@ class BlockingStreamCaller(Protocol):
         """Carry a call out whose answer is a stream."""
 
 
+class AsyncWalker(Protocol):
+    """A client that awaits pages."""
+
+    def call_pages(self, call: Call[Result]) -> AsyncGenerator[Result, None]:
+        """Carry a call out page by page."""
+
+
+class BlockingWalker(Protocol):
+    """A client that blocks for pages."""
+
+    def call_pages(self, call: Call[Result]) -> Generator[Result, None, None]:
+        """Carry a call out page by page."""
+
+
 class Described(Protocol[Parameters, Result]):
     """A row, as far as a method is made of it."""
 
@@ -96,6 +110,32 @@ def streamed_blocking(
         self: BlockingStreamCaller, /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Generator[Result, None, None]:
         return self.call_stream(row(*args, **kwargs))
+
+    return _described(method, row)
+
+
+def paged_async(
+    row: Described[Parameters, Result],
+) -> Callable[Concatenate[AsyncWalker, Parameters], AsyncGenerator[Result, None]]:
+    """Return the method of a row that gives an asynchronous iterator over the items of all pages."""
+
+    def method(
+        self: AsyncWalker, /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> AsyncGenerator[Result, None]:
+        return self.call_pages(row(*args, **kwargs))
+
+    return _described(method, row)
+
+
+def paged_blocking(
+    row: Described[Parameters, Result],
+) -> Callable[Concatenate[BlockingWalker, Parameters], Generator[Result, None, None]]:
+    """Return the method of a row that gives a blocking iterator over the items of all pages."""
+
+    def method(
+        self: BlockingWalker, /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Generator[Result, None, None]:
+        return self.call_pages(row(*args, **kwargs))
 
     return _described(method, row)
 

@@ -6,12 +6,18 @@ from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from serai.client import data_operations as data
+from serai.client import eval_operations as evals
+from serai.client import memory_operations as memories
+from serai.client import metric_operations as metrics
 from serai.client import operations as table
 from serai.client import schedule_operations as schedules
+from serai.client import session_operations as sessions
 from serai.client._calls import Call, Result
-from serai.client._methods import awaited, blocking, streamed_async
+from serai.client._methods import awaited, blocking, paged_async, streamed_async
 from serai.client._once import Once
 from serai.client._options import Options
+from serai.client._page_walk import PageWalk
 
 if TYPE_CHECKING:
     import httpx
@@ -119,6 +125,51 @@ class AgentOSClient:
     fire_schedule = awaited(schedules.fire_schedule)
     list_schedule_runs = awaited(schedules.list_schedule_runs)
 
+    create_session = awaited(sessions.create_session)
+    get_sessions = awaited(sessions.get_sessions)
+    iter_sessions = paged_async(sessions.iter_sessions)
+    get_session = awaited(sessions.get_session)
+    get_session_runs = awaited(sessions.get_session_runs)
+    get_session_run = awaited(sessions.get_session_run)
+    aget_session_run_previews = awaited(sessions.get_session_run_previews)
+    get_session_run_previews = blocking(sessions.get_session_run_previews)
+    rename_session = awaited(sessions.rename_session)
+    update_session = awaited(sessions.update_session)
+    delete_session = awaited(sessions.delete_session)
+    delete_sessions = awaited(sessions.delete_sessions)
+
+    create_memory = awaited(memories.create_memory)
+    list_memories = awaited(memories.list_memories)
+    iter_memories = paged_async(memories.iter_memories)
+    get_memory = awaited(memories.get_memory)
+    update_memory = awaited(memories.update_memory)
+    delete_memory = awaited(memories.delete_memory)
+    delete_memories = awaited(memories.delete_memories)
+    get_memory_topics = awaited(memories.get_memory_topics)
+    get_user_memory_stats = awaited(memories.get_user_memory_stats)
+    iter_user_memory_stats = paged_async(memories.iter_user_memory_stats)
+    optimize_memories = awaited(memories.optimize_memories)
+    list_memory_changes = awaited(memories.list_memory_changes)
+    undo_memory_change = awaited(memories.undo_memory_change)
+    audit_memories = awaited(memories.audit_memories)
+
+    get_metrics = awaited(metrics.get_metrics)
+    refresh_metrics = awaited(metrics.refresh_metrics)
+    get_metrics_refresh_status = awaited(metrics.get_metrics_refresh_status)
+
+    run_eval = awaited(evals.run_eval)
+    list_eval_runs = awaited(evals.list_eval_runs)
+    iter_eval_runs = paged_async(evals.iter_eval_runs)
+    get_eval_run = awaited(evals.get_eval_run)
+    update_eval_run = awaited(evals.update_eval_run)
+    cancel_eval_run = awaited(evals.cancel_eval_run)
+    delete_eval_runs = awaited(evals.delete_eval_runs)
+
+    migrate_database = awaited(data.migrate_database)
+    get_retention = awaited(data.get_retention)
+    apply_retention = awaited(data.apply_retention)
+    erase_user = awaited(data.erase_user)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -146,6 +197,15 @@ class AgentOSClient:
     def call_stream(self, call: Call[Result]) -> AsyncGenerator[Result, None]:
         """Carry out a call whose answer is a stream; stopping early closes the connection and leaves the run alone."""
         return self._transport.get().stream(self._options.core.stream(call))
+
+    def call_pages(self, call: Call[Result]) -> AsyncGenerator[Result, None]:
+        """Carry out a call page by page, and yield the items; what is wrong with its arguments is raised at once."""
+        return self._walk(PageWalk(call))
+
+    async def _walk(self, walk: PageWalk[Result]) -> AsyncGenerator[Result, None]:
+        while (call := walk.next_call()) is not None:
+            for item in walk.take(await self.call(call)):
+                yield item
 
     def _make_transport(self) -> AsyncTransport:
         from serai.client._transport import AsyncTransport  # noqa: PLC0415 - loads httpx

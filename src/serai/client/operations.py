@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
 from serai.client import _shapes as shapes
-from serai.client import schedule_operations
+from serai.client import (
+    data_operations,
+    eval_operations,
+    memory_operations,
+    metric_operations,
+    schedule_operations,
+    session_operations,
+)
 from serai.client._arguments import document
 from serai.client._calls import NOTHING, Answer, Arguments, Headers, Operation, Parameters, Result, Row
 from serai.client._kinds import AGENT, TEAM, WORKFLOW, AgentRow, TeamRow, WorkflowRow
@@ -83,6 +90,14 @@ list_workflow_runs = WorkflowRow(shapes.list_runs, WORKFLOW.rows)
 get_workflow_run = WorkflowRow(shapes.get_run, WORKFLOW.output)
 follow_workflow_run = WorkflowRow(shapes.follow_run, WORKFLOW.event)
 
-_ROWS = [*globals().values(), *vars(schedule_operations).values()]
+_NOUNS = (
+    schedule_operations,
+    session_operations,
+    memory_operations,
+    metric_operations,
+    eval_operations,
+    data_operations,
+)
+_ROWS = [*globals().values(), *(row for noun in _NOUNS for row in vars(noun).values())]
 OPERATIONS: dict[str, Row[..., Any]] = {row.name: row for row in _ROWS if isinstance(row, Row)}
 """Every operation by name."""

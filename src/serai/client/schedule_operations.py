@@ -5,12 +5,11 @@ Pausing, resuming and firing go to the addresses that agno's own server has, too
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from serai.client._arguments import document
-from serai.client._calls import NOTHING, Answer, Arguments, Headers, Operation, Parameters, Result
+from serai.client._calls import NOTHING, Answer, Arguments, Headers
+from serai.client._rows import Rows, given
 
 if TYPE_CHECKING:
     from serai.wire.schedules import SchedulePage, ScheduleResponse, ScheduleRun, ScheduleRunPage
@@ -37,22 +36,9 @@ _TEXTS = {
     "or one for each (`all`).",
     "misfire_grace_s": "how many seconds late `skip` still starts a run.",
     "enabled": "whether it starts runs; else it is paused.",
-    "limit": "the most on one page.",
-    "page": "which page; the first one is 1.",
 }
 
-
-def _row(
-    method: str, path: str, answer: Answer[Result], **own: str
-) -> Callable[[Callable[Parameters, Arguments]], Operation[Parameters, Result]]:
-    """Make a function the row of its name."""
-
-    def make(arrange: Callable[Parameters, Arguments]) -> Operation[Parameters, Result]:
-        signature = inspect.signature(arrange)
-        doc = document(inspect.getdoc(arrange) or "", signature, own={**_TEXTS, **own})
-        return Operation(arrange.__name__, method, path, answer, arrange, signature=signature, doc=doc)
-
-    return make
+_row = Rows(_TEXTS)
 
 
 @_row("GET", "/schedules", SCHEDULES, enabled="only those that are enabled, or that are paused.")
@@ -63,8 +49,7 @@ def list_schedules(
     headers: Headers | None = None,
 ) -> Arguments:
     """Return a page of the schedules, by name."""
-    shown = None if enabled is None else str(enabled).lower()
-    return Arguments(query={"enabled": shown, "limit": limit, "page": page}, headers=headers)
+    return Arguments(query={"enabled": enabled, "limit": limit, "page": page}, headers=headers)
 
 
 @_row("POST", "/schedules", SCHEDULE)
@@ -94,27 +79,27 @@ def create_schedule(  # noqa: PLR0913 - what may be said about a schedule
         RemoteServerUnavailableError: the server could not be reached.
         ServerStatusError: the server refused; 409 when another schedule has the name, 422 when an argument is wrong.
     """
-    members = {
-        "name": name,
-        "cron_expr": cron_expr,
-        "timezone": timezone,
-        "kind": kind,
-        "component_id": component_id,
-        "description": description,
-        "misfire": misfire,
-        "misfire_grace_s": misfire_grace_s,
-        "enabled": enabled,
-    }
-    payload = {
-        "message": message,
-        "session_id": session_id,
-        "user_id": user_id,
-        "session_state": session_state,
-        "dependencies": dependencies,
-        "metadata": metadata,
-        "knowledge_filters": knowledge_filters,
-    }
-    return Arguments(json={**_given(members), "payload": _given(payload)}, headers=headers)
+    members = given(
+        name=name,
+        cron_expr=cron_expr,
+        timezone=timezone,
+        kind=kind,
+        component_id=component_id,
+        description=description,
+        misfire=misfire,
+        misfire_grace_s=misfire_grace_s,
+        enabled=enabled,
+    )
+    payload = given(
+        message=message,
+        session_id=session_id,
+        user_id=user_id,
+        session_state=session_state,
+        dependencies=dependencies,
+        metadata=metadata,
+        knowledge_filters=knowledge_filters,
+    )
+    return Arguments(json={**members, "payload": payload}, headers=headers)
 
 
 @_row("GET", _ONE, SCHEDULE)
@@ -200,7 +185,3 @@ def fire_schedule(schedule_id: str, headers: Headers | None = None) -> Arguments
 def list_schedule_runs(schedule_id: str, limit: int = 100, page: int = 1, headers: Headers | None = None) -> Arguments:
     """Return a page of the runs that a schedule has started, newest first."""
     return Arguments(path={"schedule_id": schedule_id}, query={"limit": limit, "page": page}, headers=headers)
-
-
-def _given(members: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in members.items() if value is not None}

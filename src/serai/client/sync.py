@@ -6,12 +6,18 @@ from collections.abc import Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from serai.client import data_operations as data
+from serai.client import eval_operations as evals
+from serai.client import memory_operations as memories
+from serai.client import metric_operations as metrics
 from serai.client import operations as table
 from serai.client import schedule_operations as schedules
+from serai.client import session_operations as sessions
 from serai.client._calls import Call, Result
-from serai.client._methods import blocking, streamed_blocking
+from serai.client._methods import blocking, paged_blocking, streamed_blocking
 from serai.client._once import Once
 from serai.client._options import Options
+from serai.client._page_walk import PageWalk
 
 if TYPE_CHECKING:
     import httpx
@@ -114,6 +120,50 @@ class SyncAgentOSClient:
     fire_schedule = blocking(schedules.fire_schedule)
     list_schedule_runs = blocking(schedules.list_schedule_runs)
 
+    create_session = blocking(sessions.create_session)
+    get_sessions = blocking(sessions.get_sessions)
+    iter_sessions = paged_blocking(sessions.iter_sessions)
+    get_session = blocking(sessions.get_session)
+    get_session_runs = blocking(sessions.get_session_runs)
+    get_session_run = blocking(sessions.get_session_run)
+    aget_session_run_previews = get_session_run_previews = blocking(sessions.get_session_run_previews)
+    rename_session = blocking(sessions.rename_session)
+    update_session = blocking(sessions.update_session)
+    delete_session = blocking(sessions.delete_session)
+    delete_sessions = blocking(sessions.delete_sessions)
+
+    create_memory = blocking(memories.create_memory)
+    list_memories = blocking(memories.list_memories)
+    iter_memories = paged_blocking(memories.iter_memories)
+    get_memory = blocking(memories.get_memory)
+    update_memory = blocking(memories.update_memory)
+    delete_memory = blocking(memories.delete_memory)
+    delete_memories = blocking(memories.delete_memories)
+    get_memory_topics = blocking(memories.get_memory_topics)
+    get_user_memory_stats = blocking(memories.get_user_memory_stats)
+    iter_user_memory_stats = paged_blocking(memories.iter_user_memory_stats)
+    optimize_memories = blocking(memories.optimize_memories)
+    list_memory_changes = blocking(memories.list_memory_changes)
+    undo_memory_change = blocking(memories.undo_memory_change)
+    audit_memories = blocking(memories.audit_memories)
+
+    get_metrics = blocking(metrics.get_metrics)
+    refresh_metrics = blocking(metrics.refresh_metrics)
+    get_metrics_refresh_status = blocking(metrics.get_metrics_refresh_status)
+
+    run_eval = blocking(evals.run_eval)
+    list_eval_runs = blocking(evals.list_eval_runs)
+    iter_eval_runs = paged_blocking(evals.iter_eval_runs)
+    get_eval_run = blocking(evals.get_eval_run)
+    update_eval_run = blocking(evals.update_eval_run)
+    cancel_eval_run = blocking(evals.cancel_eval_run)
+    delete_eval_runs = blocking(evals.delete_eval_runs)
+
+    migrate_database = blocking(data.migrate_database)
+    get_retention = blocking(data.get_retention)
+    apply_retention = blocking(data.apply_retention)
+    erase_user = blocking(data.erase_user)
+
     def __enter__(self) -> Self:
         return self
 
@@ -134,6 +184,14 @@ class SyncAgentOSClient:
     def call_stream(self, call: Call[Result]) -> Generator[Result, None, None]:
         """Carry out a call whose answer is a stream; stopping early closes the connection and leaves the run alone."""
         return self._transport.get().stream(self._options.core.stream(call))
+
+    def call_pages(self, call: Call[Result]) -> Generator[Result, None, None]:
+        """Carry out a call page by page, and yield the items; what is wrong with its arguments is raised at once."""
+        return self._walk(PageWalk(call))
+
+    def _walk(self, walk: PageWalk[Result]) -> Generator[Result, None, None]:
+        while (call := walk.next_call()) is not None:
+            yield from walk.take(self.call_blocking(call))
 
     def _make_transport(self) -> Transport:
         from serai.client._transport import Transport  # noqa: PLC0415 - loads httpx

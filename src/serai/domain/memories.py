@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
 LONGEST_MEMORY: Final = 5000
 LONGEST_TOPIC: Final = 200
 MOST_TOPICS: Final = 100
-_PIECE: Final = 3
-_OF_TEXT, _OF_TOPIC, _OF_AGENT, _OF_TEAM = b"text", b"topic", b"agent", b"team"
+UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff"
+"""The scripts that are written without blanks, as part of a class of characters in a regular expression."""
+
+_UNSPACED_RUN: Final = re.compile(f"[{UNSPACED}]+")
 
 
 class MemoryOrigin(StrEnum):
@@ -57,6 +62,9 @@ class NewMemory:
     source_run_id: str | None = None
     source_session_id: str | None = None
     origin: MemoryOrigin = MemoryOrigin.CALLER
+
+
+_SAID: Final = tuple(member.name for member in fields(NewMemory))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +134,7 @@ def as_stored(
     key: UUID, new: NewMemory, *, created_at: datetime, updated_at: datetime, revision: int = 1
 ) -> MemoryRecord:
     """Return a new memory as it is stored."""
-    values = {member.name: getattr(new, member.name) for member in fields(NewMemory)}
+    values = {name: getattr(new, name) for name in _SAID}
     return MemoryRecord(**values, id=key, revision=revision, created_at=created_at, updated_at=updated_at)
 
 
@@ -148,26 +156,32 @@ def fold_hash(project_id: str, user_id: str, text: str) -> bytes:
     return hashlib.blake2b(said.encode(), digest_size=16).digest()
 
 
-def marks_of(memory: NewMemory, folded: str) -> list[int]:
+def marks_of(memory: NewMemory, folded: str) -> set[int]:
     """Return the hashes under which a memory is found: of the pieces of its text, of its topics, agent and team."""
-    project_id = memory.project_id
-    marks = set(text_marks(project_id, folded))
-    marks.update(tag_marks(project_id, memory.topics, memory.agent_id, memory.team_id))
-    return sorted(marks)
+    tags = tag_marks(memory.project_id, memory.topics, memory.agent_id, memory.team_id)
+    return text_marks(memory.project_id, folded) | tags
 
 
 def text_marks(project_id: str, folded: str) -> set[int]:
-    """Return a hash of each three characters that follow each other in a folded text."""
-    seed = _seed(project_id, _OF_TEXT)
-    pieces = {folded[start : start + _PIECE] for start in range(len(folded) - _PIECE + 1)}
-    return {_signed(zlib.crc32(piece.encode(), seed)) for piece in pieces}
+    """Return a hash of each piece of a folded text; a part of the text has some of them, if it has any.
+
+    Pieces are three characters that follow each other; in scripts without blanks, whose words are short, one and two.
+    """
+    project = _hash(project_id)
+    pieces = set(map("".join, zip(folded, folded[1:], folded[2:], strict=False)))
+    if not folded.isascii():
+        for run in _UNSPACED_RUN.findall(folded):
+            pieces.update(run)
+            pieces.update(map("".join, pairwise(run)))
+    return {project ^ _hash(piece) for piece in pieces}
 
 
 def tag_marks(project_id: str, topics: Iterable[str], agent_id: str | None, team_id: str | None) -> set[int]:
     """Return a hash of each topic, of the agent and of the team."""
-    tags = [(_OF_TOPIC, topic) for topic in topics]
-    tags += [(kind, name) for kind, name in ((_OF_AGENT, agent_id), (_OF_TEAM, team_id)) if name is not None]
-    return {_signed(zlib.crc32(name.encode(), _seed(project_id, kind))) for kind, name in tags}
+    project = _hash(project_id)
+    tags = [f"topic {topic}" for topic in topics]
+    tags += [f"{kind} {name}" for kind, name in (("agent", agent_id), ("team", team_id)) if name is not None]
+    return {project ^ _hash(tag) for tag in tags}
 
 
 def without_repeats(topics: Sequence[str]) -> tuple[str, ...]:
@@ -175,9 +189,7 @@ def without_repeats(topics: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(topics))
 
 
-def _seed(project_id: str, kind: bytes) -> int:
-    return zlib.crc32(project_id.encode(), zlib.crc32(kind))
-
-
-def _signed(number: int) -> int:
-    return number - (1 << 32) if number >= 1 << 31 else number
+@lru_cache(maxsize=20_000)
+def _hash(text: str) -> int:
+    """Return a signed number of 32 bits; that two texts have the same one costs a row that is looked at in vain."""
+    return int.from_bytes(zlib.crc32(text.encode()).to_bytes(4), signed=True)

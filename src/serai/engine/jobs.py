@@ -151,10 +151,14 @@ class JobRunner:
             kind, payload, project_id=project_id, user_id=user_id, dedupe_key=dedupe_key, not_before=not_before
         )
         if job_id is not None:
-            self.look()
-            if self._claimer is None or kind not in self._handlers or self.held >= self._max_jobs:
-                self._tell()
+            self.announce(kind)
         return job_id
+
+    def announce(self, kind: str) -> None:
+        """Have a job of a kind looked for at once: it has just been stored."""
+        self.look()
+        if self._claimer is None or kind not in self._handlers or self.held >= self._max_jobs:
+            self._tell()
 
     async def stop(self) -> None:
         """Claim no more, cancel the jobs held and make them claimable at once; may be called again."""
@@ -214,7 +218,7 @@ class JobRunner:
         A claim that is merely on its way is not there at two looks in a row; if it is after all, it is fenced.
         """
         before = dict(self._held)
-        given = await self._store.list_running(self._node_id)
+        given = await self._store.list_running(self._node_id, self._handlers)
         for job_id, (record, task) in before.items():
             if given.get(job_id) != record.epoch and (job_id, record.epoch) not in self._ending:
                 _log.warning("job_lost", job_id=str(job_id), kind=record.kind)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from serai.domain.memories import fold
+from serai.domain.memories import UNSPACED, fold
 
 NEAR: Final = 0.8
 """From which share of common words on two memories may say the same."""
@@ -23,9 +23,8 @@ _NEGATIONS: Final = frozenset(
         *("不", "没", "沒", "无", "無", "非", "别", "ない", "안", "않", "못"),
     }
 )
-# Scripts that are written without blanks: each character counts as a word.
-_UNSPACED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff"
-_WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+# In scripts that are written without blanks each character counts as a word.
+_WORD: Final = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -21,13 +21,16 @@ from serai.server.errors import install_error_handlers
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
 from serai.server.routes import (
+    databases,
     discovery,
+    evals,
     memories,
     memory_changes,
     metrics,
     record_collections,
     record_queries,
     records,
+    retention,
     runs,
     schedules,
     session_runs,
@@ -177,8 +180,20 @@ class AgentOS:
 def all_routes() -> list[Route]:
     """Return every operation that a server offers."""
     modules = (
-        *(discovery, runs, sessions, session_runs, schedules, memories, memory_changes, metrics),
-        *(records, record_queries, record_collections),
+        discovery,
+        runs,
+        sessions,
+        session_runs,
+        memories,
+        memory_changes,
+        metrics,
+        evals,
+        databases,
+        schedules,
+        retention,
+        records,
+        record_queries,
+        record_collections,
     )
     return [route for module in modules for route in module.ROUTES]
 

@@ -14,7 +14,7 @@ from serai.storage.memory_stats import MemoryUser
 
 def show_time(at: datetime) -> str:
     """Return a time in UTC to the second."""
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{at.isoformat(timespec='seconds')[:19]}Z"
 
 
 def show_memory(record: MemoryRecord) -> dict[str, Any]:

@@ -11,10 +11,13 @@ import pydantic_ai
 import structlog
 
 from serai.domain.schedules import ScheduleSpec
+from serai.engine import retention
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
+from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
+from serai.evals.evals import Evals
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
@@ -65,7 +68,9 @@ class Runtime:
     schedules: ScheduleStore
     scheduler: Scheduler
     metrics: MetricsStore
+    retention: Retention
     sessions: SessionStore
+    evals: Evals
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class Runtime:
         self._indexing = RecordIndexing(settings, record_indexes)
         self._job_handlers: dict[str, JobHandler] = {
             KIND: self._indexing.do,
+            retention.JOB: lambda job: self.retention.do(job),  # noqa: PLW0108 - it is made at the start
             metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
         }
         self._is_drained = False
@@ -121,14 +127,17 @@ class Runtime:
             self.memories = MemoryStore(self.database)
             self.schedules = ScheduleStore(self.database)
             self.metrics = MetricsStore(self.database)
+            self.retention = Retention(self.database, _retention_rules(self.settings))
             self.sessions = SessionStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
-            await self.engine.start(on_jobs=self.job_runner.look)
+            self.evals = Evals(self.database, self.engine, self.components)
+            await self.engine.start(on_jobs=self._look_for_jobs)
             self.job_runner.start()
+            self.evals.start()
             await self._indexing.start(self.job_runner)
             self.scheduler.start()
         except BaseException:
@@ -145,6 +154,8 @@ class Runtime:
         self._upkeep.append(asyncio.create_task(cancels, name="serai-cancels"))
         ended = self._repeat(HOUR_S, self.jobs.forget_ended)
         self._upkeep.append(asyncio.create_task(ended, name="serai-ended-jobs"))
+        tidying = self._repeat(HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner))
+        self._upkeep.append(asyncio.create_task(tidying, name="serai-retention"))
         totals = self._repeat(FOLD_S, self.metrics.fold_some)
         self._upkeep.append(asyncio.create_task(totals, name="serai-totals"))
         if self._postgres is not None:
@@ -155,16 +166,12 @@ class Runtime:
 
         May be cancelled and called again with less time.
         """
-        self._is_drained = True
-        await self.scheduler.stop()
-        await self.job_runner.stop()
+        await self._hand_over()
         await self.engine.stop(drain_s=timeout_s)
 
     async def stop(self) -> None:
         """Hand over what still runs, close the connections, and leave PostgreSQL to whoever still uses it."""
-        self._is_drained = True
-        await self.scheduler.stop()
-        await self.job_runner.stop()
+        await self._hand_over()
         await self.engine.stop()
         for task in self._upkeep:
             task.cancel()
@@ -176,6 +183,17 @@ class Runtime:
     async def ready(self) -> bool:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
+
+    def _look_for_jobs(self) -> None:
+        self.job_runner.look()
+        self.evals.look()
+
+    async def _hand_over(self) -> None:
+        """Begin nothing any more, and leave jobs to others."""
+        self._is_drained = True
+        await self.scheduler.stop()
+        await self.job_runner.stop()
+        await self.evals.stop()
 
     async def _start_postgres(self) -> str:
         if self.settings.database_url is not None:
@@ -209,3 +227,14 @@ class Runtime:
                 await chore()
             except Exception:  # noqa: BLE001 - there is a next time, and room until then
                 _log.exception("upkeep_failed")
+
+
+def _retention_rules(settings: Settings) -> RetentionRules:
+    return RetentionRules(
+        sessions=settings.keep_sessions_days,
+        steps=settings.keep_steps_days,
+        token_deltas=settings.keep_token_deltas_days,
+        events=settings.keep_events_days,
+        schedule_runs=settings.keep_schedule_runs_days,
+        memory_changes=settings.keep_memory_changes_days,
+    )

@@ -11,10 +11,18 @@ from serai.storage.connection import Database
 # Stores bytes unless the project has them already.
 _PUT = """
 insert into blobs (project_id, sha256, user_id, size, media_type, bytes) values ($1, $2, $3, $4, $5, $6)
-on conflict do nothing"""
+on conflict (project_id, sha256) do update set created_at = now()
+where blobs.created_at < now() - interval '12 hours'"""
 
-# Which of these blobs the project has.
-_KNOWN = "select sha256 from blobs where project_id = $1 and sha256 = any($2::bytea[])"
+# Which of these blobs the project has. One that is used again is as good as new: what nobody uses is swept by its age.
+_KNOWN = """
+with known as (
+    select sha256, created_at from blobs where project_id = $1 and sha256 = any($2::bytea[])
+), renewed as (
+    update blobs set created_at = now() from known
+    where project_id = $1 and blobs.sha256 = known.sha256 and known.created_at < now() - interval '12 hours'
+)
+select sha256 from known"""
 
 _GET = "select media_type, bytes from blobs where project_id = $1 and sha256 = $2"
 

@@ -45,6 +45,11 @@ _UNAVAILABLE = (
 )
 
 
+def count_of(tag: str) -> int:
+    """Return how many rows a statement changed, by its command tag: ``DELETE 3``."""
+    return int(tag.rpartition(" ")[2])
+
+
 def is_connection_failure(error: BaseException) -> bool:
     """Return whether PostgreSQL, not the statement, is the trouble: the same statement may succeed a moment later."""
     if isinstance(error, asyncpg.InterfaceError):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serai.errors import ConflictError
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Connection, Database, count_of
 
 FORGOTTEN_AT_A_TIME = 5000
 
@@ -155,7 +155,7 @@ async def forget_expired(database: Database) -> int:
     forgotten = 0
     while True:
         tag = await database.execute(FORGET, FORGOTTEN_AT_A_TIME)
-        count = int(tag.removeprefix("DELETE "))
+        count = count_of(tag)
         forgotten += count
         if count < FORGOTTEN_AT_A_TIME:
             return forgotten

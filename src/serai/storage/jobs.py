@@ -13,7 +13,7 @@ import asyncpg
 
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
-from serai.storage.connection import Database
+from serai.storage.connection import Connection, Database, count_of
 
 KEPT_DAYS: Final = 7
 _FORGOTTEN_AT_A_TIME: Final = 5000
@@ -65,7 +65,7 @@ _CANCEL = """
 update jobs set status = 'CANCELLED', ended_at = now()
 where project_id = $1 and id = $2 and status in ('PENDING', 'RUNNING') returning true"""
 
-_RUNNING_OF_NODE = "select id, epoch from jobs where node_id = $1 and status = 'RUNNING'"
+_RUNNING_OF_NODE = "select id, epoch from jobs where node_id = $1 and kind = any($2) and status = 'RUNNING'"
 
 _GET = "select * from jobs where id = $1"
 
@@ -136,6 +136,7 @@ class JobStore:
         user_id: str | None = None,
         dedupe_key: str | None = None,
         not_before: datetime | None = None,
+        connection: Connection | None = None,
     ) -> UUID | None:
         """Store a job and return its id; None when one of this kind and key is waiting or running in the project.
 
@@ -146,9 +147,10 @@ class JobStore:
             user_id: whose job it is, within the project.
             dedupe_key: None stores it in any case.
             not_before: when it may begin; None is now.
+            connection: within whose transaction; None is one of its own.
         """
         text = dump_json(payload).decode()
-        found: UUID | None = await self._database.fetchval(
+        found: UUID | None = await (connection or self._database).fetchval(
             _ENQUEUE, new_key(), kind, project_id, user_id, text, dedupe_key, not_before
         )
         return found
@@ -170,9 +172,9 @@ class JobStore:
         wanted = None if statuses is None else [status.value for status in statuses]
         return [_record(row) for row in await self._database.fetch(_LIST, project_id, kind, wanted, limit)]
 
-    async def cancel(self, project_id: str, job_id: UUID) -> bool:
+    async def cancel(self, project_id: str, job_id: UUID, *, connection: Connection | None = None) -> bool:
         """End a job that waits or runs; False when it has ended. A handler at work learns of it by its fence."""
-        return bool(await self._database.fetchval(_CANCEL, project_id, job_id))
+        return bool(await (connection or self._database).fetchval(_CANCEL, project_id, job_id))
 
     async def claim(self, kinds: Iterable[str], *, node_id: str, limit: int) -> Sequence[JobRecord]:
         """Take up to `limit` due jobs of the given kinds for a node."""
@@ -192,7 +194,7 @@ class JobStore:
 
     async def fail(self, record: JobRecord, error: str) -> bool:
         """End a job that is given up; False when the claim holds no more."""
-        return bool(await self._database.fetchval(_END, *_fence(record), JobStatus.ERROR.value, _storable(error)))
+        return bool(await self._database.fetchval(_END, *_fence(record), JobStatus.ERROR.value, storable(error)))
 
     async def retry_later(self, record: JobRecord, error: str, *, pause_s: float, counts: bool) -> bool:
         """Have a job begun again after a pause; False when the claim holds no more.
@@ -204,22 +206,23 @@ class JobStore:
             counts: whether this attempt counts.
         """
         forgiven = int(not counts)
-        return bool(await self._database.fetchval(_RETRY, *_fence(record), _storable(error), pause_s, forgiven))
+        return bool(await self._database.fetchval(_RETRY, *_fence(record), storable(error), pause_s, forgiven))
 
     async def release(self, claims: Mapping[UUID, int], *, node_id: str) -> int:
         """Make jobs of a node, by id and epoch, claimable at once; return how many there were."""
         return len(await self._database.fetch(_RELEASE, [*claims], [*claims.values()], node_id))
 
-    async def list_running(self, node_id: str) -> dict[UUID, int]:
-        """Return the jobs that the table gives to a node, with the epochs of their claims."""
-        return {row["id"]: row["epoch"] for row in await self._database.fetch(_RUNNING_OF_NODE, node_id)}
+    async def list_running(self, node_id: str, kinds: Iterable[str]) -> dict[UUID, int]:
+        """Return the jobs of these kinds that the table gives to a node, with the epochs of their claims."""
+        rows = await self._database.fetch(_RUNNING_OF_NODE, node_id, [*kinds])
+        return {row["id"]: row["epoch"] for row in rows}
 
     async def forget_ended(self) -> int:
         """Remove the jobs that ended days ago, some thousand in a statement, and return how many those were."""
         forgotten = 0
         while True:
             tag = await self._database.execute(_FORGET, KEPT_DAYS, _FORGOTTEN_AT_A_TIME)
-            count = int(tag.removeprefix("DELETE "))
+            count = count_of(tag)
             forgotten += count
             if count < _FORGOTTEN_AT_A_TIME:
                 return forgotten
@@ -229,7 +232,7 @@ def _fence(record: JobRecord) -> tuple[UUID, int, str | None]:
     return record.id, record.epoch, record.node_id
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return a text that PostgreSQL takes, whatever a handler raised."""
     return text[:_LONGEST_ERROR].replace("\0", "\ufffd").encode(errors="replace").decode()
 

@@ -6,7 +6,7 @@ What a model, a tool or a job changes goes through `serai.storage.memory_changes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -17,7 +17,7 @@ from serai.storage import memory_rows
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import FirstAnswer, RequestKey, find_first_answers
-from serai.storage.memory_rows import COLUMNS, record_of
+from serai.storage.memory_rows import COLUMNS, Place, record_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,10 +56,32 @@ select (select count(*) from gone) as memories, (select count(*) from topics) as
        (select count(*) from users where last_updated_at > '-infinity') as memory_users"""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatedMemory:
+    """What a memory is to say.
+
+    Attributes:
+        user_id: None is whosever it is.
+        topics: None keeps those it has.
+    """
+
+    project_id: str
+    id: UUID
+    user_id: str | None
+    memory: str
+    topics: tuple[str, ...] | None
+
+
 class _New(NamedTuple):
     id: UUID
     memory: NewMemory
     key: RequestKey | None
+
+
+class _Deleted(NamedTuple):
+    project_id: str
+    ids: Sequence[UUID]
+    user_id: str | None
 
 
 _Outcome = MemoryRecord | Exception | None
@@ -67,12 +89,14 @@ _Outcome = MemoryRecord | Exception | None
 
 
 class MemoryStore:
-    """The memories of all users. Writes that take a connection happen within its transaction."""
+    """The memories of all users."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._gets: Batcher[tuple[str, UUID], MemoryRecord | None] = Batcher(self._get)
         self._creates: Batcher[_New, MemoryRecord | None] = Batcher(self._create)
+        self._updates: Batcher[UpdatedMemory, MemoryRecord | None] = Batcher(self._update)
+        self._deletes: Batcher[_Deleted, int] = Batcher(self._delete)
 
     async def create(self, new: NewMemory, key: RequestKey | None = None) -> MemoryRecord:
         """Store a memory, or repeat the first answer to it.
@@ -89,30 +113,13 @@ class MemoryStore:
         found = await self._gets.submit((project_id, memory_id))
         return None if found is None or user_id not in (None, found.user_id) else found
 
-    async def update(
-        self,
-        connection: Connection,
-        project_id: str,
-        memory_id: UUID,
-        *,
-        user_id: str | None,
-        memory: str,
-        topics: tuple[str, ...] | None,
-    ) -> MemoryRecord | None:
-        """Replace a memory's text, and its topics unless they are None; None when the user has no such memory."""
-        held = await memory_rows.hold(connection, project_id, [memory_id], user_id)
-        if not held:
-            return None
-        after = replace(held[0], memory=memory, topics=held[0].topics if topics is None else topics)
-        return await memory_rows.replace_held(connection, held[0], after)
+    async def update(self, asked: UpdatedMemory) -> MemoryRecord | None:
+        """Change a memory; None when the user has no such memory."""
+        return await self._updates.submit(asked)
 
-    async def delete(
-        self, connection: Connection, project_id: str, memory_ids: Sequence[UUID], *, user_id: str | None
-    ) -> int:
+    async def delete(self, project_id: str, memory_ids: Sequence[UUID], *, user_id: str | None) -> int:
         """Remove memories, of the named user only, and return how many there were."""
-        held = [record.id for record in await memory_rows.hold(connection, project_id, memory_ids, user_id)]
-        await memory_rows.remove_held(connection, project_id, held)
-        return len(held)
+        return await self._deletes.submit(_Deleted(project_id, memory_ids, user_id))
 
     async def list_of_user(self, project_id: str, user_id: str, *, limit: int) -> list[MemoryRecord]:
         """Return a user's memories, those that were changed last first."""
@@ -131,9 +138,9 @@ class MemoryStore:
         return [found.get(item) for item in items]
 
     async def _create(self, items: list[_New]) -> list[_Outcome]:
-        keys = [item.key and (item.key.project_id, item.key.key) for item in items]
         # Of requests with one key the first stores; the others are answered as if they came later.
-        own = [at for at, key in enumerate(keys) if key is None or keys.index(key) == at]
+        first = {item.key and (item.key.project_id, item.key.key): at for at, item in reversed([*enumerate(items)])}
+        own = sorted({at for at, item in enumerate(items) if item.key is None} | set(first.values()))
         outcomes: list[_Outcome] = [None] * len(items)
         async with self._database.connection() as connection:
             stored = await memory_rows.insert(connection, [items[at] for at in own])
@@ -144,6 +151,57 @@ class MemoryStore:
         for (at, _), answer in zip(taken, answers, strict=True):
             outcomes[at] = _first(items[at].memory, answer) if isinstance(answer, FirstAnswer) else answer
         return outcomes
+
+    async def _update(self, items: list[UpdatedMemory]) -> list[MemoryRecord | None]:
+        async with self._database.transaction() as connection:
+            return await update_memories(connection, items)
+
+    async def _delete(self, items: list[_Deleted]) -> list[int]:
+        places = list({(item.project_id, key): None for item in items for key in item.ids})
+        counts = []
+        async with self._database.transaction() as connection:
+            held = await memory_rows.hold(connection, places)
+            gone: list[Place] = []
+            for item in items:
+                own = [
+                    (item.project_id, key)
+                    for key in item.ids
+                    if (record := held.get((item.project_id, key))) and item.user_id in (None, record.user_id)
+                ]
+                gone += own
+                counts.append(len([place for place in own if held.pop(place, None)]))
+            await memory_rows.remove_held(connection, gone)
+        return counts
+
+
+async def update_memories(connection: Connection, items: Sequence[UpdatedMemory]) -> list[MemoryRecord | None]:
+    """Change memories, one after the other; None for one that the user does not have.
+
+    Args:
+        connection: in a transaction.
+        items: what they are to say.
+    """
+    held = await memory_rows.hold(connection, list({(item.project_id, item.id): None for item in items}))
+    outcomes: list[MemoryRecord | None] = [None] * len(items)
+    waiting = [at for at, item in enumerate(items) if (item.project_id, item.id) in held]
+    while waiting:
+        changes: dict[Place, tuple[int, MemoryRecord, MemoryRecord]] = {}
+        later = []
+        for at in waiting:
+            item = items[at]
+            before = held[item.project_id, item.id]
+            if item.user_id not in (None, before.user_id):
+                continue
+            if (item.project_id, item.id) in changes:
+                later.append(at)
+                continue
+            topics = before.topics if item.topics is None else item.topics
+            changes[item.project_id, item.id] = (at, before, replace(before, memory=item.memory, topics=topics))
+        written = await memory_rows.replace_held(connection, [(before, after) for _, before, after in changes.values()])
+        for (place, (at, _, _)), record in zip(changes.items(), written, strict=True):
+            held[place] = outcomes[at] = record
+        waiting = later
+    return outcomes
 
 
 async def erase_user_memories(connection: Connection, project_id: str, user_id: str) -> dict[str, int]:

@@ -115,8 +115,9 @@ async def apply_automatic(
         connection: in a transaction, which may hold other work of the same operation.
         project_id: the user's project.
         user_id: whose memories.
-        changes: what is to be done. One to a memory that is gone is left out, and so is a new memory that says what
-            another one says, but for case and blanks, or nothing. What cannot be stored, or is too long, is cut.
+        changes: what is to be done. One to a memory that is gone, or that says so already, is left out, and so is a
+            new memory that says what another one says, but for case and blanks, or nothing. What cannot be stored, or
+            is too long, is cut.
         source: where they come from; an operation that was done before does nothing, and its changes are returned.
 
     Raises:
@@ -127,7 +128,8 @@ async def apply_automatic(
     if earlier := await connection.fetch(_OF_OPERATION, project_id, user_id, source.operation_id):
         return [_change(row) for row in earlier]
     named = [one.memory_id for one in changes if one.memory_id and one.action is not MemoryAction.CREATED]
-    held = {record.id: record for record in await memory_rows.hold(connection, project_id, named, user_id)}
+    found = await memory_rows.hold(connection, [(project_id, key) for key in dict.fromkeys(named)])
+    held = {record.id: record for record in found.values() if record.user_id == user_id}
     for one in changes:
         _check_revision(one, held)
     of_action = {action: [one for one in changes if one.action is action] for action in MemoryAction}
@@ -178,25 +180,32 @@ async def undo_change(
     Raises:
         ConflictError: the memory was changed since, or the change is itself an undo.
     """
-    found = await connection.fetchrow(_FIND, project_id, change_id)
-    if found is None or user_id not in (None, found["user_id"]):
-        return None
-    await memory_rows.hold_user(connection, project_id, found["user_id"])
-    return await _undo_held(connection, _change(found))
+    change = await _hold_change(connection, project_id, change_id, user_id)
+    return None if change is None else await _undo_held(connection, change)
 
 
 async def undo_operation(
     connection: Connection, project_id: str, change_id: UUID, *, user_id: str | None = None
 ) -> list[MemoryChange]:
     """Undo a change and all that were made together with it, the last first, as `undo_change` does; none: not found."""
-    found = await connection.fetchrow(_FIND, project_id, change_id)
-    if found is None or user_id not in (None, found["user_id"]):
+    change = await _hold_change(connection, project_id, change_id, user_id)
+    if change is None:
         return []
-    await memory_rows.hold_user(connection, project_id, found["user_id"])
-    if found["undoes"] is not None:
-        return [await _undo_held(connection, _change(found))]
-    rows = await connection.fetch(_OF_OPERATION, project_id, found["user_id"], found["operation_id"])
+    if change.undoes is not None:
+        return [await _undo_held(connection, change)]
+    rows = await connection.fetch(_OF_OPERATION, project_id, change.user_id, change.operation_id)
     return [await _undo_held(connection, _change(row)) for row in reversed(rows)]
+
+
+async def _hold_change(
+    connection: Connection, project_id: str, change_id: UUID, user_id: str | None
+) -> MemoryChange | None:
+    """Return a change of the user, whose memories nobody else writes until the transaction ends."""
+    row = await connection.fetchrow(_FIND, project_id, change_id)
+    if row is None or user_id not in (None, row["user_id"]):
+        return None
+    is_known = await memory_rows.hold_known_user(connection, project_id, row["user_id"])
+    return _change(row) if is_known else None
 
 
 async def _undo_held(connection: Connection, change: MemoryChange) -> MemoryChange:
@@ -207,8 +216,8 @@ async def _undo_held(connection: Connection, change: MemoryChange) -> MemoryChan
         )
     if row := await connection.fetchrow(_UNDO_OF, change.project_id, change.memory_id, change.id):
         return _change(row)
-    held = await memory_rows.hold(connection, change.project_id, [change.memory_id])
-    current = held[0] if held else None
+    held = await memory_rows.hold(connection, [(change.project_id, change.memory_id)])
+    current = held.get((change.project_id, change.memory_id))
     _check_unchanged(change, current)
     done = _Done(current, await _put_back(connection, change, current), undoes=change.id)
     await connection.execute(_MARK_UNDONE, change.project_id, change.id)
@@ -225,10 +234,10 @@ async def _undo_held(connection: Connection, change: MemoryChange) -> MemoryChan
 
 async def _put_back(connection: Connection, change: MemoryChange, current: MemoryRecord | None) -> MemoryRecord | None:
     if change.before is None:
-        await memory_rows.remove_held(connection, change.project_id, [change.memory_id])
+        await memory_rows.remove_held(connection, [(change.project_id, change.memory_id)])
         return None
     if current is not None:
-        return await memory_rows.replace_held(connection, current, change.before)
+        return (await memory_rows.replace_held(connection, [(current, change.before)]))[0]
     before = change.before
     restored = await memory_rows.insert(
         connection, [(before.id, before, None)], revisions=[before.revision + 1], created=[before.created_at]
@@ -264,7 +273,7 @@ async def _delete(
     connection: Connection, project_id: str, changes: Sequence[AutomaticChange], held: dict[UUID, MemoryRecord]
 ) -> list[_Done]:
     gone = [record for one in changes if one.memory_id and (record := held.pop(one.memory_id, None))]
-    await memory_rows.remove_held(connection, project_id, [record.id for record in gone])
+    await memory_rows.remove_held(connection, [(project_id, record.id) for record in gone])
     return [_Done(record, None) for record in gone]
 
 
@@ -280,6 +289,8 @@ async def _update(
         if before is None:
             continue
         topics = before.topics if one.topics is None else _topics(one)
+        if (_text(one), topics) == _said(before):
+            continue
         wanted = replace(
             before,
             memory=_text(one),
@@ -288,7 +299,7 @@ async def _update(
             source_session_id=source.session_id or before.source_session_id,
             origin=source.origin,
         )
-        held[before.id] = await memory_rows.replace_held(connection, before, wanted)
+        (held[before.id],) = await memory_rows.replace_held(connection, [(before, wanted)])
         done.append(_Done(before, held[before.id]))
     return done
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from serai.domain.memories import MemoryRecord, fold, tag_marks, text_marks
 from serai.storage.connection import Connection, Database
@@ -18,7 +18,6 @@ MOST_COUNTED: Final = 10_000
 SORTS: Final = ("updated_at", "created_at", "user_id")
 
 Sort: TypeAlias = Literal["updated_at", "created_at", "user_id"]
-_Way: TypeAlias = Literal["plain", "checked", "marked"]
 
 _COUNT_ALL = "select coalesce(sum(memories), 0)::bigint from memory_counts where project_id = $1"
 _COUNT_OF_USER = "select memories from memory_users where project_id = $1 and user_id = $2"
@@ -28,18 +27,12 @@ _ORDERS: Final[dict[str, tuple[str, str]]] = {
     "created_at": ("id", "id desc"),
     "user_id": ("user_id, updated_at, id", "user_id desc, updated_at desc, id desc"),
 }
-# The first two parameters are the project and the user; a list of all users ignores the second.
-_WHOSE: Final = {False: "project_id = $1 and ($2::text is null)", True: "project_id = $1 and user_id = $2"}
+# The second parameter is the user; a list of all users has none.
+_WHOSE: Final = {False: "project_id = $1 and $2::text is null", True: "project_id = $1 and user_id = $2"}
 _CHECKS: Final = """
   and topics @> $3::text[] and ($4::text is null or agent_id = $4) and ($5::text is null or team_id = $5)
   and position($6::text in folded) > 0"""
-_CONDITIONS: Final[dict[_Way, str]] = {
-    "plain": "",
-    "checked": _CHECKS,  # row by row, in the order of the list
-    "marked": _CHECKS + " and marks @> $7::integer[]",  # found by the index of marks
-}
-
-_PARAMETERS: Final[dict[_Way, int]] = {"plain": 2, "checked": 6, "marked": 7}
+_MARKED: Final = " and marks @> $7::integer[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,61 +95,88 @@ async def list_memories(
 
     Cost: the page and what lies between it and the nearer end of the list, which is walked in an index.
     """
+    order = _Order(wanted.user_id is not None, sort, is_descending)
     async with database.connection() as connection:
-        total = await _count_plain(connection, project_id, wanted.user_id)
-        marks: Sequence[int] = ()
-        way: _Way = "plain"
-        arguments: list[Any] = [project_id, wanted.user_id]
-        if wanted.is_narrow:
-            folded = fold(wanted.search)
-            arguments += [wanted.topics, wanted.agent_id, wanted.team_id, folded]
-            # Few enough are looked at one by one; else the marks tell which.
-            if total > most_counted:
-                marks = sorted(
-                    text_marks(project_id, folded)
-                    | tag_marks(project_id, wanted.topics, wanted.agent_id, wanted.team_id)
-                )
-            way = "marked" if marks else "checked"
-            counted = [*arguments, marks] if marks else arguments
-            total = await connection.fetchval(_count(wanted.user_id is not None, way), *counted, most_counted + 1)
-        is_exact = way == "plain" or total <= most_counted
-        if not is_exact:
-            total, way = most_counted, "checked"  # so many that the next ones in order are soon found
-        if is_exact and offset >= total:
-            return MemoryPage([], total, is_exact)
-        if way == "marked":
-            arguments.append(marks)
-        is_turned = is_exact and offset > total // 2
-        if is_turned:
-            limit = min(limit, total - offset)
-            offset = total - offset - limit
-        statement = _page(wanted.user_id is not None, way, sort, is_descending != is_turned)
-        rows = await connection.fetch(statement, *arguments, limit, offset)
-    records = [record_of(row) for row in rows]
-    return MemoryPage(records[::-1] if is_turned else records, total, is_exact)
+        total = await _count(connection, project_id, wanted.user_id)
+        if not wanted.is_narrow:
+            records = await _walk(connection, (project_id, wanted.user_id), order, total, limit=limit, offset=offset)
+            return MemoryPage(records, total, is_exact=True)
+        folded = fold(wanted.search)
+        arguments = (project_id, wanted.user_id, wanted.topics, wanted.agent_id, wanted.team_id, folded)
+        # Few enough are looked at one by one; else the marks tell which.
+        marks = _marks(project_id, wanted, folded) if total > most_counted else set()
+        given = (*arguments, marks) if marks else arguments
+        found = await connection.fetchrow(_find(order, bool(marks)), *given, most_counted + 1, limit, offset)
+        assert found is not None  # it counts
+        if found["total"] <= most_counted:
+            rows = await connection.fetch(_read(order), project_id, found["ids"])
+            return MemoryPage([record_of(row) for row in rows], found["total"], is_exact=True)
+        # So many that the next ones in order are soon found.
+        rows = await connection.fetch(_page(order, is_narrow=True), *arguments, limit, offset)
+        return MemoryPage([record_of(row) for row in rows], most_counted, is_exact=False)
 
 
-async def _count_plain(connection: Connection, project_id: str, user_id: str | None) -> int:
+class _Order(NamedTuple):
+    """Whose memories in which order; a part of each statement."""
+
+    is_of_user: bool
+    sort: Sort
+    is_descending: bool
+
+    @property
+    def sql(self) -> str:
+        return _ORDERS[self.sort][self.is_descending]
+
+
+async def _count(connection: Connection, project_id: str, user_id: str | None) -> int:
     if user_id is None:
         return int(await connection.fetchval(_COUNT_ALL, project_id))
     return await connection.fetchval(_COUNT_OF_USER, project_id, user_id) or 0
 
 
-@cache
-def _count(is_of_user: bool, way: _Way) -> str:
-    conditions = _WHOSE[is_of_user] + _CONDITIONS[way]
-    limit = _PARAMETERS[way] + 1
-    return f"select count(*) from (select from memories where {conditions} limit ${limit}) as found"  # noqa: S608
+async def _walk(
+    connection: Connection, whose: tuple[str, str | None], order: _Order, total: int, *, limit: int, offset: int
+) -> list[MemoryRecord]:
+    """Return a page of a list of known length, coming from its nearer end."""
+    if offset >= total:
+        return []
+    if offset <= total // 2:
+        return [record_of(row) for row in await connection.fetch(_page(order), *whose, limit, offset)]
+    limit = min(limit, total - offset)
+    turned = order._replace(is_descending=not order.is_descending)
+    rows = await connection.fetch(_page(turned), *whose, limit, total - offset - limit)
+    return [record_of(row) for row in reversed(rows)]
+
+
+def _marks(project_id: str, wanted: MemoryFilter, folded: str) -> set[int]:
+    return text_marks(project_id, folded) | tag_marks(project_id, wanted.topics, wanted.agent_id, wanted.team_id)
 
 
 @cache
-def _page(is_of_user: bool, way: _Way, sort: Sort, is_descending: bool) -> str:
-    """Return the statement of a page: the ids are found in an index alone, and then their rows are read."""
-    order = _ORDERS[sort][is_descending]
-    last = _PARAMETERS[way]
+def _page(order: _Order, *, is_narrow: bool = False) -> str:
+    """Return the statement that walks to a page: the ids are found in an index alone, and then their rows are read."""
+    checks, last = (_CHECKS, 6) if is_narrow else ("", 2)
     return f"""
 with page as materialized (
-    select id from memories where {_WHOSE[is_of_user]}{_CONDITIONS[way]}
-    order by {order} limit ${last + 1} offset ${last + 2}
+    select id from memories where {_WHOSE[order.is_of_user]}{checks}
+    order by {order.sql} limit ${last + 1} offset ${last + 2}
 )
-select {COLUMNS} from memories where project_id = $1 and id in (select id from page) order by {order}"""  # noqa: S608 - our own text
+select {COLUMNS} from memories where project_id = $1 and id in (select id from page)
+order by {order.sql}"""  # noqa: S608 - our own text
+
+
+@cache
+def _find(order: _Order, is_marked: bool) -> str:
+    """Return the statement that finds what is wanted, up to a number, and the ids of a page of it."""
+    checks, last = (_CHECKS + _MARKED, 7) if is_marked else (_CHECKS, 6)
+    return f"""
+with found as materialized (
+    select id, user_id, updated_at from memories where {_WHOSE[order.is_of_user]}{checks} limit ${last + 1}
+)
+select (select count(*) from found) as total,
+       array(select id from found order by {order.sql} limit ${last + 2} offset ${last + 3}) as ids"""  # noqa: S608
+
+
+@cache
+def _read(order: _Order) -> str:
+    return f"select {COLUMNS} from memories where project_id = $1 and id = any($2) order by {order.sql}"  # noqa: S608

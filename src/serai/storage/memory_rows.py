@@ -5,7 +5,9 @@ Whoever writes holds the row of the user first; so writes to one user's memories
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -78,77 +80,101 @@ select id, revision, created_at, updated_at from stored"""
 _HOLD = f"""
 with holder as materialized (
     select project_id, user_id from memory_users
-    where project_id = $1 and user_id in (
-        select user_id from memories where project_id = $1 and id = any($2) and ($3::text is null or user_id = $3)
+    where (project_id, user_id) in (
+        select project_id, user_id
+        from unnest($1::text[], $2::uuid[]) as item(project_id, id) join memories using (project_id, id)
     )
-    order by user_id for update
+    order by project_id, user_id for update
 )
-select {COLUMNS} from holder join memories using (project_id, user_id)
-where id = any($2) order by id for update of memories"""  # noqa: S608 - our own text
+select {COLUMNS}
+from unnest($1::text[], $2::uuid[]) as item(project_id, id)
+join memories using (project_id, id) join holder using (project_id, user_id)
+order by project_id, id for update of memories"""  # noqa: S608 - our own text
 
 # Hold a user's row until the transaction ends, and make it when there is none.
 _HOLD_USER = """
 insert into memory_users as kept (project_id, user_id, memories, last_updated_at) values ($1, $2, 0, '-infinity')
 on conflict (project_id, user_id) do update set memories = kept.memories"""
 
-# Change a memory that is held, and what is counted of its topics.
-_REPLACE = f"""
-with changed as (
-    update memories
-    set memory = $3, folded = $4, fold_hash = $5, marks = $6, topics = $7, agent_id = $8, team_id = $9,
-        source_run_id = $10, source_session_id = $11, origin = $12, revision = revision + 1,
-        updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
-    where project_id = $1 and id = $2
-    returning {COLUMNS}
+_HOLD_KNOWN_USER = "select true from memory_users where project_id = $1 and user_id = $2 for update"
+
+# Change memories that are held, and what is counted of their topics.
+_REPLACE = """
+with item as materialized (
+    select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[],
+                         $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+        as item(project_id, id, memory, folded, fold_hash, marks, topics, agent_id, team_id, source_run_id,
+                source_session_id, origin)
+), changed as (
+    update memories as kept
+    set memory = item.memory, folded = item.folded, fold_hash = item.fold_hash, marks = item.marks::integer[],
+        topics = item.topics::text[], agent_id = item.agent_id, team_id = item.team_id,
+        source_run_id = item.source_run_id, source_session_id = item.source_session_id, origin = item.origin,
+        revision = kept.revision + 1,
+        updated_at = greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond')
+    from item where kept.project_id = item.project_id and kept.id = item.id
+    returning kept.project_id, kept.user_id, kept.id, kept.revision, kept.updated_at
 ), users as (
-    update memory_users as kept set last_updated_at = greatest(kept.last_updated_at, changed.updated_at)
-    from changed where kept.project_id = $1 and kept.user_id = changed.user_id
+    update memory_users as kept set last_updated_at = greatest(kept.last_updated_at, latest.at)
+    from (select project_id, user_id, max(updated_at) as at from changed group by project_id, user_id) as latest
+    where kept.project_id = latest.project_id and kept.user_id = latest.user_id
+), topic as materialized (
+    select * from unnest($13::text[], $14::text[], $15::text[], $16::bigint[])
+        as topic(project_id, user_id, topic, memories)
 ), gained as (
     insert into memory_topics as kept (project_id, user_id, topic, memories)
-    select project_id, user_id, topic, 1 from changed, unnest($13::text[]) as topic order by topic
-    on conflict (project_id, user_id, topic) do update set memories = kept.memories + 1
+    select * from topic where memories > 0 order by project_id, user_id, topic
+    on conflict (project_id, user_id, topic) do update set memories = kept.memories + excluded.memories
 ), lessened as (
-    update memory_topics as kept set memories = kept.memories - 1
-    from changed
-    where kept.project_id = $1 and kept.user_id = changed.user_id and topic = any($14::text[]) and kept.memories > 1
+    update memory_topics as kept set memories = kept.memories + topic.memories
+    from topic
+    where kept.project_id = topic.project_id and kept.user_id = topic.user_id and kept.topic = topic.topic
+      and topic.memories < 0 and kept.memories + topic.memories > 0
 ), dropped as (
-    delete from memory_topics as kept using changed
-    where kept.project_id = $1 and kept.user_id = changed.user_id and topic = any($14::text[]) and kept.memories <= 1
+    delete from memory_topics as kept using topic
+    where kept.project_id = topic.project_id and kept.user_id = topic.user_id and kept.topic = topic.topic
+      and topic.memories < 0 and kept.memories + topic.memories <= 0
 )
-select * from changed"""  # noqa: S608 - our own text
+select project_id, id, revision, updated_at from changed"""
 
 # Remove memories that are held, and what is counted of them.
 _REMOVE = """
 with gone as materialized (
-    delete from memories where project_id = $1 and id = any($2) returning user_id, topics
+    delete from memories where (project_id, id) in (select * from unnest($1::text[], $2::uuid[]))
+    returning project_id, user_id, topics
 ), lost as materialized (
-    select user_id, count(*) as memories from gone group by user_id
+    select project_id, user_id, count(*) as memories from gone group by project_id, user_id
 ), users as (
     update memory_users as kept
     set memories = kept.memories - lost.memories,
         last_updated_at = coalesce((
-            select updated_at from memories where project_id = $1 and user_id = lost.user_id and id <> all($2)
+            select updated_at from memories
+            where project_id = lost.project_id and user_id = lost.user_id and id <> all($2)
             order by updated_at desc limit 1
         ), kept.last_updated_at)
-    from lost where kept.project_id = $1 and kept.user_id = lost.user_id
-    returning kept.memories
+    from lost where kept.project_id = lost.project_id and kept.user_id = lost.user_id
+    returning kept.project_id, kept.memories, lost.memories as lost
 ), fewer as materialized (
-    select user_id, topic, count(*) as memories from gone, unnest(topics) as topic group by user_id, topic
+    select project_id, user_id, topic, count(*) as memories from gone, unnest(topics) as topic
+    group by project_id, user_id, topic
 ), lessened as (
     update memory_topics as kept set memories = kept.memories - fewer.memories
     from fewer
-    where kept.project_id = $1 and kept.user_id = fewer.user_id and kept.topic = fewer.topic
+    where kept.project_id = fewer.project_id and kept.user_id = fewer.user_id and kept.topic = fewer.topic
       and kept.memories > fewer.memories
 ), dropped as (
     delete from memory_topics as kept using fewer
-    where kept.project_id = $1 and kept.user_id = fewer.user_id and kept.topic = fewer.topic
+    where kept.project_id = fewer.project_id and kept.user_id = fewer.user_id and kept.topic = fewer.topic
       and kept.memories <= fewer.memories
 )
 insert into memory_counts as kept (project_id, slot, memories, users)
-select $1, pg_backend_pid() % 16, -(select coalesce(sum(memories), 0) from lost),
-       -(select count(*) from users where memories = 0)
+select project_id, pg_backend_pid() % 16, -sum(lost), -count(*) filter (where memories = 0)
+from users group by project_id order by project_id
 on conflict (project_id, slot) do update
 set memories = kept.memories + excluded.memories, users = kept.users + excluded.users"""
+
+Place = tuple[str, UUID]
+"""Project and id of a memory."""
 
 
 def record_of(row: asyncpg.Record) -> MemoryRecord:
@@ -179,11 +205,13 @@ async def insert(
     return [as_stored(key, one, **_given(row)) if (row := stored.get(key)) else None for key, one, _ in new]
 
 
-async def hold(
-    connection: Connection, project_id: str, memory_ids: Sequence[UUID], user_id: str | None = None
-) -> list[MemoryRecord]:
-    """Return those of the memories that exist and are the user's, held until the transaction ends."""
-    return [record_of(row) for row in await connection.fetch(_HOLD, project_id, memory_ids, user_id)]
+async def hold(connection: Connection, places: Sequence[Place]) -> dict[Place, MemoryRecord]:
+    """Return those of the memories that exist, held until the transaction ends.
+
+    Of any user: whose they may be is checked by the caller.
+    """
+    rows = await connection.fetch(_HOLD, [project_id for project_id, _ in places], [key for _, key in places])
+    return {(row["project_id"], row["id"]): record_of(row) for row in rows}
 
 
 async def hold_user(connection: Connection, project_id: str, user_id: str) -> None:
@@ -191,40 +219,46 @@ async def hold_user(connection: Connection, project_id: str, user_id: str) -> No
     await connection.execute(_HOLD_USER, project_id, user_id)
 
 
-async def replace_held(connection: Connection, before: MemoryRecord, after: NewMemory) -> MemoryRecord:
-    """Change a memory that is held, and return it as it is then.
+async def hold_known_user(connection: Connection, project_id: str, user_id: str) -> bool:
+    """Do so for a user of whom something was remembered; False when that was erased."""
+    return bool(await connection.fetchval(_HOLD_KNOWN_USER, project_id, user_id))
+
+
+async def replace_held(
+    connection: Connection, changes: Sequence[tuple[MemoryRecord, MemoryRecord]]
+) -> list[MemoryRecord]:
+    """Change memories that are held, and return them as they are then.
 
     Args:
-        connection: the one that holds it.
-        before: as it is.
-        after: as it is to be; of the same user.
+        connection: the one that holds them.
+        changes: each as it is and as it is to be, each memory once; only what can be said anew counts.
     """
-    folded = fold(after.memory)
-    row = await connection.fetchrow(
+    if not changes:
+        return []
+    after = [one for _, one in changes]
+    topics: Counter[tuple[str, str, str]] = Counter()
+    for before, one in changes:
+        topics.update((one.project_id, one.user_id, topic) for topic in one.topics)
+        topics.subtract((one.project_id, one.user_id, topic) for topic in before.topics)
+    deltas = [(*name, count) for name, count in topics.items() if count]
+    columns = _said_columns(after)
+    rows = await connection.fetch(
         _REPLACE,
-        before.project_id,
-        before.id,
-        after.memory,
-        folded,
-        fold_hash(after.project_id, after.user_id, after.memory),
-        marks_of(after, folded),
-        after.topics,
-        after.agent_id,
-        after.team_id,
-        after.source_run_id,
-        after.source_session_id,
-        after.origin,
-        [topic for topic in after.topics if topic not in before.topics],
-        [topic for topic in before.topics if topic not in after.topics],
+        [one.project_id for one in after],
+        [one.id for one in after],
+        *columns,
+        *([one[at] for one in deltas] for at in range(4)),
     )
-    assert row is not None  # it is held
-    return record_of(row)
+    written = {row["id"]: row for row in rows}
+    return [
+        replace(one, revision=written[one.id]["revision"], updated_at=written[one.id]["updated_at"]) for one in after
+    ]
 
 
-async def remove_held(connection: Connection, project_id: str, memory_ids: Sequence[UUID]) -> None:
+async def remove_held(connection: Connection, places: Sequence[Place]) -> None:
     """Remove memories that are held."""
-    if memory_ids:
-        await connection.execute(_REMOVE, project_id, memory_ids)
+    if places:
+        await connection.execute(_REMOVE, [project_id for project_id, _ in places], [key for _, key in places])
 
 
 def _given(row: asyncpg.Record) -> dict[str, Any]:
@@ -237,25 +271,32 @@ def _columns(
     created: Sequence[datetime | None],
 ) -> list[Sequence[Any]]:
     memories = [one for _, one, _ in new]
-    folded = [fold(one.memory) for one in memories]
     return [
         [one.project_id for one in memories],
         [key for key, _, _ in new],
         [one.user_id for one in memories],
+        *_said_columns(memories),
+        revisions,
+        created,
+        [key and key.key for _, _, key in new],
+        [key and key.fingerprint for _, _, key in new],
+    ]
+
+
+def _said_columns(memories: Sequence[NewMemory]) -> list[Sequence[Any]]:
+    """Return the columns of what a memory says and where it comes from."""
+    folded = [fold(one.memory) for one in memories]
+    return [
         [one.memory for one in memories],
         folded,
         [fold_hash(one.project_id, one.user_id, one.memory) for one in memories],
-        ["{" + str(marks_of(one, text))[1:-1] + "}" for one, text in zip(memories, folded, strict=True)],
+        [str(marks_of(one, text) or {}) for one, text in zip(memories, folded, strict=True)],
         [_array_text(one.topics) for one in memories],
         [one.agent_id for one in memories],
         [one.team_id for one in memories],
         [one.source_run_id for one in memories],
         [one.source_session_id for one in memories],
         [one.origin for one in memories],
-        revisions,
-        created,
-        [key and key.key for _, _, key in new],
-        [key and key.fingerprint for _, _, key in new],
     ]
 
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Connection, Database, count_of
 
 TOKENS: Final = (
     *("input_tokens", "output_tokens", "total_tokens", "audio_input_tokens", "audio_output_tokens"),
@@ -105,6 +106,7 @@ _EXISTING = """
 
 _OF_DAYS = _EXISTING.format(sessions="created_at::date between $2 and $3", runs="ended_at::date between $2 and $3")
 _OF_SESSIONS = _EXISTING.format(sessions="id = any($2::text[])", runs="session_id = any($2::text[])")
+_OF_RUNS = _EXISTING.format(sessions="false", runs="key = any($2::uuid[])")
 
 # Computes days anew from what there is and what was kept of the rest. Deltas commit with what they tell of, so this
 # one statement sees either both or none.
@@ -145,13 +147,9 @@ with taken as materialized (
 )
 select distinct day from summed order by day"""  # noqa: S608 - our own text
 
-# Keeps what sessions and their runs have added to the days before they are removed, and counts them out of the lists.
+# Keeps what is about to be removed has added to the days.
 _KEEP = f"""
-with source as materialized ({_OF_SESSIONS}
-), counted as (
-    insert into usage_deltas (project_id, day, user_id, kind, component_id, listed)
-    select project_id, created_at::date, user_id, kind, component_id, -1 from sessions
-    where project_id = $1 and id = any($2::text[])
+with source as materialized ({{source}}
 ), summed as ({_DAYS}
 ), added as (
     insert into metrics_kept_days as kept (project_id, day, user_id, {_COLUMNS})
@@ -160,6 +158,13 @@ with source as materialized ({_OF_SESSIONS}
 ), used as ({_MODELS}
 )
 insert into metrics_kept_models as kept{_ADD_MODELS}"""  # noqa: S608 - our own text
+_KEEP_SESSIONS = _KEEP.format(source=_OF_SESSIONS)
+_KEEP_RUNS = _KEEP.format(source=_OF_RUNS)
+
+_COUNT_OUT = """
+insert into usage_deltas (project_id, day, user_id, kind, component_id, listed)
+select project_id, created_at::date, user_id, kind, component_id, -1 from sessions
+where project_id = $1 and id = any($2::text[])"""
 
 # The totals of all days lose a user's name; how many users there were stays.
 _FORGET_USER = (
@@ -277,7 +282,13 @@ async def keep_totals(connection: Connection, project_id: str, session_ids: Sequ
         project_id: whose.
         session_ids: which there are.
     """
-    await connection.execute(_KEEP, project_id, session_ids)
+    await connection.execute(_KEEP_SESSIONS, project_id, session_ids)
+    await connection.execute(_COUNT_OUT, project_id, session_ids)
+
+
+async def keep_run_totals(connection: Connection, project_id: str, keys: Sequence[UUID]) -> None:
+    """Do the same for single runs that go before their session; `keys` are of roots."""
+    await connection.execute(_KEEP_RUNS, project_id, keys)
 
 
 async def forget_user(connection: Connection, project_id: str, user_id: str) -> dict[str, int]:
@@ -296,5 +307,5 @@ async def forget_user(connection: Connection, project_id: str, user_id: str) -> 
         tag = await connection.execute(sql, project_id, user_id)
         if tag.startswith("DELETE"):
             table = sql.split()[2]
-            removed[table] = int(tag.removeprefix("DELETE "))
+            removed[table] = count_of(tag)
     return removed

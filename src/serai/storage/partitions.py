@@ -17,6 +17,13 @@ _log = structlog.get_logger("serai.storage")
 # Names and bounds cannot be parameters of DDL; both are made here from a date, never from outside.
 _CREATE = """
 create table if not exists {name} partition of run_events for values from ('{start}') to ('{end}')"""
+_WEEKS = """
+select relname, greatest(reltuples, 0)::bigint as rows from pg_class
+where relkind = 'r' and relname ~ '^run_events_[0-9]{4}w[0-9]{2}$' order by relname"""
+# Whether runs of a range of keys have not ended, or not for long enough.
+_IS_NEEDED = """
+select exists(select from runs where key >= $1 and key < $2 and parent_key is null
+              and (ended_at is null or ended_at >= $3))"""
 _EXISTING = "select relname from pg_class where relname = any($1::text[])"
 
 
@@ -51,3 +58,28 @@ async def create_partitions(database: Database, *, today: datetime | None = None
             break
         made.append(name)
     return made
+
+
+async def drop_partitions(database: Database, *, before: datetime) -> int:
+    """Drop the weeks of which all runs ended before a time; return about how many events those were.
+
+    A week that somebody reads just now is left for the next time.
+    """
+    dropped = 0
+    for row in await database.fetch(_WEEKS):
+        start = datetime.strptime(row["relname"].removeprefix("run_events_") + " 1", "%Gw%V %u").replace(tzinfo=UTC)
+        end = start + timedelta(weeks=1)
+        bounds = [first_key_at(int(at.timestamp() * 1000)) for at in (start, end)]
+        if end > before or await database.fetchval(_IS_NEEDED, *bounds, before):
+            continue
+        try:
+            async with database.transaction() as connection:
+                await connection.execute("set local lock_timeout = '2s'")
+                await connection.execute(f"drop table {row['relname']}")
+        except DatabaseUnavailableError as error:
+            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                raise
+            _log.warning("partition_left", partition=row["relname"], reason="the event log is locked")
+            continue
+        dropped += row["rows"]
+    return dropped

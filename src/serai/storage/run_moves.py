@@ -63,7 +63,7 @@ where root_key = $1 and parent_key is not null and status in ('RUNNING', 'PAUSED
 
 _SAID = "select seq, name, event as data from run_events where run_key = $1 and seq >= $2 order by seq"
 
-_PROMOTE_NEXT = """
+PROMOTE_NEXT = """
 with next as (
     select key from runs
     where project_id = $1 and session_id = $2 and status = 'PENDING' and parent_key is null and not ready
@@ -213,7 +213,7 @@ class RunMoves:
                 await connection.execute(_COUNT_TOKENS, record.project_id, record.session_id, *tokens)
             next_key = None
             if active_key == current.key:
-                next_key = await connection.fetchval(_PROMOTE_NEXT, current.project_id, current.session_id)
+                next_key = await connection.fetchval(PROMOTE_NEXT, current.project_id, current.session_id)
         return Cancelled(current, Answer(RunStatus.CANCELLED, made.output, made.messages), event, next_key)
 
     async def list_late_cancels(self, components: Iterable[tuple[str, str]]) -> list[RunRecord]:

@@ -6,6 +6,7 @@ The texts are made of the parts below by what is asked, never of what a caller w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -68,7 +69,7 @@ from counted left join lateral (
 ) as page on true
 order by {order}"""
 
-# Sessions whose name holds a text: of all in a list, or by the index of pieces.
+# Sessions whose name holds a text: of all in a list, or of all names, by the index of pieces if the text has any.
 _WALKED = """
 select {sorted_by} from sessions cross join lateral (
     select from session_names
@@ -78,7 +79,7 @@ _FOUND = """
 select sessions.* from session_names cross join lateral (
     select {sorted_by} from sessions
     where project_id = $1 and id = session_names.session_id{filters} offset 0) as sessions
-where session_names.project_id = $1 and pieces @> {pieces} and strpos(folded, {text}) > 0"""
+where session_names.project_id = $1{indexed} and strpos(folded, {text}) > 0"""
 
 # A page of some thousand that were found, and how many those are.
 _SEARCH = """
@@ -105,6 +106,14 @@ class _Shape(NamedTuple):
     filters: tuple[str, ...]
     column: str
     is_descending: bool
+
+
+class _Source(Enum):
+    """Where a search looks."""
+
+    LIST = auto()
+    NAMES = auto()
+    INDEX = auto()
 
 
 class SessionLists:
@@ -137,9 +146,11 @@ class SessionLists:
         text = fold(question.text or "")
         values = (question.project_id, *filters.values(), question.limit, question.offset, text)
         pieces = pieces_to_find(text)
-        by_index = bool(pieces) and await self._count(question) > MOST_COUNTED
-        asked = (*values, pieces) if by_index else values
-        rows = await self._database.fetch(_search(shape, by_index), *asked)
+        source = _Source.LIST
+        if await self._count(question) > MOST_COUNTED:
+            source = _Source.INDEX if pieces else _Source.NAMES
+        asked = (*values, pieces) if source is _Source.INDEX else values
+        rows = await self._database.fetch(_search(shape, source), *asked)
         total: int = rows[0]["total"]
         if total <= MOST_COUNTED:
             return SessionPage(_records(rows), total)
@@ -174,9 +185,10 @@ def _deep(shape: _Shape) -> str:
 
 
 @cache
-def _search(shape: _Shape, by_index: bool) -> str:
+def _search(shape: _Shape, source: _Source) -> str:
     parts = _parts(shape)
-    matched = (_FOUND if by_index else _WALKED).format(**parts)
+    indexed = " and pieces @> {pieces}".format(**parts) if source is _Source.INDEX else ""
+    matched = _WALKED.format(**parts) if source is _Source.LIST else _FOUND.format(**parts, indexed=indexed)
     return _SEARCH.format(**parts, matched=matched, most=MOST_COUNTED + 1)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 Item = TypeVar("Item")
 
@@ -33,3 +34,18 @@ def _empty_when_null(value: Any) -> Any:
 
 ListOrNull = Annotated[list[Item], BeforeValidator(_empty_when_null)]
 """A list that a server may also send as null, which reads as empty."""
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _blank_when_null(value: Any) -> Any:
+    return "" if value is None else value
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time with its zone, from ISO text or Unix seconds; text without a zone is in UTC."""
+
+TextOrNull = Annotated[str, BeforeValidator(_blank_when_null)]
+"""A text that a server may also send as null, which reads as empty."""

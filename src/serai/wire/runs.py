@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from serai.wire.media import Audio, File, Image, Video
-from serai.wire.model import WireModel
+from serai.wire.model import Moment, WireModel
 from serai.wire.status import RunStatus, Status
 from serai.wire.tools import RunRequirement, ToolExecution
 
@@ -171,10 +170,15 @@ class RunSchema(BaseRunOutput):
     team_id: str | None = None
     team_name: str | None = None
     workflow_id: str | None = None
-    created_at: datetime | None = None  # type: ignore[assignment]
+    created_at: Moment | None = None  # type: ignore[assignment]
     run_input: str | None = None
     run_response_format: str | None = None
     input_media: dict[str, Any] | None = None
+    last_checkpoint_at_message_index: int | None = None
+
+
+class TeamRunSchema(RunSchema):
+    """A team's run among the runs of a session."""
 
 
 def read_members(value: Any) -> Any:

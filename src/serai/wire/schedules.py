@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
-
-from serai.wire.model import ListOrNull, WireModel
+from serai.wire.model import WireModel
+from serai.wire.pages import Page
 from serai.wire.status import Status
 
 
@@ -67,24 +66,8 @@ class ScheduleRun(WireModel):
     created_at: datetime | None = None
 
 
-class PageMeta(WireModel):
-    """Where a page stands among all; the first one is number 1."""
+SchedulePage = Page[ScheduleResponse]
+"""A page of schedules."""
 
-    page: int = 1
-    limit: int = 0
-    total_pages: int = 0
-    total_count: int = 0
-
-
-class SchedulePage(WireModel):
-    """A page of schedules."""
-
-    data: ListOrNull[ScheduleResponse]
-    meta: PageMeta = Field(default_factory=PageMeta)
-
-
-class ScheduleRunPage(WireModel):
-    """A page of runs that a schedule started."""
-
-    data: ListOrNull[ScheduleRun]
-    meta: PageMeta = Field(default_factory=PageMeta)
+ScheduleRunPage = Page[ScheduleRun]
+"""A page of runs that a schedule started."""

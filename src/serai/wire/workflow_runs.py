@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from serai.wire.media import Audio, File, Image, Video
-from serai.wire.model import WireModel
+from serai.wire.model import Moment, WireModel
 from serai.wire.runs import RunOutput, TeamRunOutput, read_events
 from serai.wire.status import RunStatus, Status
 from serai.wire.steps import ErrorRequirement, StepOutputs, StepRequirement, WorkflowMetrics
@@ -96,5 +95,5 @@ class WorkflowRunOutput(WireModel):
 class WorkflowRunSchema(WorkflowRunOutput):
     """A workflow's run as lists show it: ``created_at`` is a time, and ``run_input`` the text of what was asked."""
 
-    created_at: datetime | None = None  # type: ignore[assignment]
+    created_at: Moment | None = None  # type: ignore[assignment]
     run_input: str | None = None

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json
-from serai.domain.memories import MemoryOrigin, NewMemory
+from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory
 from serai.errors import ConflictError, NotFoundError
 from serai.memory.optimize import Optimization, optimize
 from serai.server.answers import json_answer, name_ignored
@@ -53,6 +53,7 @@ from serai.server.routes.memory_shapes import (
 from serai.server.scope import idempotency_key_of, project_of
 from serai.storage.connection import Connection
 from serai.storage.idempotency import RequestKey, answer_once, find_first_answers, request_key
+from serai.storage.memories import UpdatedMemory, update_memories
 from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.memory_lists import SORTS, Sort, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
@@ -115,15 +116,14 @@ async def update_memory(request: Request) -> Response:
     if memory_id is None:
         raise _not_found(name)
 
-    async def update(connection: Connection) -> dict[str, Any]:
-        changed = await runtime.memories.update(
-            connection, project_id, memory_id, user_id=user_id, memory=memory, topics=topics
-        )
-        if changed is None:
-            raise _not_found(name)
-        return show_memory(changed)
-
+    asked = UpdatedMemory(project_id=project_id, id=memory_id, user_id=user_id, memory=memory, topics=topics)
     key = _key(request, "memory.update", f"{name}\n".encode() + raw)
+    if key is None:
+        return json_answer(_show_changed(await runtime.memories.update(asked), name), ignored=ignored)
+
+    async def update(connection: Connection) -> dict[str, Any]:
+        return _show_changed((await update_memories(connection, [asked]))[0], name)
+
     return json_answer(await answer_once(runtime.database, key, update), ignored=ignored)
 
 
@@ -206,9 +206,13 @@ async def _first_answer(request: Request, key: RequestKey) -> dict[str, Any] | N
 
 
 async def _delete(request: Request, memory_ids: list[str], user_id: str | None) -> None:
-    runtime = runtime_of(request)
-    async with runtime.database.transaction() as connection:
-        await runtime.memories.delete(connection, project_of(request), ids_of(memory_ids), user_id=user_id)
+    await runtime_of(request).memories.delete(project_of(request), ids_of(memory_ids), user_id=user_id)
+
+
+def _show_changed(record: MemoryRecord | None, name: str) -> dict[str, Any]:
+    if record is None:
+        raise _not_found(name)
+    return show_memory(record)
 
 
 def _key(request: Request, operation: str, asked: bytes) -> RequestKey | None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.errors import InvalidFieldError
 from serai.server.answers import json_answer
 from serai.server.context import runtime_of
 from serai.server.databases import DATABASE_PARAMETERS, check_database
 from serai.server.dispatch import Route
+from serai.server.flags import read_flag
 from serai.server.metrics_refresh import KIND, refresh_payload
 from serai.server.openapi import JsonObject, errors, header_parameter, json_result, query_parameter
 from serai.server.routes.record_shapes import or_null
@@ -28,7 +28,6 @@ _STATES: Final = {
     JobStatus.ERROR: "failed",
     JobStatus.CANCELLED: "failed",
 }
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 async def get_metrics(request: Request) -> Response:
@@ -52,7 +51,7 @@ async def refresh_metrics(request: Request) -> Response:
     check_database(request, "metrics")
     runtime, project_id = runtime_of(request), project_of(request)
     first, last = _range_of(request)
-    if not _is_background(request):
+    if not read_flag(request, "background"):
         days = await runtime.metrics.refresh(project_id, first=first, last=last)
         return json_answer([show_day(day) for day in days])
     job_id = await runtime.job_runner.enqueue(
@@ -104,15 +103,6 @@ def _show_status(job: JobRecord | None) -> dict[str, Any]:
 
 def _range_of(request: Request) -> tuple[date, date]:
     return read_day(request, "starting_date") or date.min, read_day(request, "ending_date") or date.max
-
-
-def _is_background(request: Request) -> bool:
-    text = request.query_params.get("background", "").lower()
-    if text not in _BOOLEANS:
-        raise InvalidFieldError.of(
-            ("query", "background"), "Input should be true or false", kind="bool_parsing", given=text[:100]
-        )
-    return _BOOLEANS[text]
 
 
 _TAGS: Final = ("metrics",)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serai.domain.json_text import dump_json
 from serai.domain.schedules import ScheduleRecord, next_fire
-from serai.errors import ConflictError, InvalidFieldError, NotFoundError
+from serai.errors import ConflictError, NotFoundError
 from serai.server.answers import json_answer
 from serai.server.bodies import read_body
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
+from serai.server.flags import read_choice
 from serai.server.openapi import errors, json_body, json_result
 from serai.server.paging import page_body, read_paging
 from serai.server.routes.schedule_shapes import (
@@ -41,15 +42,13 @@ from serai.storage.connection import Connection
 from serai.storage.idempotency import answer_once, request_key
 from serai.storage.schedules import name_taken, read_clock
 
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-
 Change = Callable[[Connection], Awaitable[ScheduleRecord]]
 
 
 async def list_schedules(request: Request) -> Response:
     """List the project's schedules by name."""
     paging = read_paging(request, default=DEFAULT_LISTED, most=MOST_LISTED)
-    enabled = _enabled_of(request)
+    enabled = read_choice(request, "enabled")
     records, total = await runtime_of(request).schedules.list_schedules(
         project_of(request),
         is_paused=None if enabled is None else not enabled,
@@ -208,15 +207,6 @@ def _declared(record: ScheduleRecord, what: str) -> ConflictError:
         f"Schedule {record.name!r} is declared in the code of '{record.declared_by}' and cannot be {what} here: "
         "do so in the code and restart. It can be paused, resumed and fired."
     )
-
-
-def _enabled_of(request: Request) -> bool | None:
-    text = request.query_params.get("enabled")
-    if not text:
-        return None
-    if text.lower() not in _BOOLEANS:
-        raise InvalidFieldError.of(("query", "enabled"), "Input should be true or false", kind="bool_parsing")
-    return _BOOLEANS[text.lower()]
 
 
 def _acts() -> Iterator[Route]:

@@ -88,7 +88,8 @@ DELETION: Final = object_schema(
     "session_ids",
     "session_types",
 )
-_TIMES: Final = dict.fromkeys(("created_at", "updated_at"), {"type": "string", "format": "date-time"})
+_TIME: Final = {"type": "string", "format": "date-time"}
+_TIMES: Final = {"created_at": _TIME, "updated_at": _TIME}
 SESSION: Final = object_schema(
     {
         **dict.fromkeys(("session_id", "agent_session_id", "session_name"), TEXT),
@@ -130,7 +131,7 @@ PREVIEW: Final = object_schema(
     {
         **dict.fromkeys(("run_id", "parent_run_id", "status", "run_input", "content_preview", "user_id"), TEXT),
         **_COMPONENTS,
-        "created_at": _TIMES["created_at"],
+        "created_at": _TIME,
     },
     *("run_id", "status", "run_input", "created_at"),
 )
@@ -140,7 +141,7 @@ RUN: Final = {
             **dict.fromkeys(("run_id", "status", "run_input"), TEXT),
             "run_response_format": {"enum": ["text", "json"]},
             "content": or_null({"anyOf": [TEXT, OBJECT]}),
-            "created_at": _TIMES["created_at"],
+            "created_at": _TIME,
         },
         *("run_id", "status", "run_input", "created_at"),
     ),

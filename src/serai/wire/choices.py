@@ -1,0 +1,30 @@
+"""What callers choose from when they ask for sessions and evals. Loads nothing heavy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SessionType(StrEnum):
+    """What kind of component a session belongs to."""
+
+    AGENT = "agent"
+    TEAM = "team"
+    WORKFLOW = "workflow"
+
+
+class EvalType(StrEnum):
+    """What an eval measures."""
+
+    ACCURACY = "accuracy"
+    AGENT_AS_JUDGE = "agent_as_judge"
+    PERFORMANCE = "performance"
+    RELIABILITY = "reliability"
+
+
+class EvalFilterType(StrEnum):
+    """What kind of component an eval is about."""
+
+    AGENT = "agent"
+    TEAM = "team"
+    WORKFLOW = "workflow"

@@ -1,0 +1,313 @@
+"""Our clients, asynchronous and blocking, with sessions, memories, metrics and evals: against Serai and agno's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from serai.eval_runs import EvalFilterType, EvalType
+from serai.sessions import (
+    AgentSessionDetailSchema,
+    RunSchema,
+    SessionType,
+    TeamRunSchema,
+    TeamSessionDetailSchema,
+    WorkflowRunSchema,
+    WorkflowSessionDetailSchema,
+)
+from serai.wire.failures import ServerStatusError
+from tests.compat.clients.checklist import Target
+from tests.compat.test_our_client import BOTH, SERAI, SERVERS, server
+from tests.unit.both_clients import events_of, result_of
+
+__all__ = ["server"]
+
+
+class Asked:
+    """Either client, its answers awaited if need be."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        async def ask(*arguments: Any, **options: Any) -> Any:
+            value = getattr(self._client, name)(*arguments, **options)
+            return await (events_of(value) if name.startswith("iter_") else result_of(value))
+
+        return ask
+
+
+def served_by(server: Target, path: str) -> None:
+    """Skip a test of what the server does not have yet."""
+    document = httpx.get(f"{server.base_url}/openapi.json").json()
+    if path not in document["paths"]:
+        pytest.skip(f"{path} is not served yet")
+
+
+@pytest.fixture
+async def client(kind: Any, server: Target) -> AsyncIterator[Asked]:
+    ours = kind(server.base_url)
+    yield Asked(ours)
+    await result_of(ours.close())
+
+
+@pytest.fixture
+async def sessions(client: Asked, server: Target) -> Asked:
+    served_by(server, "/sessions")
+    return client
+
+
+@pytest.fixture
+async def memories(client: Asked, server: Target) -> Asked:
+    served_by(server, "/memories")
+    return client
+
+
+@pytest.fixture
+async def metrics(client: Asked, server: Target) -> Asked:
+    served_by(server, "/metrics")
+    return client
+
+
+@pytest.fixture
+async def evals(client: Asked, server: Target) -> Asked:
+    served_by(server, "/eval-runs")
+    return client
+
+
+async def refused(answer: Any) -> int:
+    with pytest.raises(ServerStatusError) as caught:
+        await answer
+    return caught.value.response.status_code
+
+
+@BOTH
+@SERVERS
+async def test_a_session_is_made_read_changed_and_removed(sessions: Asked) -> None:
+    session, user = str(uuid4()), f"u-{uuid4()}"
+    made = await sessions.create_session(
+        session_id=session,
+        user_id=user,
+        session_name="My Chat",
+        session_state={"k": 1},
+        metadata={"m": "x"},
+        agent_id="echo-agent",
+    )
+    assert isinstance(made, AgentSessionDetailSchema)
+    assert (made.agent_session_id, made.session_name, made.session_state) == (session, "My Chat", {"k": 1})
+    assert made.created_at is not None
+    assert made.created_at.tzinfo is not None
+    assert await refused(sessions.create_session(session_id=session)) == 409
+
+    renamed = await sessions.rename_session(session, "Plans")
+    assert (type(renamed), renamed.session_name) == (AgentSessionDetailSchema, "Plans")
+    changed = await sessions.update_session(
+        session, session_state={"n": [1]}, metadata={}, summary={"summary": "s", "topics": ["t"]}
+    )
+    assert (changed.session_state, changed.session_name) == ({"n": [1]}, "Plans")
+    read = await sessions.get_session(session, user_id=user)
+    assert (read.session_id, read.session_name, read.user_id) == (session, "Plans", user)
+    assert read.created_at == made.created_at
+
+    await sessions.delete_session(session)
+    await sessions.delete_session(session)
+    assert await refused(sessions.get_session(session)) == 404
+
+
+@BOTH
+@SERVERS
+async def test_sessions_of_each_kind_and_their_runs_are_read_as_what_they_are(sessions: Asked) -> None:
+    user = f"u-{uuid4()}"
+    wanted: list[tuple[str, str, Any, Any]] = [
+        ("agent", "echo-agent", AgentSessionDetailSchema, RunSchema),
+        ("team", "research-team", TeamSessionDetailSchema, TeamRunSchema),
+        ("workflow", "seq-workflow", WorkflowSessionDetailSchema, WorkflowRunSchema),
+    ]
+    for kind, component, detail, run_class in wanted:
+        session = str(uuid4())
+        run = await getattr(sessions, f"run_{kind}")(component, "hello there", session_id=session, user_id=user)
+        found = await sessions.get_session(session)
+        assert (type(found), getattr(found, f"{kind}_id")) == (detail, component)
+        assert type(await sessions.get_session(session, SessionType(kind))) is detail
+        runs = await sessions.get_session_runs(session_id=session)
+        own = next(one for one in runs if one.run_id == run.run_id)
+        assert (type(own), own.status, own.content) == (run_class, "completed", run.content)
+        assert own.created_at.tzinfo is not None
+        one = await sessions.get_session_run(session, run.run_id)
+        assert (type(one), one.run_id, one.content) == (run_class, run.run_id, run.content)
+        for name in ("get_session_run_previews", "aget_session_run_previews"):
+            previews = await getattr(sessions, name)(session, status=["completed"])
+            assert "hello there" in {preview.run_input for preview in previews}
+        assert await sessions.get_session_runs(session, status=["PAUSED"]) == []
+        assert await refused(sessions.get_session_run(session, "missing")) == 404
+    listed = await sessions.get_sessions(user_id=user)
+    assert {one.session_type for one in listed.data} == {"agent", "team", "workflow"}
+    assert listed.meta.total_count == 3
+
+
+@BOTH
+@SERVERS
+async def test_the_conversation_and_its_tokens_are_in_the_session(sessions: Asked) -> None:
+    session = str(uuid4())
+    for message in ("first", "second"):
+        await sessions.run_agent("echo-agent", message, session_id=session)
+    found = await sessions.get_session(session)
+    said = [(message["role"], message["content"]) for message in found.chat_history]
+    assert said == [
+        ("user", "first"),
+        ("assistant", "Echo: first"),
+        ("user", "second"),
+        ("assistant", "Echo: second"),
+    ]
+    assert found.session_name == "first"
+    assert found.total_tokens == found.metrics["total_tokens"] > 0
+
+
+@BOTH
+@SERVERS
+async def test_sessions_are_listed_page_by_page_and_as_a_whole(sessions: Asked) -> None:
+    user, ids = f"u-{uuid4()}", [str(uuid4()) for _ in range(5)]
+    for number, session in enumerate(ids):
+        await sessions.create_session(
+            session_id=session, user_id=user, session_name=f"Chat {number}", agent_id="echo-agent"
+        )
+    page = await sessions.get_sessions(user_id=user, limit=2, page=2)
+    assert (page.meta.page, page.meta.limit, page.meta.total_pages, page.meta.total_count) == (2, 2, 3, 5)
+    assert len(page.data) == 2
+    all_of_them = await sessions.iter_sessions(user_id=user, page_size=2)
+    assert sorted(one.session_id for one in all_of_them) == sorted(ids)
+    assert [one.session_name for one in await sessions.iter_sessions(user_id=user, session_name="chat 3")] == ["Chat 3"]
+    assert await sessions.iter_sessions(SessionType.TEAM, user_id=user) == []
+    await sessions.delete_sessions(ids, [SessionType.AGENT] * len(ids))
+    assert (await sessions.get_sessions(user_id=user)).data == []
+
+
+@BOTH
+@SERVERS
+async def test_a_memory_is_made_read_changed_and_removed(memories: Asked) -> None:
+    user = f"u-{uuid4()}"
+    made = await memories.create_memory("Likes dark mode", user, ["ui", "preferences"])
+    assert (made.memory, made.user_id, sorted(made.topics)) == ("Likes dark mode", user, ["preferences", "ui"])
+    assert made.updated_at.tzinfo is not None
+    read = await memories.get_memory(memory_id=made.memory_id, user_id=user)
+    assert read.memory == made.memory
+    assert await refused(memories.get_memory(made.memory_id, "somebody else")) == 404
+    changed = await memories.update_memory(made.memory_id, "Likes light mode", user, ["ui"])
+    assert (changed.memory_id, changed.memory, changed.topics) == (made.memory_id, "Likes light mode", ["ui"])
+    await memories.delete_memory(made.memory_id, user_id=user)
+    await memories.delete_memory(made.memory_id)
+    assert await refused(memories.get_memory(made.memory_id)) == 404
+
+
+@BOTH
+@SERVERS
+async def test_memories_are_listed_page_by_page_and_as_a_whole(memories: Asked) -> None:
+    user, topic = f"u-{uuid4()}", f"t-{uuid4()}"
+    ids = [(await memories.create_memory(f"fact {n}", user, [topic])).memory_id for n in range(5)]
+    page = await memories.list_memories(user, limit=2, page=3)
+    assert (len(page.data), page.meta.total_pages, page.meta.total_count) == (1, 3, 5)
+    assert sorted(one.memory_id for one in await memories.iter_memories(user, page_size=2)) == sorted(ids)
+    assert [one.memory for one in await memories.iter_memories(user, search_content="FACT 3")] == ["fact 3"]
+    assert len((await memories.list_memories(topics=[topic])).data) == 5
+    assert await memories.get_memory_topics(user_id=user) == [topic]
+    [stats] = (await memories.get_user_memory_stats(user_id=user)).data
+    assert (stats.user_id, stats.total_memories) == (user, 5)
+    assert user in {one.user_id for one in await memories.iter_user_memory_stats(page_size=2)}
+    await memories.delete_memories(ids, user_id=user)
+    assert (await memories.list_memories(user)).data == []
+
+
+@BOTH
+@SERVERS
+async def test_memories_that_are_not_there_cannot_be_condensed(memories: Asked) -> None:
+    assert await refused(memories.optimize_memories(f"u-{uuid4()}", apply=False)) == 404
+
+
+@BOTH
+@SERAI
+async def test_changes_and_the_audit_of_memories_are_read(memories: Asked) -> None:
+    user = f"u-{uuid4()}"
+    ids = {(await memories.create_memory("Likes tea", user)).memory_id for _ in range(2)}
+    audit = await memories.audit_memories(user)
+    assert (audit.total, [set(group) for group in audit.exact_duplicates]) == (2, [ids])
+    assert (await memories.list_memory_changes(user)).data == []
+    assert await refused(memories.undo_memory_change(str(uuid4()))) == 404
+
+
+@BOTH
+@SERVERS
+async def test_metrics_of_days_are_counted_and_refreshed(metrics: Asked) -> None:
+    await metrics.run_agent("echo-agent", "count me", user_id=f"u-{uuid4()}")
+    days = await metrics.refresh_metrics()
+    assert isinstance(days, list)
+    today = datetime.now(UTC).date()
+    found = await metrics.get_metrics(starting_date=today, ending_date=today)
+    [day] = found.metrics
+    assert day.agent_runs_count >= 1
+    assert day.users_count >= 1
+    assert day.token_metrics["total_tokens"] > 0
+    assert day.date.tzinfo is not None
+    long_ago = await metrics.get_metrics(today.replace(year=2001), today.replace(year=2001))
+    assert long_ago.metrics == []
+    started = await metrics.refresh_metrics(background=True)
+    assert started.status in ("started", "already_running")
+    assert (await metrics.get_metrics_refresh_status()).status in ("running", "completed")
+
+
+@BOTH
+@SERVERS
+async def test_an_eval_is_run_read_renamed_and_removed(evals: Asked) -> None:
+    made = await evals.run_eval(
+        EvalType.RELIABILITY,
+        "What is the weather in Oslo?",
+        agent_id="weather-agent",
+        expected_tool_calls=["get_weather"],
+    )
+    assert (made.eval_type, made.eval_data["eval_status"], made.agent_id) == ("reliability", "PASSED", "weather-agent")
+    assert (await evals.get_eval_run(made.id)).eval_data["passed_tool_calls"] == ["get_weather"]
+    assert (await evals.update_eval_run(made.id, "Oslo")).name == "Oslo"
+    listed = await evals.list_eval_runs(
+        agent_id="weather-agent", filter_type=EvalFilterType.AGENT, eval_types=[EvalType.RELIABILITY]
+    )
+    assert made.id in {one.id for one in listed.data}
+    assert made.id in {one.id for one in await evals.iter_eval_runs(page_size=1)}
+    await evals.delete_eval_runs([made.id])
+    assert await refused(evals.get_eval_run(made.id)) == 404
+    assert await refused(evals.run_eval(EvalType.ACCURACY, "x", agent_id="missing", expected_output="y")) == 404
+
+
+@BOTH
+@SERAI
+async def test_an_eval_in_the_background_is_cancelled(evals: Asked) -> None:
+    made = await evals.run_eval(EvalType.PERFORMANCE, "x", "slow-agent", num_iterations=50, background=True)
+    assert made.status in ("PENDING", "RUNNING")
+    assert (await evals.cancel_eval_run(made.id)).id == made.id
+
+
+@BOTH
+@SERVERS
+async def test_a_database_is_migrated_by_its_id(client: Asked, server: Target) -> None:
+    served_by(server, "/databases/{db_id}/migrate")
+    [database] = (await client.aget_config()).databases
+    assert await client.migrate_database(database) is None
+    assert await refused(client.migrate_database("missing")) == 404
+
+
+@BOTH
+@SERAI
+async def test_a_person_is_erased_and_retention_is_told(client: Asked, server: Target) -> None:
+    served_by(server, "/retention")
+    assert (await client.get_retention()).rules
+    assert (await client.apply_retention()).dry_run
+    user = f"u-{uuid4()}"
+    await client.create_memory("Likes tea", user)
+    assert (await client.erase_user(user, dry_run=True)).dry_run
+    erased = await client.erase_user(user)
+    assert (erased.user_id, erased.dry_run) == (user, False)
+    assert erased.removed["memories"] == 1
+    assert (await client.list_memories(user)).data == []
