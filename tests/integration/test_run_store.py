@@ -15,6 +15,7 @@ from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
 from serai.domain.usage import used
+from serai.errors import NotFoundError
 from serai.storage.batching import Batcher
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
@@ -321,7 +322,7 @@ async def test_unknown_runs_are_none(store: RunStore):
     (record,) = await submit(store, new_run())
     assert await store.find("p", "nothing") is None
     assert await store.find("q", record.id) is None
-    with pytest.raises(LookupError):
+    with pytest.raises(NotFoundError):
         await store.get_answer(new_key())
 
 

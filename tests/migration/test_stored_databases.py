@@ -9,7 +9,7 @@ import pytest
 
 from serai.storage.backup import restore
 from serai.storage.migrate import migrate, migration_status
-from tests.migration.stored import PLACE, RECORD, RECORDS, RUN_ID, RUNS, SESSION_ID, demo_on
+from tests.migration.stored import NOTE, PLACE, RECORD, RECORDS, RUN_ID, RUNS, SESSION_ID, demo_on
 from tests.postgres import PostgresServer, empty_database
 
 FIXTURES = sorted(Path(__file__).parent.joinpath("fixtures").glob("*.dump"))
@@ -50,3 +50,13 @@ async def test_records_are_there(stored_database: str):
     async with demo_on(stored_database) as client:
         page = (await client.post(f"{RECORDS}/:search", json=PLACE)).json()
         assert [item["data"] for item in page["items"]] == [RECORD]
+
+
+async def test_sessions_are_listed_and_found_by_their_first_message(stored_database: str):
+    async with demo_on(stored_database) as client:
+        session = (await client.get(f"/sessions/{SESSION_ID}")).json()
+        assert (session["user_id"], session["session_name"]) == ("ada", NOTE.replace("\0", "\ufffd"))
+        assert session["chat_history"][0]["content"] == NOTE
+        for query in ("", "?session_name=BUY+Milk", "?user_id=ada"):
+            listed = (await client.get(f"/sessions{query}")).json()["data"]
+            assert SESSION_ID in [item["session_id"] for item in listed], query

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 SESSION_KINDS: Final = ("agent", "team", "workflow")
 
@@ -31,8 +31,7 @@ class NewSession:
     metadata: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord:
+class SessionRecord(NamedTuple):
     """A session as stored, without its runs.
 
     Attributes:

@@ -51,6 +51,7 @@ def show_session_run(record: RunRecord, answer: Answer, *, name: str, blobs: Map
     run.update(
         content=content if is_text or isinstance(content, dict) else dump_json(content).decode(),
         created_at=show_time(record.created_at),
+        status=answer.status.value,
         run_input=given.message,
         run_response_format="text" if is_text else "json",
     )
@@ -62,7 +63,8 @@ def show_session_run(record: RunRecord, answer: Answer, *, name: str, blobs: Map
         for member in _LISTS_OF_MODELLED:
             run.setdefault(member, [])
         run.setdefault("messages", [])
-        run["input_media"] = {member: run["input"].get(member, []) for member in _INPUT_MEDIA}
+        media = run.get("input") or {}
+        run["input_media"] = {member: media.get(member, []) for member in _INPUT_MEDIA}
     return run
 
 

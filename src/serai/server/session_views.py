@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -122,11 +121,12 @@ def _metrics(detail: SessionDetail) -> dict[str, Any]:
     """Return the tokens of a session, of each kind and by model; nothing before its first run."""
     if not detail.record.has_runs:
         return {}
-    by_model: dict[tuple[str | None, str | None], Counter[str]] = {}
+    by_model: dict[tuple[str | None, str | None], dict[str, int]] = {}
     for used in _read_usage(f"[{detail.usage}]"):
         for item in used:
-            model = item.pop("id", None), item.pop("provider", None)
-            by_model.setdefault(model, Counter()).update(item)
+            tokens = by_model.setdefault((item.pop("id", None), item.pop("provider", None)), {})
+            for name, count in item.items():
+                tokens[name] = tokens.get(name, 0) + count
     models = [{"id": name, "provider": provider, **tokens} for (name, provider), tokens in by_model.items()]
     metrics: dict[str, Any] = {**sum_tokens(models), **_totals(detail.record)}
     return {**metrics, "details": {"model": models}} if models else metrics

@@ -30,7 +30,9 @@ ORDERS: Final = {
 COLUMNS: Final = """
 id, user_id, kind, component_id, name, first_message, state, metadata, summary, input_tokens, output_tokens,
 first_run_key is not null as has_runs, created_at, updated_at"""
-"""What a `SessionRecord` is made of."""
+"""What a `SessionRecord` is made of, in its order."""
+
+_WIDTH: Final = len(SessionRecord._fields)
 
 _SORTED_BY: Final = "id, created_at, updated_at, name, first_message"
 _LIMITS: Final = (20, 100, 1_000, 10_000)
@@ -165,13 +167,8 @@ class SessionLists:
         return count
 
 
-def read_session(row: asyncpg.Record) -> SessionRecord:
-    """Return the session in a row of `COLUMNS`."""
-    return SessionRecord(**{name: row[name] for name in SessionRecord.__slots__})
-
-
 def _records(rows: Sequence[asyncpg.Record]) -> list[SessionRecord]:
-    return [read_session(row) for row in rows if row["id"] is not None]
+    return [SessionRecord(*row[-_WIDTH:]) for row in rows if row["id"] is not None]
 
 
 @cache

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-import asyncpg
-
 from serai.domain.runs import RunRecord
 from serai.domain.search_text import fold, pieces_of
 from serai.domain.sessions import (
@@ -19,6 +17,7 @@ from serai.domain.sessions import (
     SessionDetail,
     SessionPage,
     SessionQuestion,
+    SessionRecord,
 )
 from serai.storage.batching import Batcher
 from serai.storage.connection import Connection, Database
@@ -26,7 +25,7 @@ from serai.storage.idempotency import RequestKey
 from serai.storage.metrics import keep_totals
 from serai.storage.runs import RECORD_COLUMNS, Answer, read_answer, read_record
 from serai.storage.session_creates import Created, SessionCreator
-from serai.storage.session_lists import COLUMNS, SessionLists, read_session
+from serai.storage.session_lists import COLUMNS, SessionLists
 
 _READ_AT_A_TIME: Final = 50
 
@@ -41,6 +40,12 @@ left join lateral (
 ) as told on true"""
 
 _GET = f"""
+select {COLUMNS}, told.messages, told.usage
+from sessions{_LEFT}
+where sessions.project_id = $1 and sessions.id = $2 and ($3::text is null or sessions.user_id = $3)"""  # noqa: S608
+
+# The same of several. PostgreSQL plans this anew each time.
+_GET_ALL = f"""
 select wanted.nr, {COLUMNS}, told.messages, told.usage
 from unnest($1::text[], $2::text[], $3::text[]) with ordinality as wanted(of_project, session_id, of_user, nr)
 join sessions on sessions.project_id = wanted.of_project and sessions.id = wanted.session_id
@@ -63,22 +68,27 @@ select {COLUMNS}, told.messages, told.usage from changed as sessions{_LEFT}"""  
 _LOCK_MESSAGE = "select first_message from sessions where project_id = $1 and id = $2 for update"
 
 _LOCK = """
-select id from sessions
+select id, first_run_key is not null as has_runs from sessions
 where project_id = $1 and id = any($2::text[]) and ($3::text is null or user_id = $3) order by id for update"""
 
 # Whoever writes to a run's log holds its row: once we have it, the log is whole.
 _LOCK_RUNS = "select key, id from runs where project_id = $1 and session_id = any($2::text[]) order by key for update"
 
-_REMOVE_RUNS = (
-    "delete from runs where key = any($1::uuid[])",
-    "delete from run_events where run_key = any($1::uuid[])",
-    "delete from run_steps where run_key = any($1::uuid[])",
+_REMOVE_RUNS = """
+with cancels as (
+    delete from run_cancellations where project_id = $1 and run_id = any($3::text[])
+), events as (
+    delete from run_events where run_key = any($2::uuid[])
+), steps as (
+    delete from run_steps where run_key = any($2::uuid[])
 )
-_REMOVE_CANCELS = "delete from run_cancellations where project_id = $1 and run_id = any($2::text[])"
-_REMOVE_SESSIONS = (
-    "delete from session_names where project_id = $1 and session_id = any($2::text[])",
-    "delete from sessions where project_id = $1 and id = any($2::text[])",
+delete from runs where key = any($2::uuid[])"""
+
+_REMOVE = """
+with names as (
+    delete from session_names where project_id = $1 and session_id = any($2::text[])
 )
+delete from sessions where project_id = $1 and id = any($2::text[])"""
 
 _HAS = """
 select first_run_key is not null from sessions
@@ -185,10 +195,12 @@ class SessionStore:
         return None if row is None else (read_record(row), read_answer(row))
 
     async def _read(self, items: list[_Wanted]) -> list[SessionDetail | Exception | None]:
+        if len(items) == 1:
+            row = await self._database.fetchrow(_GET, *items[0])
+            return [None if row is None else _read_detail(row)]
         wanted = list(dict.fromkeys(items))
         columns: list[Iterable[Any]] = list(zip(*wanted, strict=True))
-        rows = await self._database.fetch(_GET, *columns)
-        found = {wanted[row["nr"] - 1]: _read_detail(row) for row in rows}
+        found = {wanted[row[0] - 1]: _read_detail(row[1:]) for row in await self._database.fetch(_GET_ALL, *columns)}
         return [found.get(item) for item in items]
 
 
@@ -208,17 +220,16 @@ async def remove_sessions(
     rows = await connection.fetch(_LOCK, project_id, session_ids, user_id)
     if not (found := [row["id"] for row in rows]):
         return []
-    runs = await connection.fetch(_LOCK_RUNS, project_id, found)
+    with_runs = [row["id"] for row in rows if row["has_runs"]]
+    runs = await connection.fetch(_LOCK_RUNS, project_id, with_runs) if with_runs else []
     await keep_totals(connection, project_id, found)
     if runs:
-        keys = [run["key"] for run in runs]
-        for sql in _REMOVE_RUNS:
-            await connection.execute(sql, keys)
-        await connection.execute(_REMOVE_CANCELS, project_id, [run["id"] for run in runs])
-    for sql in _REMOVE_SESSIONS:
-        await connection.execute(sql, project_id, found)
+        keys, ids = [run["key"] for run in runs], [run["id"] for run in runs]
+        await connection.execute(_REMOVE_RUNS, project_id, keys, ids)
+    await connection.execute(_REMOVE, project_id, found)
     return found
 
 
-def _read_detail(row: asyncpg.Record) -> SessionDetail:
-    return SessionDetail(read_session(row), row["messages"] or (), row["usage"] or "")
+def _read_detail(row: Iterable[Any]) -> SessionDetail:
+    *session, messages, usage = row
+    return SessionDetail(SessionRecord(*session), messages or (), usage or "")

@@ -52,7 +52,7 @@ from serai.storage.idempotency import answer_once, request_key
 from serai.storage.session_lists import ORDERS
 from serai.storage.sessions import remove_sessions
 
-LARGE_BYTES: Final = 256 * 1024
+LARGE_BYTES: Final = 128 * 1024
 """From here on a view is made in a thread."""
 
 

@@ -91,3 +91,26 @@ select project_id, created_at::date, user_id, kind, component_id, 1, 1 from sess
 insert into usage_deltas (project_id, day, user_id, kind, component_id, runs)
 select project_id, ended_at::date, user_id, kind, component_id, 1 from runs
 where parent_key is null and ended_at is not null;
+
+-- Sessions that there are get the name of their first message. Text cannot hold U+0000, nor halves of characters.
+update sessions set first_run_key = first.key, first_message = first.message
+from (
+    select distinct on (project_id, session_id) project_id, session_id, key,
+           case when convert_from(input, 'UTF8') !~* '\\ud[89a-f]' then left(
+               regexp_replace(convert_from(input, 'UTF8'), '(?<!\\)((\\\\)*)\\u0000', '\1\ufffd', 'g')::json->>'message',
+               280) end as message
+    from runs where parent_key is null
+    order by project_id, session_id, position
+) as first
+where sessions.project_id = first.project_id and sessions.id = first.session_id;
+
+insert into session_names (project_id, session_id, user_id, folded, pieces)
+select project_id, id, user_id, folded,
+       array(select substr(folded, i, 3) from generate_series(1, length(folded) - 2) as i
+             union
+             select substr(folded, i, 2) from generate_series(1, length(folded) - 1) as i
+             where octet_length(substr(folded, i, 2)) > 2)
+from (
+    select project_id, id, user_id, lower(coalesce(nullif(name, ''), first_message)) as folded from sessions
+) as named
+where folded <> '';
