@@ -246,15 +246,13 @@ class LoadProcess:
     """A load generator that stays, for many small loads."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.load"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        self._process = self._start()
 
     def send(self, load: Load) -> Seen:
         """Send a load and return what was seen.
 
         Raises:
-            ApartError: the process has ended; why is on standard error.
+            ApartError: the load failed; why is on standard error.
         """
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None
@@ -262,12 +260,18 @@ class LoadProcess:
         asked.write(pickle.dumps(load))
         asked.flush()
         if not (answer := answers.readline()):
+            self.stop()
+            self._process = self._start()
             raise ApartError("the load generator has failed")
         return Seen(**json.loads(answer))
 
     def stop(self) -> None:
         """End the process."""
         self._process.communicate()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "benchmarks.load"]
+        return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def main() -> None:

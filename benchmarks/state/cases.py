@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 from benchmarks.database import Server, execute
@@ -20,7 +21,7 @@ from benchmarks.state.dataset import Dataset
 from benchmarks.state.operations import DELETES, LISTS, ONE_BY_ONE, Operation, Place, Sizes
 from benchmarks.state.results import Result, Sample
 from benchmarks.state.stores import Store, StoreError, make_store
-from benchmarks.subjects import PEER_ON_POSTGRES, PEERS_LOCK, SERAI, CpuTime, work_folder
+from benchmarks.subjects import PEER_ON_POSTGRES, PEERS_LOCK, SERAI, CpuTime, SubjectError, work_folder
 from serai.storage.embedded import EmbeddedPostgres
 
 Report = Callable[[str], None]
@@ -45,8 +46,9 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         samples = list(_refresh(stores, sizes, not_run))
         load = LoadProcess()
         stack.callback(load.stop)
-        samples += _measure(stores, LISTS, (1,), load, report)
-        samples += _measure(stores, dict.fromkeys(ONE_BY_ONE, (Place.MEDIUM,)), sizes.concurrencies, load, report)
+        one_by_one: dict[Operation, tuple[Place, ...]] = dict.fromkeys(ONE_BY_ONE, (Place.MEDIUM,))
+        for operations, concurrencies in ((LISTS, (1,)), (one_by_one, sizes.concurrencies)):
+            samples += _measure(stores, operations, concurrencies, load, not_run, report)
         kept = [keep_keys(one.subject, sizes.concurrent) for one in stores if one.place is Place.MEDIUM]
     return Result(
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -141,15 +143,21 @@ def _measure(
     operations: dict[Operation, tuple[Place, ...]],
     concurrencies: Sequence[int],
     load: LoadProcess,
+    not_run: dict[str, str],
     report: Report,
 ) -> Iterator[Sample]:
+    """Measure all servers in turn; what one of them refuses is noted, and the others go on."""
     for number in range(1, stores[0].sizes.rounds + 1):
         began = time.monotonic()
-        for operation, places in operations.items():
-            for concurrency in concurrencies:
-                for store in stores:
-                    if store.place in places:
-                        yield _measure_one(operation, store, concurrency, load)
+        for operation, concurrency in product(operations, concurrencies):
+            for store in stores:
+                if store.place not in operations[operation]:
+                    continue
+                try:
+                    yield _measure_one(operation, store, concurrency, load)
+                except SubjectError as error:
+                    report(str(error))
+                    not_run[f"{operation} of {store.subject.name}"] = str(error).splitlines()[0]
         report(f"round {number} of {len(operations)} operations: {time.monotonic() - began:.0f} s")
 
 

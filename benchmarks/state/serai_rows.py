@@ -36,6 +36,7 @@ _MEMORIES = (
 _INDEXED = ("public.sessions", "public.session_names", "public.memories")
 
 # Runs like one there is. What holds its ids as JSON gets the new ones; what a run has read or used stays as it is.
+# The first position of a session that was made without a run is 2.
 _COPY_RUNS = """
 insert into runs
 select copy.*
@@ -138,9 +139,7 @@ def _name_row(session: Session) -> tuple[Any, ...]:
 
 def _memory_row(memory: Memory) -> tuple[Any, ...]:
     folded = memories.fold(memory.text)
-    new = memories.NewMemory(
-        project_id=_PROJECT, user_id=memory.user_id, memory=memory.text, topics=tuple(dict.fromkeys(memory.topics))
-    )
+    new = memories.NewMemory(project_id=_PROJECT, user_id=memory.user_id, memory=memory.text, topics=memory.topics)
     return (
         *(_PROJECT, memory.id, memory.user_id, memory.text, folded),
         memories.fold_hash(_PROJECT, memory.user_id, memory.text),

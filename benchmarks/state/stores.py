@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Store:
     data: Dataset
     more: Sequence[Session]
     sizes: Sizes
-    deleted: dict[Operation, int]
+    deleted: dict[Operation, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -151,4 +151,4 @@ def make_store(
     else:
         server = peer_server(folder, database, psycopg_url(dsn))
     more = list(long_sessions(sizes, data.until)) if place is Place.MEDIUM else []
-    return Store(Subject(name, server, postgres_folder), place, dsn, data, more, sizes, {})
+    return Store(Subject(name, server, postgres_folder), place, dsn, data, more, sizes)
