@@ -35,6 +35,8 @@ class Job:
 class _Listener:
     """Hears what the model says, as a run does, and keeps nothing; without the capability nobody calls the rest."""
 
+    context = None
+
     def hear(self, event: ModelResponseStreamEvent) -> None:
         """Take an event."""
 

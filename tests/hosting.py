@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from serai.memory.options import Memory
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
 from serai.server.app import AgentOS
@@ -39,6 +40,7 @@ class DescribedAgent:
     tools: Sequence[Any] = ()
     instructions: str | None = "Be brief."
     history_runs: int = 3
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,12 @@
 """The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
 
-As a judge it is content with everything.
+What it is asked to remember it remembers. As the model that looks for memories it finds worth it what begins with "I";
+as a judge it is content with everything.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -14,6 +16,8 @@ from pydantic_ai.messages import ModelRequest
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 
 _MEMBER: Final = re.compile(r"^- ([\w-]+)", re.MULTILINE)
+_REMEMBER: Final = re.compile(r"Remember (.+)")
+_FOUND: Final = "final_result"
 _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "final_result": {"score": 9, "passed": True, "reason": "As it should be."},
     "delete_file": {"path": "draft.txt"},
@@ -24,6 +28,9 @@ _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 
 def obey(asked: Asked) -> Turn | str:
     """Return the next call that is to be made, or when all were made what came of them."""
+    if _FOUND in asked.tools and asked.message.startswith("Known:"):
+        said = json.loads(asked.message.rpartition("\n")[2])
+        return Turn(tools=[ToolCall(_FOUND, {"memories": [{"memory": said}] if said.startswith("I ") else []})])
     calls = list(_calls(asked))
     done = [str(result.content) for result in asked.tool_results]
     if len(done) < len(calls):
@@ -33,8 +40,10 @@ def obey(asked: Asked) -> Turn | str:
 
 def _calls(asked: Asked) -> Iterator[ToolCall]:
     for name in asked.tools:
-        if not name.startswith("delegate_task_"):
+        if name in _ARGUMENTS:
             yield ToolCall(name, _ARGUMENTS[name])
+    if "remember" in asked.tools and (fact := _REMEMBER.match(asked.message)):
+        yield ToolCall("remember", {"memory": fact[1]})
     if "delegate_task_to_members" in asked.tools:
         yield ToolCall("delegate_task_to_members", {"task": asked.message})
     if "delegate_task_to_member" in asked.tools:

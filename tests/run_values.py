@@ -112,9 +112,9 @@ async def claim(store: RunStore, *, node_id: str = "node", limit: int = 100) -> 
     return await store.claim([COMPONENT], node_id=node_id, limit=limit)
 
 
-async def begin(store: RunStore, *, node_id: str = "node") -> RunRecord:
+async def begin(store: RunStore, *, node_id: str = "node", user_id: str | None = None) -> RunRecord:
     """Store a run in a session of its own, claimed by a node."""
-    run = new_run(str(new_key()), node_id=node_id)
+    run = new_run(str(new_key()), node_id=node_id, user_id=user_id)
     (record,) = await submit(store, run)
     return record
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from serai.components.workflow.component import Workflow
     from serai.components.workflow.definition import Condition, Loop, Parallel, Router, Step, Steps
     from serai.components.workflow.values import StepInput, StepOutput
+    from serai.memory.options import Memory
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
     from serai.server.schedules import Schedule
@@ -30,6 +31,7 @@ _HOMES = {
     "AsyncAgentDataClient": "serai.agent_data",
     "Condition": "serai.components.workflow.definition",
     "Loop": "serai.components.workflow.definition",
+    "Memory": "serai.memory.options",
     "Parallel": "serai.components.workflow.definition",
     "RecordIndex": "serai.records.indexes.declared",
     "Router": "serai.components.workflow.definition",
@@ -54,6 +56,7 @@ __all__ = [
     "AsyncAgentDataClient",
     "Condition",
     "Loop",
+    "Memory",
     "Parallel",
     "RecordIndex",
     "Router",

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 from agno.agent import Agent
 from agno.db.sqlite import SqliteDb
+from agno.memory import MemoryManager
 from agno.os import AgentOS
 from reference_parts import (
     PAUSING_TOOLS,
@@ -47,6 +48,12 @@ def ask_the_tool_first(messages):
 
 def call_the_broken_tool_once(messages):
     return "The tool failed." if messages[-1].role == "tool" else Calls(("explode", "{}"))
+
+
+def find_a_dog(messages):
+    if messages[-1].role == "tool":
+        return "Done."
+    return Calls(("add_memory", '{"memory": "Has a dog.", "topics": ["pets"]}'))
 
 
 def nap_first(messages):
@@ -92,6 +99,14 @@ def main():
         Agent(id="media-agent", name="Media", model=Script(describe_media), **shared),
         Agent(id="shape-agent", name="Shape", model=Script(lambda _messages: '{"value": 4}'), **shared),
         Agent(id="talk-agent", name="Talk", model=Script(talk, chunk_delay_s=0.05), **shared),
+        Agent(
+            id="memory-agent",
+            name="Memory",
+            model=Script(say_it_back),
+            memory_manager=MemoryManager(model=Script(find_a_dog), db=db),
+            update_memory_on_run=True,
+            **shared,
+        ),
         Agent(id="nap-agent", name="Nap", model=Script(nap_first), tools=[nap], **shared),
     ]
     server = AgentOS(

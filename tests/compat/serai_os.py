@@ -7,7 +7,7 @@ import json
 
 from pydantic_ai import Agent
 
-from serai import AgentOS
+from serai import AgentComponent, AgentOS, Memory
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
 from tests.compat.serai_parts import (
     PAUSING_TOOLS,
@@ -78,11 +78,20 @@ def condense(asked: Asked) -> Turn:
     return Turn(tools=[ToolCall(asked.tools[0], {"memories": [{"memory": text}]})])
 
 
+def find_a_dog(asked: Asked) -> Turn:
+    """Find the same memory in whatever a user wrote."""
+    return Turn(tools=[ToolCall(asked.tools[0], {"memories": [{"memory": "Has a dog.", "topics": ["pets"]}]})])
+
+
+remembering = AgentComponent(
+    Agent(ScriptedModel(say_it_back), name="memory-agent"), memory=Memory(model=ScriptedModel(find_a_dog), tool=False)
+)
 condensing = Agent(ScriptedModel(condense), name="condensing-agent")
 agent_os = AgentOS(
     name="compat",
     agents=[
         condensing,
+        remembering,
         echo,
         slow,
         recall,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -30,6 +31,18 @@ async def ask(client: httpx.AsyncClient, path: str, message: str, **form: str) -
     assert answer.status_code == 200, answer.text
     run: dict[str, Any] = answer.json()
     return run
+
+
+async def test_the_agent_remembers_what_a_user_says_of_themselves(client: httpx.AsyncClient):
+    path = "/agents/my-agent/runs"
+    before = await ask(client, path, "What do you know about me?", user_id="ann")
+    await ask(client, path, "Hi. My name is Ann, and I live in Rome. What is 2 + 2?", user_id="ann")
+    async with asyncio.timeout(20):
+        while not (await client.get("/memories", params={"user_id": "ann"})).json()["data"]:  # noqa: ASYNC110 - HTTP has no event for it
+            await asyncio.sleep(0.02)
+    after = await ask(client, path, "What do you know about me?", user_id="ann")
+    assert before["content"].startswith("I know nothing about you yet.")
+    assert after["content"] == (f"This I know about you:\n- Says: “My name is Ann, and I live in Rome”\n\n{NO_LLM}")
 
 
 async def test_the_team_looks_a_topic_up_and_writes_about_it(client: httpx.AsyncClient):

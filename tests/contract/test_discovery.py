@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from serai.memory.options import Memory
 from serai.wire.discovery import ConfigResponse, TeamResponse, WorkflowResponse
 from tests.hosting import (
     DescribedAgent,
@@ -23,7 +24,7 @@ CALCULATOR = {"name": "add", "description": "Add two numbers.", "parameters": {"
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    agent = DescribedAgent(tools=[CALCULATOR], metadata={"team": "blue"})
+    agent = DescribedAgent(tools=[CALCULATOR], metadata={"team": "blue"}, memory=Memory(tool=False))
     bare = DescribedAgent(
         id="bare", name="Bare", description=None, model_name=None, model_provider=None, instructions=None
     )
@@ -107,12 +108,18 @@ async def test_an_agent_is_shown_with_its_tools_as_an_object(client: httpx.Async
     assert agent["metadata"] == {"team": "blue"}
     assert agent["system_message"] == {"instructions": "Be brief."}
     assert agent["sessions"]["num_history_runs"] == 3
+    assert agent["memory"] == {
+        "add_memories_to_context": True,
+        "update_memory_on_run": True,
+        "enable_agentic_memory": False,
+        "memory_table": "memories",
+    }
 
 
 async def test_what_an_agent_lacks_is_left_out_and_never_null(client: httpx.AsyncClient):
     agent = (await client.get("/agents/bare")).json()
     assert not has_null(agent)
-    assert {"tools", "model", "description", "system_message"}.isdisjoint(agent)
+    assert {"tools", "model", "description", "system_message", "memory"}.isdisjoint(agent)
 
 
 async def test_the_list_of_agents_holds_what_each_says_of_itself(client: httpx.AsyncClient):

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from serai import Condition, Loop, Parallel, Router, Step, Steps, Team, Workflow
+from serai import Condition, Loop, Memory, Parallel, Router, Step, Steps, Team, Workflow
 from serai.cli import app
 from serai.cli.call_text import content_text
 from serai.cli.pause_view import pending_of
@@ -27,6 +27,7 @@ from tests.postgres import PostgresServer
 
 PAGES: Final = (
     *("build-a-team", "build-a-workflow", "ask-people-in-workflows", "evaluate-agents", "look-at-sessions"),
+    "give-agents-memory",
 )
 EXIT_CODES: Final = {"completed": 0, "failed": 1, "cancelled": 1, "refused": 4, "paused": 5}
 STATUSES: Final = {"failed": "error"}
@@ -68,7 +69,7 @@ def test_examples_name_their_model_so_that_another_can_take_its_place(page: str)
     assert [example.title for example in examples_of(page) if "openai:" in example.with_model("")] == []
 
 
-@pytest.mark.parametrize("kind", [Team, Workflow, Step, Steps, Parallel, Condition, Loop, Router])
+@pytest.mark.parametrize("kind", [Team, Workflow, Step, Steps, Parallel, Condition, Loop, Router, Memory])
 def test_every_option_is_on_a_page(kind: type):
     pages = "".join(text_of(page) for page in PAGES)
     options = [name for name in inspect.signature(kind).parameters if name not in ("name", "steps", "id")]
@@ -103,16 +104,20 @@ async def _check_client(client: ClientCode, url: str, capsys: pytest.CaptureFixt
 async def _read_run(url: str, component_id: str, run_id: str) -> Any:
     async with AgentOSClient(base_url=url) as client:
         config = await client.aget_config()
+        if component_id in [agent.id for agent in config.agents or ()]:
+            return await client.get_agent_run(component_id, run_id)
         is_team = component_id in [team.id for team in config.teams or ()]
         return await (client.get_team_run if is_team else client.get_workflow_run)(component_id, run_id)
 
 
 def _names(run: Any) -> list[str]:
-    """Return the names that a page tells of a run: what it waits for, or else who or what it was done by."""
+    """Return the names that a page tells of a run: what it waits for, or else who or what it was done by, or with."""
     if run.is_paused:
         return [str(getattr(one, "tool_name", None) or getattr(one, "step_name", None)) for one in pending_of(run)]
     if hasattr(run, "member_responses"):
         return [getattr(one, "agent_name", None) or one.team_name for one in run.member_responses or ()]
+    if hasattr(run, "agent_id"):
+        return [tool.tool_name for tool in run.tools or ()]
     return [step.step_name or "" for step in _done(run.step_results or ())]
 
 

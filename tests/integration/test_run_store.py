@@ -13,11 +13,12 @@ import pytest
 from serai.domain.ids import new_key
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import RunRecord
+from serai.domain.runs import NextJob, RunRecord
 from serai.domain.usage import used
 from serai.errors import NotFoundError
 from serai.storage.batching import Batcher
 from serai.storage.connection import Database
+from serai.storage.jobs import JobStore
 from serai.storage.run_log import RunLog
 from serai.storage.runs import Finished, RunStore
 from tests.run_values import (
@@ -242,6 +243,15 @@ async def test_a_finish_repeated_after_a_lost_answer_counts_as_done_and_counts_o
     session = await session_row(database, record.session_id)
     assert (session["input_tokens"], session["output_tokens"], session["run_count"]) == (3, 4, 1)
     assert [event.seq for event in await RunLog(database).read_events(record.key, after=-1)] == [0, 1, 2]
+
+
+async def test_jobs_that_follow_a_run_are_stored_with_its_end_and_only_with_it(store: RunStore, database: Database):
+    once, lost = [await begin(store, user_id="ann") for _ in range(2)]
+    await take_over(database, lost)
+    for record in (once, once, lost):  # twice, as after a lost answer
+        await finish(store, record, jobs=[NextJob(kind="read", payload={"run": record.id})])
+    (job,) = await JobStore(database).list()
+    assert (job.kind, job.project_id, job.user_id, job.payload) == ("read", "p", "ann", {"run": once.id})
 
 
 async def test_the_answer_and_the_last_events_are_there_when_a_run_has_ended(store: RunStore, database: Database):

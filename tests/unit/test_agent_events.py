@@ -20,6 +20,7 @@ from serai.storage.blobs import BlobStore
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
 from serai.storage.runs import SessionContext
+from serai.storage.user_memories import UserMemories
 from serai.wire.events import UnknownEvent, parse_event
 from tests.run_values import record_of
 
@@ -58,6 +59,7 @@ class Said:
             children=children,
             load_context=no_context,
             blobs=BlobStore(database),
+            memories=UserMemories(database),
         )
         self.events = AgentEvents(run, name="Helper \N{ROCKET}")
 

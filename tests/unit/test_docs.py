@@ -34,6 +34,7 @@ PUBLIC_NAMES = {
         "Team",
         "Condition",
         "Loop",
+        "Memory",
         "Parallel",
         "Router",
         "Step",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import pydantic_ai
@@ -18,10 +18,12 @@ from serai.components.agent_run import AgentRun, HostedAgent
 from serai.components.deps import RunDeps
 from serai.components.durability import SeraiDurability
 from serai.components.pauses import take_answers
+from serai.components.run_memory import MEMORY_TOOLS
 from serai.components.tool import options_of
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
+from serai.memory.options import Memory, memory_of
 
 DEFAULT_HISTORY_RUNS = 3
 
@@ -39,6 +41,7 @@ class AgentComponent:
         max_concurrency: the most of its runs at a time, on all nodes together; more wait.
         usage_limits: bounds of one run: requests, tool calls, tokens, cost.
         timeout_s: seconds of work that one run may take, from its start or its continuation.
+        memory: what it remembers of its users; True: as a `Memory` with its defaults says.
         metadata: free members shown to clients.
 
     Raises:
@@ -59,6 +62,7 @@ class AgentComponent:
         max_concurrency: int | None = None,
         usage_limits: UsageLimits | None = None,
         timeout_s: float | None = None,
+        memory: Memory | bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if not agent.name:
@@ -81,14 +85,17 @@ class AgentComponent:
         self.metadata = metadata
         self._deps = deps
         self._check_deps()
-        self.model = self._load_model()
+        self.model = self._load_model(agent.model)
         self.model_name: str | None = self.model.model_name
         self.model_provider: str | None = self.model.system
+        self.memory = memory_of(memory)
+        self.memory_model = self._load_model((self.memory and self.memory.model) or self.model)
+        memory_tools = [MEMORY_TOOLS] if self.memory is not None and self.memory.tool else []
         try:
-            self._durability = SeraiDurability.bind(agent, model=self.model)
+            self._durability = SeraiDurability.bind(agent, model=self.model, toolsets=memory_tools)
         except UserError as error:
             raise ConfigurationError(f"Agent {agent.name!r} cannot be made durable: {error}") from error
-        self.function_tools = _function_tools(agent)
+        self.function_tools = self._function_tools(memory_tools)
         self.host = HostedAgent(
             agent=agent,
             id=self.id,
@@ -102,6 +109,7 @@ class AgentComponent:
             tools={name: options_of(tool.tool_def) for name, tool in self.function_tools.items()},
             usage_limits=usage_limits,
             timeout_s=timeout_s,
+            memory=self.memory,
         )
 
     @property
@@ -149,15 +157,33 @@ class AgentComponent:
             )
         return None
 
-    def _load_model(self) -> Model:
-        if self.agent.model is None:
+    def _function_tools(self, more: Sequence[FunctionToolset[Any]]) -> dict[str, pydantic_ai.Tool[Any]]:
+        found: dict[str, pydantic_ai.Tool[Any]] = {}
+
+        def collect(toolset: AbstractToolset[Any]) -> None:
+            if isinstance(toolset, FunctionToolset):
+                found.update(toolset.tools)
+
+        for toolset in self.agent.toolsets:
+            toolset.apply(collect)
+        for toolset in more:
+            if taken := sorted(found.keys() & toolset.tools.keys()):
+                raise ConfigurationError(
+                    f"Agent {self.name!r} has a tool {taken[0]!r}, and its memory brings one of that name: rename the "
+                    "agent's, or say memory=Memory(tool=False)."
+                )
+            found.update(toolset.tools)
+        return found
+
+    def _load_model(self, model: Model | str | None) -> Model:
+        if model is None:
             raise ConfigurationError(f"Agent {self.name!r} has no model: write Agent('openai:gpt-5-mini', …).")
-        if isinstance(self.agent.model, Model):
-            return self.agent.model
+        if isinstance(model, Model):
+            return model
         try:
-            return infer_model(self.agent.model)
+            return infer_model(model)
         except (UserError, ValueError, ImportError) as error:
-            raise ConfigurationError(f"The model {self.agent.model!r} of agent {self.name!r}: {error}") from error
+            raise ConfigurationError(f"The model {model!r} of agent {self.name!r}: {error}") from error
 
     def _check_deps(self) -> None:
         deps_type = self.agent.deps_type
@@ -166,15 +192,3 @@ class AgentComponent:
                 f"Agent {self.name!r} wants dependencies of type {deps_type.__name__}. Say how to make them: "
                 "AgentComponent(agent, deps=lambda run: …), where run is a serai.RunDeps."
             )
-
-
-def _function_tools(agent: pydantic_ai.Agent[Any, Any]) -> dict[str, pydantic_ai.Tool[Any]]:
-    found: dict[str, pydantic_ai.Tool[Any]] = {}
-
-    def collect(toolset: AbstractToolset[Any]) -> None:
-        if isinstance(toolset, FunctionToolset):
-            found.update(toolset.tools)
-
-    for toolset in agent.toolsets:
-        toolset.apply(collect)
-    return found

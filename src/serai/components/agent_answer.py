@@ -57,6 +57,9 @@ class AgentAnswer:
         names: whose run it is.
         earlier: what it did before this segment.
         about: whose child it is, as its events say.
+
+    Attributes:
+        memories: what its tools stored of its user, as events show it.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class AgentAnswer:
         self._carried = earlier.carried
         self._tools = list(earlier.tools)
         self._media = list(earlier.carried.media)
+        self.memories = list(earlier.carried.memories)
         self._pending = {
             tool["tool_call_id"]: tool
             for tool in (wanted["tool_execution"] for wanted in earlier.own_requirements)
@@ -151,6 +155,7 @@ class AgentAnswer:
             worked_s=self._worked_s(),
             media=self._media,
             first_token_s=self._first_token_s,
+            memories=self.memories,
         )
 
     def _worked_s(self) -> float:

@@ -117,6 +117,7 @@ class LoggedEvents:
         turns_before: model requests of earlier segments.
 
     Attributes:
+        names: of the events, as an agent's are called.
         has_started: the segment's first event is there.
         open_request: the sequence number of the first event of a model request that was cut off, if there is one.
     """
@@ -124,7 +125,8 @@ class LoggedEvents:
     def __init__(self, events: Sequence[Event], *, kind: str = "agent", turns_before: int = 0) -> None:
         prefix = name_prefix(kind)
         self.has_started = bool(events)
-        self.has_content_completed = any(event.name == f"{prefix}RunContentCompleted" for event in events)
+        self.names = {event.name.removeprefix(prefix) for event in events}
+        self.has_content_completed = "RunContentCompleted" in self.names
         self.open_request: int | None = None
         self._started: dict[str, list[int]] = {}
         said: list[tuple[int, bytes]] = []

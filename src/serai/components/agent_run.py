@@ -56,6 +56,7 @@ from serai.components.output_schema import content_type_of, output_type_of
 from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
 from serai.components.run_media import RunMedia, media_of
+from serai.components.run_memory import RunMemory, current_memory
 from serai.components.segments import Carried, Earlier
 from serai.components.session_state import TrackedState
 from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name
@@ -69,6 +70,7 @@ from serai.engine.active_run import ActiveRun
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.journal import JournalMismatchError
 from serai.errors import FencedError, SeraiError
+from serai.memory.options import Memory
 
 _log = structlog.get_logger("serai.agents")
 announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
@@ -93,6 +95,7 @@ class HostedAgent:
         output_type: what its runs answer, pauses among it; None: the agent's own type, as it stands.
         tools: what is known of its tools by name.
         usage_limits, timeout_s: bounds of one run; the time is that of one segment.
+        memory: what it remembers of its users, or None.
     """
 
     agent: AbstractAgent[Any, Any]
@@ -107,6 +110,7 @@ class HostedAgent:
     tools: Mapping[str, ToolOptions]
     usage_limits: UsageLimits | None
     timeout_s: float | None
+    memory: Memory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +151,18 @@ class AgentRun:
         self._ordinals: Counter[str] = Counter()
         self._model_failed = False
         self._state = TrackedState(self.deps)
+        remembers = host.memory if run.record.user_id is not None else None
+        self._memory = None if remembers is None else RunMemory(run, remembers)
+
+    @property
+    def context(self) -> str | None:
+        """What is remembered of the user, as the model is told it."""
+        return None if self._memory is None else self._memory.context
 
     async def execute(self) -> Outcome:
         """Run the agent to its end or its next pause; what its model or tools raise becomes the outcome."""
         await self._load()
-        token = current_execution.set(self)
+        token, memory_token = current_execution.set(self), current_memory.set(self._memory)
         try:
             return await self._work_in_time()
         except BaseException as error:
@@ -160,6 +171,7 @@ class AgentRun:
             return self.fail(error)
         finally:
             current_execution.reset(token)
+            current_memory.reset(memory_token)
 
     def fail(self, error: BaseException, *, keeps_content: bool = False) -> Outcome:
         """Return the outcome of a run that cannot go on: its content is the error's text, or what was said so far."""
@@ -275,6 +287,8 @@ class AgentRun:
     async def _work(self) -> Outcome:
         if not self._logged.has_started:
             self._emit_start()
+        if self._memory is not None:
+            await self._memory.recall(self.input.message)
         try:
             result = await self._run_agent()
         except JournalMismatchError as error:
@@ -315,6 +329,7 @@ class AgentRun:
                 deps=host.deps(self.deps) if host.deps is not None else self.deps,
                 model=MODEL_ID,
                 capabilities=[host.durability],
+                toolsets=self._memory.toolsets if self._memory is not None else None,
                 usage=self._earlier.run_usage(),
                 usage_limits=host.usage_limits,
                 run_id=f"{self.run.record.id}:{self.run.record.segment}{':taken-up' if self._taken_up else ''}",
@@ -332,6 +347,7 @@ class AgentRun:
     async def _take_tool_step(self, step: dict[str, Any]) -> None:
         """Take what a tool call did: to the session state, and to the run object."""
         self._state.apply(step["state"], step["removed"])
+        self._answer.memories += step.get("memories", ())
         if step["tool"] is not None:
             self._answer.put_tool(step["tool"])
 
@@ -415,7 +431,10 @@ class AgentRun:
         if tool["confirmed"]:
             tool["requires_confirmation"] = False
         self._events.emit_tool_completed(tool, error=problem, **made_members(media_of(media)))
-        return {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
+        step = {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
+        if self._memory is not None and (stored := self._memory.take_stored(name)):
+            step["memories"] = stored
+        return step
 
     def _is_delegation(self, _call: ToolCallPart) -> bool:
         """Return whether a call does nothing itself, but has other runs do it."""
@@ -443,6 +462,9 @@ class AgentRun:
         self._state.settle()
         if not self._logged.has_content_completed:
             self._events.emit("RunContentCompleted")
+        jobs = self._memory.next_jobs(self.input.message) if self._memory is not None else ()
+        if jobs or self._answer.memories:
+            self._say_memories()
         thinking = thinking_of(said) or None
         last = self._events.members(
             "RunCompleted",
@@ -457,9 +479,19 @@ class AgentRun:
         )
         outcome = self._end(RunStatus.COMPLETED, content=content, content_type=content_type, last=last)
         outcome.messages = self._dump([*self._earlier.messages, *said])
+        outcome.jobs = jobs
         if thinking is not None:
             outcome.output["reasoning_content"] = thinking
         return outcome
+
+    def _say_memories(self) -> None:
+        """Say what the run itself stored of its user; what is found in the user's words comes after its end."""
+        for name, members in (
+            ("MemoryUpdateStarted", {}),
+            ("MemoryUpdateCompleted", {"memories": self._answer.memories}),
+        ):
+            if name not in self._logged.names:
+                self._events.emit(name, **members)
 
     def _pause(self, result: AgentRunResult[Any], requests: DeferredToolRequests) -> Outcome:
         self._state.settle()

@@ -5,8 +5,9 @@ The user's agent is not changed: the capability and the listening model are hand
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, ClassVar, Final, Protocol
 
 from pydantic_ai import RunContext, ToolDefinition
@@ -23,11 +24,18 @@ from pydantic_ai.durable_exec import (
     RoleBasedOperationConfig,
     ToolsetCallToolId,
 )
-from pydantic_ai.messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, ToolCallPart
+from pydantic_ai.messages import (
+    InstructionPart,
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    ToolCallPart,
+)
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import AbstractToolset
 from typing_extensions import override
 
 MODEL_ID: Final = "serai"
@@ -53,6 +61,11 @@ class Execution(Protocol):
         self, call: ToolCallPart, tool: ToolDefinition, args: dict[str, Any], handler: Body
     ) -> Any:
         """Run a tool call from its announcement to its result."""
+        ...
+
+    @property
+    def context(self) -> str | None:
+        """What the model is told in this run beside its agent's instructions; no history keeps it."""
         ...
 
     def hear(self, event: ModelResponseStreamEvent) -> None:
@@ -81,6 +94,8 @@ class ListeningModel(WrapperModel):
         execution = current_execution.get()
         if execution is None:
             return await self.wrapped.request(messages, model_settings, model_request_parameters)
+        if execution.context is not None:
+            model_request_parameters = _with_context(model_request_parameters, execution.context)
         if _cannot_stream(self.wrapped):
             response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         else:
@@ -90,6 +105,11 @@ class ListeningModel(WrapperModel):
             response = stream.get()
         execution.hear_all(response)
         return response
+
+
+def _with_context(parameters: ModelRequestParameters, context: str) -> ModelRequestParameters:
+    told = [*(parameters.instruction_parts or ()), InstructionPart(context, dynamic=True)]
+    return replace(parameters, instruction_parts=InstructionPart.sorted(told))
 
 
 def _cannot_stream(model: Model) -> bool:
@@ -156,12 +176,20 @@ class SeraiDurability(BaseDurabilityCapability[Any]):
     _backend_name: str | None = None
 
     @classmethod
-    def bind(cls, agent: AbstractAgent[Any, Any], *, model: Model) -> AbstractCapability[Any]:
-        """Return the capability bound to the agent once, for all its runs."""
+    def bind(
+        cls, agent: AbstractAgent[Any, Any], *, model: Model, toolsets: Sequence[AbstractToolset[Any]] = ()
+    ) -> AbstractCapability[Any]:
+        """Return the capability bound to the agent once, for all its runs; `toolsets` may be added to these."""
         bound = cls(models={MODEL_ID: ListeningModel(model)}).for_agent(agent)
         assert isinstance(bound, cls)
         bound.bind_model_operations(model.model_name)
+        bound.register(toolsets)
         return bound
+
+    def register(self, toolsets: Sequence[AbstractToolset[Any]]) -> None:
+        """Make calls of these tools durable, too; pydantic-ai knows only those that the agent was made with."""
+        for toolset in toolsets:
+            toolset.visit_and_replace(self._wrap_and_register_leaf)
 
     def bind_model_operations(self, model_name: str) -> None:
         """Make the operations of all model requests; pydantic-ai would make them anew for each request."""

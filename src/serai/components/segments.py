@@ -48,6 +48,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
         first_token_s: from the first request to the first token.
         media: what the model and its tools made so far.
         delegations: a team's calls that wait for members that paused.
+        memories: what its tools stored of its user so far, as events show it.
     """
 
     turn: int = 0
@@ -57,6 +58,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     first_token_s: float | None = None
     media: list[MediaItem] = []
     delegations: list[Delegation] = []
+    memories: list[dict[str, Any]] = []
 
 
 _load_carried = loader_of(Carried)

@@ -22,6 +22,7 @@ from serai.components.team_run import HostedTeam, TeamMode, TeamRun
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
+from serai.memory.options import Memory
 
 Member: TypeAlias = "pydantic_ai.Agent[Any, Any] | AgentComponent | Team"
 
@@ -51,6 +52,7 @@ class Team:
         max_concurrency: the most of its runs at a time, on all nodes together; more wait.
         usage_limits: bounds of the leader's part of one run.
         timeout_s: seconds of work that one run may take, its members' among them.
+        memory: what its leader remembers of its users; True: as a `Memory` with its defaults says.
         metadata: free members shown to clients.
 
     Raises:
@@ -78,6 +80,7 @@ class Team:
         max_concurrency: int | None = None,
         usage_limits: UsageLimits | None = None,
         timeout_s: float | None = None,
+        memory: Memory | bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if mode not in get_args(TeamMode):
@@ -107,6 +110,7 @@ class Team:
             max_concurrency=max_concurrency,
             usage_limits=usage_limits,
             timeout_s=timeout_s,
+            memory=memory,
         )
         self.name = name
         self.id = self._leader.id
@@ -116,6 +120,8 @@ class Team:
         self.max_concurrency = max_concurrency
         self.metadata = metadata
         self.model = self._leader.model
+        self.memory = self._leader.memory
+        self.memory_model = self._leader.memory_model
         self.model_name = self._leader.model_name
         self.model_provider = self._leader.model_provider
         host = self._leader.host

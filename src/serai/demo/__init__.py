@@ -23,25 +23,26 @@ def build_demo(settings: Settings) -> AgentOS:
         ConfigurationError: ``settings.model`` names a model that cannot be used as the environment stands.
     """
     from serai.components.agent import AgentComponent  # noqa: PLC0415 - listing commands must not load all this
-    from serai.demo.agent import build_agent, build_careful_agent, build_files_agent  # noqa: PLC0415
+    from serai.demo.agent import build_agent, build_careful_agent, build_files_agent, build_memory  # noqa: PLC0415
     from serai.demo.team import build_team  # noqa: PLC0415
     from serai.demo.workflow import build_workflow  # noqa: PLC0415
     from serai.server.app import AgentOS  # noqa: PLC0415
 
-    builders = {"My Agent": build_agent, "Careful Agent": build_careful_agent, "Files Agent": build_files_agent}
+    model, history_runs = settings.model, settings.history_runs
     agents = [
-        AgentComponent(build(settings.model), name=name, history_runs=settings.history_runs)
-        for name, build in builders.items()
+        AgentComponent(build_agent(model), name="My Agent", history_runs=history_runs, memory=build_memory(model)),
+        AgentComponent(build_careful_agent(model), name="Careful Agent", history_runs=history_runs),
+        AgentComponent(build_files_agent(model), name="Files Agent", history_runs=history_runs),
     ]
     return AgentOS(
         name="Serai demo",
         id="serai-demo",
         description="What serai serve runs when it is given no OS of your own.",
         agents=agents,
-        teams=[build_team(settings.model)],
-        workflows=[build_workflow(settings.model)],
+        teams=[build_team(model)],
+        workflows=[build_workflow(model)],
         quick_prompts={
-            "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk"),
+            "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk", "What do you know about me?"),
             "careful-agent": ("Note: buy milk", "Delete my notes"),
             "files-agent": ("How long is /etc/hosts?",),
             "qa-workflow": ("What are the benefits of Python?", "What are AI agents? Let me review the answer."),

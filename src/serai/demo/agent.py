@@ -12,6 +12,7 @@ from serai.components.tool import tool
 from serai.demo import script
 from serai.demo.calculator import evaluate
 from serai.demo.models import load_model
+from serai.memory.options import Memory
 
 _INSTRUCTIONS = "You are the demo agent of a Serai server. Be brief. Use your tools for arithmetic, time and notes."
 
@@ -28,10 +29,15 @@ def build_agent(model: str | None = None) -> Agent[Any, str]:
     return Agent(
         load_model(model, script.answer),
         name="my-agent",
-        description="Computes, tells the time and keeps notes.",
+        description="Computes, tells the time, keeps notes and remembers you.",
         instructions=_INSTRUCTIONS,
         tools=[calculate, clock, take_note, read_notes],
     )
+
+
+def build_memory(model: str | None = None) -> Memory:
+    """Return what ``my-agent`` remembers of its users; without a model a script reads what they wrote."""
+    return Memory(model=None if model is not None else load_model(None, script.find_memories))
 
 
 def build_careful_agent(model: str | None = None) -> Agent[Any, str]:

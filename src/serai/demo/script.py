@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from serai.testing import Asked, ToolCall, ToolResult, Turn
@@ -17,12 +18,18 @@ _PATH = re.compile(r"[\"'“”`](?P<quoted>[^\"'“”`]+)[\"'“”`]|(?P<bare
 _TAKE_NOTE = re.compile(
     r"\b(?:note(?: down)?(?: that)?|remember(?: that)?)\b[:,]?\s+(?P<text>.+)", re.IGNORECASE | re.DOTALL
 )
+_ABOUT_ME = re.compile(r"\b(know|remember)\b.*\b(about|of) me\b", re.IGNORECASE)
+_FACT = re.compile(
+    r"\b(?:I(?:'m| am| live| work| have| like| love| prefer)|my \w+ (?:is|are))\b[^.!?\n]+", re.IGNORECASE
+)
+_REMEMBERED = re.compile(r"^\d+\. (.+)$", re.MULTILINE)
 
 NO_LLM = "(Scripted demo model, no LLM. Set SERAI_MODEL for a real one.)"
 _INTRODUCTION = (
     "I am the demo agent of this Serai server, and I run on a script: no LLM reads this. "
-    "I can compute (“What is 2 + 2?”), tell the time (“What time is it?”), keep a note (“Note: buy milk”) "
-    "and list what I kept (“Show my notes”). Set SERAI_MODEL, for example to openai:gpt-5-mini, for a real model."
+    "I can compute (“What is 2 + 2?”), tell the time (“What time is it?”), keep a note (“Note: buy milk”), "
+    "list what I kept (“Show my notes”) and say what I know about you (“What do you know about me?”). "
+    "Set SERAI_MODEL, for example to openai:gpt-5-mini, for a real model."
 )
 _CAREFUL_INTRODUCTION = (
     "I keep notes and run on a script: no LLM reads this. Tell me “Note: buy milk”, then “Delete my notes”: "
@@ -38,10 +45,19 @@ def answer(asked: Asked) -> Turn:
     """Return the tools that fit the message, and once they have answered, the answer made of their results."""
     if asked.tool_results:
         return Turn("\n".join([*(_phrase(result, asked.message) for result in asked.tool_results), "", NO_LLM]))
+    if _ABOUT_ME.search(asked.message):
+        return Turn(f"{_tell_memories(asked.instructions)}\n\n{NO_LLM}")
     calls = _choose_tools(asked.message)
     if calls:
         return Turn(tools=calls)
     return Turn(f"{_INTRODUCTION}\n\nYou said: {asked.message}")
+
+
+def find_memories(asked: Asked) -> Turn:
+    """Return what the user says of themselves, as the model that looks for memories does."""
+    said = json.loads(asked.message.rpartition("\n")[2])
+    facts = [{"memory": f"Says: “{fact.strip()}”"} for fact in _FACT.findall(said)]
+    return Turn(tools=[ToolCall(asked.tools[0], {"memories": facts})])
 
 
 def answer_carefully(asked: Asked) -> Turn:
@@ -82,6 +98,13 @@ def _choose_tools(message: str) -> list[ToolCall]:
     if _CLOCK.search(message):
         calls.append(ToolCall("clock"))
     return calls
+
+
+def _tell_memories(instructions: str) -> str:
+    facts = _REMEMBERED.findall(instructions)
+    if not facts:
+        return "I know nothing about you yet. Tell me, as in “I live in Rome”, with a user_id, and ask me again."
+    return "\n".join(["This I know about you:", *(f"- {fact}" for fact in facts)])
 
 
 def _phrase(result: ToolResult, message: str) -> str:

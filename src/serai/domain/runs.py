@@ -99,6 +99,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextJob:
+    """A background job that follows a run: stored when the run ends, in the same transaction.
+
+    Attributes:
+        kind: which handler does it.
+        payload: JSON for the handler.
+    """
+
+    kind: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildRun:
     """A run inside a run, as stored: a team's member, a workflow's step.
 
@@ -130,6 +143,7 @@ class Outcome:
         last_event: name and members of the event that ends the stream.
         state_changes: session state members to write; `state_removals` those to delete.
         usage: the tokens of this segment.
+        jobs: what is to be done when it has ended; of a child nothing.
     """
 
     status: RunStatus
@@ -140,3 +154,4 @@ class Outcome:
     state_changes: dict[str, Any] = field(default_factory=dict)
     state_removals: tuple[str, ...] = ()
     usage: Usage = field(default_factory=list)
+    jobs: tuple[NextJob, ...] = ()

@@ -14,6 +14,7 @@ from serai.engine.event_log import RunWriter
 from serai.engine.journal import Journal
 from serai.storage.blobs import BlobStore
 from serai.storage.runs import Answer, SessionContext
+from serai.storage.user_memories import UserMemories
 
 
 class ActiveRun:
@@ -28,9 +29,10 @@ class ActiveRun:
         about: members that each event of a child has beside its own: whose child it is.
         journal: its durable steps.
         blobs: where the bytes of its media lie.
+        memories: what is remembered of users.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         record: RunRecord,
         writer: RunWriter,
@@ -41,6 +43,7 @@ class ActiveRun:
         children: Children,
         load_context: Callable[[RunRecord, int], Awaitable[SessionContext]],
         blobs: BlobStore,
+        memories: UserMemories,
     ) -> None:
         self.record = record
         self.paused = paused
@@ -49,6 +52,7 @@ class ActiveRun:
         self.about: Mapping[str, Any] = {}
         self.journal = Journal(writer, steps)
         self.blobs = blobs
+        self.memories = memories
         self._writer = writer
         self._children = children
         self._load_context = load_context
@@ -107,6 +111,7 @@ class ActiveRun:
             children=self._children,
             load_context=load_context,
             blobs=self.blobs,
+            memories=self.memories,
         )
         child.about = dict(about or {})
         child.ended = None if begun.rest is None else begun.answer

@@ -32,6 +32,7 @@ from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.run_log import RunLog
 from serai.storage.run_moves import Cancelled, Continuation, EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore, Submitted
+from serai.storage.user_memories import UserMemories
 
 _log = structlog.get_logger("serai.engine")
 
@@ -116,6 +117,7 @@ class Engine:
             store=self._store,
             run_log=run_log,
             blobs=self.blobs,
+            memories=UserMemories(database),
             events=self._events,
             wakeups=self._wakeups,
             node_id=self.node.id,
@@ -123,6 +125,7 @@ class Engine:
             max_runs=options.max_runs,
             max_takeovers=options.max_takeovers,
             cancel_late=self._cancel_late,
+            look_for_jobs=self._look_for_jobs,
             holds_lease=lambda: self.node.holds_lease,
         )
         self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
@@ -400,8 +403,12 @@ class Engine:
 
     def _look_for_work(self) -> None:
         self.worker.wake()
-        self._on_jobs()
         self._wakeups.tell_queue()
+        self._look_for_jobs()
+
+    def _look_for_jobs(self) -> None:
+        """Look for background jobs here, and have other nodes look."""
+        self._on_jobs()
         self._wakeups.tell_jobs()
 
 

@@ -26,6 +26,7 @@ from serai.storage.blobs import BlobStore
 from serai.storage.connection import retry_while_unavailable
 from serai.storage.run_log import RunLog
 from serai.storage.runs import Answer, Finished, FinishedRun, RunStore, SessionContext
+from serai.storage.user_memories import UserMemories
 
 RECONCILE_S: Final = 5.0
 CANCEL_GRACE_S: Final = 0.4
@@ -72,6 +73,7 @@ class Worker:
         max_runs: the most runs held at a time.
         max_takeovers: a run taken over more often ends as ERROR.
         cancel_late: ends runs that paused just when somebody cancelled them.
+        look_for_jobs: called when the end of a run has brought background jobs about.
         holds_lease: whether this node may take runs: others do not hold it for frozen.
     """
 
@@ -81,6 +83,7 @@ class Worker:
         store: RunStore,
         run_log: RunLog,
         blobs: BlobStore,
+        memories: UserMemories,
         events: EventLog,
         wakeups: Wakeups,
         node_id: str,
@@ -88,11 +91,13 @@ class Worker:
         max_runs: int,
         max_takeovers: int,
         cancel_late: Callable[[], Awaitable[None]],
+        look_for_jobs: Callable[[], None],
         holds_lease: Callable[[], bool],
     ) -> None:
         self._store = store
         self._run_log = run_log
         self._blobs = blobs
+        self._memories = memories
         self._events = events
         self._wakeups = wakeups
         self._node_id = node_id
@@ -106,6 +111,7 @@ class Worker:
         self._max_runs = max_runs
         self._max_takeovers = max_takeovers
         self._cancel_late = cancel_late
+        self._look_for_jobs = look_for_jobs
         self._holds_lease = holds_lease
         self._held: dict[UUID, _HeldRun] = {}
         self._stuck: set[asyncio.Task[None]] = set()
@@ -352,6 +358,7 @@ class Worker:
             children=children,
             load_context=self._load_context,
             blobs=self._blobs,
+            memories=self._memories,
         )
 
     async def _read_log(self, record: RunRecord) -> list[Event]:
@@ -432,6 +439,7 @@ class Worker:
             state_changes=outcome.state_changes,
             state_removals=outcome.state_removals,
             usage=outcome.usage,
+            jobs=outcome.jobs,
         )
         finished: Finished = await retry_while_unavailable(lambda: self._finishes.submit(item))
         if not finished.is_done:
@@ -441,6 +449,8 @@ class Worker:
         if finished.next_key is not None:
             self._due.set()
             self._wakeups.tell_queue()
+        if outcome.jobs:
+            self._look_for_jobs()
 
     async def _write_finishes(self, items: list[FinishedRun]) -> list[Finished]:
         return await self._store.finish(items, node_id=self._node_id)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import pydantic_ai
 
     from serai.components.agent import AgentComponent
+    from serai.memory.options import Memory
     from serai.records.indexes.declared import RecordIndex
     from serai.server.schedules import Schedule
 
@@ -63,6 +64,8 @@ class AgentOS:
         settings: default read from the environment.
         quick_prompts: prompts that user interfaces offer, by the id of an agent, team or workflow.
         record_indexes: indexes of records to be made whether questions are slow or not.
+        memory: what agents remember of their users that are given as they are; an `AgentComponent` or a team says it
+            itself.
         schedules: when to start runs of which component; those declared before under this id and no more are removed.
         runtime_factory: makes the runtime from this OS; for tests.
 
@@ -84,6 +87,7 @@ class AgentOS:
         settings: Settings | None = None,
         quick_prompts: Mapping[str, Sequence[str]] | None = None,
         record_indexes: Sequence[RecordIndex] = (),
+        memory: Memory | bool | None = None,
         schedules: Sequence[Schedule] = (),
         runtime_factory: Callable[[AgentOS], RuntimeLifecycle] | None = None,
     ) -> None:
@@ -94,7 +98,7 @@ class AgentOS:
             raise ConfigurationError(f"The name {self.name!r} has no letter or digit to make an id of: pass id=….")
         self.description = description
         self.components = Components(
-            agents=[_as_agent(agent, self.settings) for agent in agents],
+            agents=[_as_agent(agent, self.settings, memory) for agent in agents],
             teams=[check_kind(team, "team") for team in teams],
             workflows=[check_kind(workflow, "workflow") for workflow in workflows],
         )
@@ -198,7 +202,7 @@ def all_routes() -> list[Route]:
     return [route for module in modules for route in module.ROUTES]
 
 
-def _as_agent(agent: Any, settings: Settings) -> Agent:
+def _as_agent(agent: Any, settings: Settings, memory: Memory | bool | None) -> Agent:
     if isinstance(agent, Component):
         return cast("Agent", check_kind(agent, "agent"))
     if not agent.name:
@@ -207,7 +211,7 @@ def _as_agent(agent: Any, settings: Settings) -> Agent:
         )
     from serai.components.agent import AgentComponent  # noqa: PLC0415 - pulls in pydantic-ai
 
-    return AgentComponent(agent, history_runs=settings.history_runs)
+    return AgentComponent(agent, history_runs=settings.history_runs, memory=memory)
 
 
 def _make_runtime(os: AgentOS) -> RuntimeLifecycle:

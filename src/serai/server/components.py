@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 from serai.errors import ConfigurationError, NotFoundError
+
+if TYPE_CHECKING:
+    from serai.memory.options import Memory
 
 KINDS: Final = ("agent", "team", "workflow")
 """The kinds of components; the routes of each begin with its plural."""
@@ -59,6 +62,10 @@ class Agent(Component, Protocol):
     @property
     def history_runs(self) -> int:
         """Earlier runs of a session that it sees."""
+
+    @property
+    def memory(self) -> Memory | None:
+        """What it remembers of its users."""
 
 
 class Team(Agent, Protocol):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pydantic_ai
 import structlog
 
+from serai.components.memory_extraction import extraction_handlers
 from serai.domain.schedules import ScheduleSpec
 from serai.engine import retention
 from serai.engine.engine import Engine, EngineOptions
@@ -44,6 +45,8 @@ DAY_S = 86_400
 HOUR_S = 3_600
 POSTGRES_LOOK_S = 2.0
 FOLD_S = 1.0
+MEMORY_JOBS = 8
+"""Runs whose words are read at a time: each waits for a model, and for nothing else."""
 _log = structlog.get_logger("serai.server")
 
 
@@ -134,9 +137,16 @@ class Runtime:
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
+            self._memory_jobs = JobRunner(
+                self.database,
+                self.engine.node.id,
+                extraction_handlers(self.database, self.components),
+                max_jobs=MEMORY_JOBS,
+            )
             self.evals = Evals(self.database, self.engine, self.components)
             await self.engine.start(on_jobs=self._look_for_jobs)
             self.job_runner.start()
+            self._memory_jobs.start()
             self.evals.start()
             await self._indexing.start(self.job_runner)
             self.scheduler.start()
@@ -186,6 +196,7 @@ class Runtime:
 
     def _look_for_jobs(self) -> None:
         self.job_runner.look()
+        self._memory_jobs.look()
         self.evals.look()
 
     async def _hand_over(self) -> None:
@@ -193,6 +204,7 @@ class Runtime:
         self._is_drained = True
         await self.scheduler.stop()
         await self.job_runner.stop()
+        await self._memory_jobs.stop()
         await self.evals.stop()
 
     async def _start_postgres(self) -> str:

@@ -13,6 +13,7 @@ import asyncpg
 
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
+from serai.domain.runs import NextJob, RunRecord
 from serai.storage.connection import Connection, Database, count_of
 
 KEPT_DAYS: Final = 7
@@ -25,6 +26,12 @@ insert into jobs (id, kind, project_id, user_id, payload, dedupe_key, not_before
 values ($1, $2, $3, $4, $5::text::jsonb, $6, coalesce($7, now()))
 on conflict (project_id, kind, dedupe_key) where dedupe_key is not null and status in ('PENDING', 'RUNNING') do nothing
 returning id"""
+
+_ENQUEUE_MANY = """
+insert into jobs (id, kind, project_id, user_id, payload)
+select id, kind, project_id, user_id, payload::jsonb
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+    as item(id, kind, project_id, user_id, payload)"""
 
 # Takes the jobs that have been due for longest, of the kinds this node has handlers for.
 _CLAIM = """
@@ -226,6 +233,18 @@ class JobStore:
             forgotten += count
             if count < _FORGOTTEN_AT_A_TIME:
                 return forgotten
+
+
+async def put_next_jobs(connection: Connection, jobs: Sequence[tuple[RunRecord, NextJob]]) -> None:
+    """Store the jobs that follow runs, in the transaction that ends these."""
+    await connection.execute(
+        _ENQUEUE_MANY,
+        [new_key() for _ in jobs],
+        [job.kind for _, job in jobs],
+        [run.project_id for run, _ in jobs],
+        [run.user_id for run, _ in jobs],
+        [dump_json(job.payload).decode() for _, job in jobs],
+    )
 
 
 def _fence(record: JobRecord) -> tuple[UUID, int, str | None]:

@@ -25,9 +25,10 @@ _GET = f"""
 select {COLUMNS} from memories
 where (project_id, id) in (select * from unnest($1::text[], $2::uuid[]))"""  # noqa: S608 - our own text
 
-_LATEST_OF_USER = f"""
+LATEST_OF_USER = f"""
 select {COLUMNS} from memories where project_id = $1 and user_id = $2
 order by updated_at desc, id desc limit $3"""  # noqa: S608 - our own text
+"""A user's memories, those that were changed last first."""
 
 # Memories whose texts differ from the asked ones in case and blanks at most; the oldest of each.
 _FIND_FOLDED = """
@@ -123,7 +124,7 @@ class MemoryStore:
 
     async def list_of_user(self, project_id: str, user_id: str, *, limit: int) -> list[MemoryRecord]:
         """Return a user's memories, those that were changed last first."""
-        return [record_of(row) for row in await self._database.fetch(_LATEST_OF_USER, project_id, user_id, limit)]
+        return [record_of(row) for row in await self._database.fetch(LATEST_OF_USER, project_id, user_id, limit)]
 
     async def find_folded(self, project_id: str, user_id: str, texts: Sequence[str]) -> dict[str, UUID]:
         """Return those of the texts that a user's memories say already, in other case and blanks at most; with ids."""

@@ -15,10 +15,11 @@ import asyncpg
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import ChildRun, Event, NewRun, RunRecord
+from serai.domain.runs import ChildRun, Event, NewRun, NextJob, RunRecord
 from serai.domain.usage import Usage, sum_tokens
 from serai.errors import NotFoundError
 from serai.storage.connection import Connection, Database
+from serai.storage.jobs import put_next_jobs
 from serai.storage.run_log import put_children
 
 RECORD_COLUMNS = """runs.key, runs.id, runs.project_id, runs.user_id, runs.session_id, runs.root_key, runs.parent_key,
@@ -251,6 +252,7 @@ class FinishedRun:
     state_changes: dict[str, Any]
     state_removals: tuple[str, ...]
     usage: Usage
+    jobs: Sequence[NextJob] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,8 @@ class RunStore:
             if children := [(item.record, child) for item in items for child in item.children]:
                 await put_children(connection, children, node_id)
             done = {row["done_key"]: Finished(is_done=True, next_key=row["next_key"]) for row in rows}
+            if jobs := [(item.record, job) for item in items if item.record.key in done for job in item.jobs]:
+                await put_next_jobs(connection, jobs)
             missing = [item.record for item in items if item.record.key not in done]
             if missing:
                 keys, epochs = [record.key for record in missing], [record.epoch for record in missing]

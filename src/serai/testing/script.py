@@ -96,6 +96,7 @@ class Asked:
         position: model answers in the whole history that is shown.
         tool_results: what tools answered since that message, in order.
         tools: names of the tools that may be called, output tools included.
+        instructions: what the model is told beside the conversation.
     """
 
     messages: Sequence[ModelMessage]
@@ -104,6 +105,7 @@ class Asked:
     position: int
     tool_results: tuple[ToolResult, ...]
     tools: tuple[str, ...]
+    instructions: str = ""
 
 
 Script: TypeAlias = Callable[[Asked], Turn | str]
@@ -165,7 +167,7 @@ def by_rule(rules: Sequence[Rule]) -> Script:
     return choose
 
 
-def read_messages(messages: Sequence[ModelMessage], *, tools: tuple[str, ...]) -> Asked:
+def read_messages(messages: Sequence[ModelMessage], *, tools: tuple[str, ...], instructions: str = "") -> Asked:
     """Read from the history which run, and which step of it, is asked for. O(messages)."""
     start = _run_start(messages)
     results = tuple(
@@ -178,7 +180,7 @@ def read_messages(messages: Sequence[ModelMessage], *, tools: tuple[str, ...]) -
     before = sum(isinstance(message, ModelResponse) for message in messages[:start])
     step = sum(isinstance(message, ModelResponse) for message in messages[start:])
     text = _prompt_text(messages[start]) if messages else ""
-    return Asked(messages, text, step, before + step, results, tools)
+    return Asked(messages, text, step, before + step, results, tools, instructions)
 
 
 def split_words(text: str) -> tuple[str, ...]:

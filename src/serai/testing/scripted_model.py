@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_ai import RunContext
 from pydantic_ai.messages import (
+    InstructionPart,
     ModelMessage,
     ModelResponse,
     ModelResponsePart,
@@ -126,7 +127,8 @@ class ScriptedModel(Model[None]):
     def _answer(
         self, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
     ) -> tuple[Turn, list[ToolCallPart]]:
-        asked = read_messages(messages, tools=_tool_names(parameters))
+        told = InstructionPart.join(parameters.instruction_parts or ()) or ""
+        asked = read_messages(messages, tools=_tool_names(parameters), instructions=told)
         turn = self._script(asked)
         turn = Turn(turn) if isinstance(turn, str) else turn
         return turn, _call_parts(turn.tools, asked)

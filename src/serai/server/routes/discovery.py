@@ -219,7 +219,21 @@ def _agent_members(agent: Agent) -> dict[str, Any]:
             "add_history_to_context": agent.history_runs > 0,
             "num_history_runs": agent.history_runs,
         },
+        "memory": _memory(agent),
         "system_message": _without_nulls({"instructions": agent.instructions}),
+    }
+
+
+def _memory(agent: Agent) -> dict[str, Any] | None:
+    """Return what an agent remembers of its users, in the published words."""
+    memory = agent.memory
+    if memory is None:
+        return None
+    return {
+        "add_memories_to_context": memory.recall,
+        "update_memory_on_run": memory.extract,
+        "enable_agentic_memory": memory.tool,
+        "memory_table": TABLES["memory"],
     }
 
 

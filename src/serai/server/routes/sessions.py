@@ -55,6 +55,9 @@ from serai.storage.sessions import remove_sessions
 LARGE_BYTES: Final = 128 * 1024
 """From here on a view is made in a thread."""
 
+LONG_PAGE: Final = 200
+"""The most items of a list that are shown without one."""
+
 
 async def create_session(request: Request) -> Response:
     """Make a session."""
@@ -103,8 +106,12 @@ async def list_sessions(request: Request) -> Response:
         offset=paging.offset,
     )
     page = await runtime_of(request).sessions.page(question)
-    items = (show_listed(record) for record in page.records)
-    body = page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
+
+    def show() -> bytes:
+        items = (show_listed(record) for record in page.records)
+        return page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
+
+    body = show() if len(page.records) <= LONG_PAGE else await asyncio.to_thread(show)
     return json_answer(body, ignored=sorting.ignored)
 
 
@@ -160,10 +167,8 @@ async def _change(
 
     asked = f"{session_id}\n{user_id}\n{raw.decode('latin-1')}"
     key = request_key(project_id, idempotency_key_of(request), operation, asked)
-    if key is not None:
-        await answer_once(runtime.database, key, change)
-    elif not changes.is_empty:
-        await change(None)
+    if not changes.is_empty:
+        await (change(None) if key is None else answer_once(runtime.database, key, change))
     detail = changed or await _find(request)
     return json_answer(await _show(request, detail, keeps_nulls=True), ignored=ignored)
 

@@ -1,0 +1,89 @@
+"""The jobs that look for memories in what users wrote, once their runs have ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic_ai.models import Model
+
+from serai.components.agent import AgentComponent
+from serai.components.run_input import load_run_input
+from serai.components.run_memory import extraction_kind, source_of
+from serai.components.team import Team
+from serai.domain.memories import MemoryAction, MemoryOrigin
+from serai.engine.jobs import ActiveJob, JobHandler
+from serai.memory.changes import plan_changes
+from serai.memory.extraction import extract
+from serai.memory.options import Memory
+from serai.memory.recall import MOST_LOOKED_AT, choose
+from serai.storage.connection import Database
+from serai.storage.runs import RunStore
+from serai.storage.user_memories import UserMemories
+
+_TOKENS_SHOWN: Final = 4000
+
+
+def extraction_handlers(database: Database, components: Iterable[Any]) -> dict[str, JobHandler]:
+    """Return what does these jobs for the components that remember their users, by the kinds of the jobs."""
+    return {
+        extraction_kind(each.kind, each.id): MemoryExtraction(database, each.memory, each.memory_model).do
+        for each in components
+        if isinstance(each, AgentComponent | Team) and each.memory is not None and each.memory.extract
+    }
+
+
+class MemoryExtraction:
+    """Looks for memories in the runs of one component.
+
+    Args:
+        database: where runs and memories are.
+        options: what the component remembers.
+        model: which is asked.
+    """
+
+    def __init__(self, database: Database, options: Memory, model: Model) -> None:
+        self._runs = RunStore(database)
+        self._memories = UserMemories(database)
+        self._options = options
+        self._model = model
+
+    async def do(self, job: ActiveJob) -> None:
+        """Read what the user wrote in a job's run, and store what is worth remembering; done twice it changes nothing.
+
+        Raises:
+            pydantic_ai.exceptions.AgentRunError: the model failed.
+            ConflictError: a memory that would be corrected was changed meanwhile.
+            FencedError: the job is another node's by now, or was cancelled, or its run was removed.
+        """
+        run = await self._runs.find(job.project_id, job.payload["run_id"])
+        if run is None or run.user_id is None:  # deleted meanwhile
+            return
+        source = source_of(run, MemoryOrigin.EXTRACTION, f"{run.key}:extraction")
+        if await self._memories.is_done(run.project_id, run.user_id, source.operation_id):
+            return
+        said = load_run_input(run.input).message
+        memories = await self._memories.list_latest(run.project_id, run.user_id, limit=MOST_LOOKED_AT)
+        known = choose(memories, said, token_budget=_TOKENS_SHOWN)
+        found = await extract(self._model, said, known, instructions=self._options.instructions)
+        await job.check()
+        actions: Counter[MemoryAction] = Counter()
+        if found.wanted:
+            changed = await self._memories.change(
+                run.project_id,
+                run.user_id,
+                lambda current: plan_changes(found.wanted, current),
+                root_key=run.key,
+                source=source,
+                looked_at=MOST_LOOKED_AT,
+            )
+            actions.update(change.action for change in changed)
+        await job.report(
+            {
+                "created": actions[MemoryAction.CREATED],
+                "updated": actions[MemoryAction.UPDATED],
+                "input_tokens": found.input_tokens,
+                "output_tokens": found.output_tokens,
+            }
+        )
