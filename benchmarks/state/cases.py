@@ -44,6 +44,8 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         stores = _start(names, sizes, folder, stack)
         _load(stores, report)
         samples = list(_refresh(stores, sizes, not_run))
+        for store in stores:
+            execute(store.dsn, "vacuum analyze", "checkpoint")
         load = LoadProcess()
         stack.callback(load.stop)
         one_by_one: dict[Operation, tuple[Place, ...]] = dict.fromkeys(ONE_BY_ONE, (Place.MEDIUM,))
@@ -115,7 +117,6 @@ def _load(stores: Sequence[Store], report: Report) -> None:
         totals = [store.totals() for store in stores if store.place is place]
         if any(one != totals[0] for one in totals):
             raise StoreError(f"the servers do not hold the same in {place}: {totals}")
-    execute(stores[0].dsn, "checkpoint")
 
 
 def _refresh(stores: Iterable[Store], sizes: Sizes, not_run: dict[str, str]) -> Iterator[Sample]:
