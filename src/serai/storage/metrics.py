@@ -11,6 +11,8 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
+from serai.domain.json_text import dump_json
+from serai.domain.usage import Usage
 from serai.storage.connection import Connection, Database, count_of
 
 TOKENS: Final = (
@@ -41,7 +43,7 @@ _SUMMED = ",\n           ".join(
 _DAYS = f"""
     select project_id, day, user_id,
            {_SUMMED}
-    from {{source}} where sessions <> 0 or runs <> 0
+    from {{source}} where sessions <> 0 or runs <> 0 or usage is not null
     group by project_id, day, rollup (user_id) having grouping(user_id) = 1 or user_id is not null"""  # noqa: S608
 _MODELS = """
     select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
@@ -64,10 +66,10 @@ _COUNTED = """
 _ADDED = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBERS)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "users"))
 
-# Adds what is there no more to what is kept of it.
+# Adds what no session or run tells of to what is kept.
 _KEPT = f"""
 gone as materialized (
-    select row_number() over () as nr, * from taken where is_removed
+    select row_number() over () as nr, * from taken where is_kept
 ), gone_days as ({_DAYS.format(source="gone")}
 ), gone_models as ({_MODELS.format(source="gone")}
 ), kept_days as (
@@ -80,13 +82,14 @@ gone as materialized (
     on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs
 )"""  # noqa: S608 - our own text
 
-# Moves deltas into the totals; a user who is new to a day counts among its users.
+# Moves deltas into the totals; a user who is new to a day counts among its users. What was counted when it happened
+# and is there no more is in them already; tokens outside of runs are not.
 _FOLD = f"""
 with taken as materialized (
     delete from usage_deltas where ctid = any (array(select ctid from usage_deltas limit $1)) returning *
 ), counted as ({_COUNTED}
 ), {_KEPT}, fresh as materialized (
-    select row_number() over () as nr, * from taken where not is_removed
+    select row_number() over () as nr, * from taken where not is_kept or (sessions = 0 and runs = 0)
 ), summed as ({_DAYS.format(source="fresh")}
 ), newcomers as (
     select project_id, day, count(*) as users from summed
@@ -156,16 +159,20 @@ with taken as materialized (
 )
 select distinct day from summed order by day"""  # noqa: S608 - our own text
 
+_KEEP_USAGE = """
+insert into usage_deltas (project_id, day, user_id, kind, component_id, usage, is_kept)
+values ($1, now()::date, $2, $3, $4, $5::text::jsonb, true)"""
+
 # Has what sessions and their runs were stay counted, and counts the sessions out of the lists.
 _KEEP_SESSIONS = """
-insert into usage_deltas (project_id, day, user_id, kind, component_id, sessions, listed, runs, usage, is_removed)
+insert into usage_deltas (project_id, day, user_id, kind, component_id, sessions, listed, runs, usage, is_kept)
 select project_id, created_at::date, user_id, kind, component_id, 1, -1, 0, null::jsonb, true from sessions
 where project_id = $1 and id = any($2::text[])
 union all
 select project_id, ended_at::date, user_id, kind, component_id, 0, 0, 1, usage, true from runs
 where project_id = $1 and session_id = any($2::text[]) and parent_key is null and ended_at is not null"""
 _KEEP_RUNS = """
-insert into usage_deltas (project_id, day, user_id, kind, component_id, runs, usage, is_removed)
+insert into usage_deltas (project_id, day, user_id, kind, component_id, runs, usage, is_kept)
 select project_id, ended_at::date, user_id, kind, component_id, 1, usage, true from runs
 where project_id = $1 and key = any($2::uuid[]) and ended_at is not null"""
 
@@ -258,6 +265,14 @@ class MetricsStore:
             await connection.execute(_LOCK)
             days = [row["day"] for row in await connection.fetch(_REFRESH, project_id, first, last)]
         return await self._read_days(project_id, days[0], days[-1], None) if days else []
+
+    async def add_usage(
+        self, project_id: str, usage: Usage, *, kind: str, component_id: str, user_id: str | None = None
+    ) -> None:
+        """Count tokens that a model used outside of runs, on behalf of a component, in the totals of today."""
+        if usage:
+            text = dump_json(usage).decode()
+            await self._database.execute(_KEEP_USAGE, project_id, user_id, kind, component_id, text)
 
     async def _read_days(self, project_id: str, first: date, last: date, user_id: str | None) -> list[DayTotals]:
         models: dict[date, list[tuple[str, str, int]]] = {}

@@ -36,7 +36,7 @@ create table usage_deltas (
     listed       integer not null default 0,                 -- made, less those removed
     runs         integer not null default 0,                 -- ended on that day
     usage        jsonb,                                      -- of these runs
-    is_removed   boolean not null default false              -- they are there no more: what they were stays counted
+    is_kept      boolean not null default false              -- no session or run tells of it, or will soon no more
 );
 
 -- How many sessions there are; null stands for all.
