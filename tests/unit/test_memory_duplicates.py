@@ -24,6 +24,7 @@ OTHER = [
     ("Has worked for one company in all these years", "Has worked for one company in all these 12 years"),
     ("我喜欢喝咖啡和茶在早上", "我不喜欢喝咖啡和茶在早上"),
     ("Likes tea", "Likes tea and mountains"),
+    ("Uses Python 3.1.1", "Uses Python 3.1.3"),
     ("User moved from Paris to Berlin", "User moved from Berlin to Paris"),
     ("User prefers tabs over spaces", "User prefers spaces over tabs"),
     ("Ann trusts the user", "The user trusts Ann"),

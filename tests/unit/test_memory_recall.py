@@ -15,7 +15,7 @@ from pydantic_ai.messages import ModelRequest, UserPromptPart
 from serai.domain.json_text import load_json
 from serai.domain.memories import LONGEST_MEMORY, LONGEST_TOPIC, MOST_TOPICS, MemoryAction, MemoryRecord
 from serai.memory.changes import Wanted, plan_changes
-from serai.memory.extraction import LONGEST_READ, extract, prompt_of
+from serai.memory.extraction import LONGEST_READ, MOST_FOUND, extract, prompt_of
 from serai.memory.recall import choose, context_text
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 
@@ -112,6 +112,12 @@ async def test_a_model_is_shown_the_users_words_and_what_is_known_and_nothing_el
     assert isinstance(part, UserPromptPart)
     assert part.content == prompt_of("I moved", known)
     assert asked[0].instructions.endswith("Only homes.")
+
+
+async def test_a_model_that_finds_no_end_is_cut():
+    facts = [{"memory": f"Fact {number}."} for number in range(MOST_FOUND + 5)]
+    model = ScriptedModel([Turn(tools=[ToolCall("final_result", {"memories": facts})])])
+    assert len((await extract(model, "x", [])).wanted) == MOST_FOUND
 
 
 @given(st.text(max_size=80), st.lists(st.text(min_size=1, max_size=20), max_size=4))

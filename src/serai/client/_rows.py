@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from enum import StrEnum
 from typing import TypeVar
 
@@ -59,6 +59,18 @@ def choose(choices: type[Choice], name: str, value: str) -> Choice:
         return choices(value)
     except ValueError:
         raise ArgumentError(f"{name} must be one of {', '.join(choices)}, not {value!r}") from None
+
+
+def check_list(name: str, values: Sequence[str]) -> list[str]:
+    """Return the members of a list that must have some; a text is none, though Python would take it for one.
+
+    Raises:
+        ArgumentError: it has no members, or is a text.
+    """
+    if isinstance(values, str):
+        raise ArgumentError(f"{name} must be a list, not the text {values!r}")
+    check_size(name, values)
+    return [*values]
 
 
 def check_size(name: str, value: Sized, most: int | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from serai.client._calls import NOTHING, Answer, Arguments, Headers
-from serai.client._rows import LIST_PAGE_SIZE, Rows, check_size, choose, given
+from serai.client._rows import LIST_PAGE_SIZE, Rows, check_list, check_size, choose, given
 from serai.wire.arguments import ArgumentError
 from serai.wire.choices import EvalFilterType, EvalType
 
@@ -117,8 +117,8 @@ def delete_eval_runs(
     eval_run_ids: Sequence[str], db_id: str | None = None, table: str | None = None, headers: Headers | None = None
 ) -> Arguments:
     """Remove evals."""
-    check_size("eval_run_ids", eval_run_ids)
-    return Arguments(query={"db_id": db_id, "table": table}, json={"eval_run_ids": [*eval_run_ids]}, headers=headers)
+    ids = check_list("eval_run_ids", eval_run_ids)
+    return Arguments(query={"db_id": db_id, "table": table}, json={"eval_run_ids": ids}, headers=headers)
 
 
 @_row("PATCH", _ONE, EVAL)

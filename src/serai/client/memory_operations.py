@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from serai.client._calls import NOTHING, Answer, Arguments, Headers
-from serai.client._rows import LIST_PAGE_SIZE, Rows, check_size, given
+from serai.client._rows import LIST_PAGE_SIZE, Rows, check_list, check_size, given
 
 if TYPE_CHECKING:
     from serai.wire.memories import (
@@ -194,10 +194,9 @@ def delete_memories(
     headers: Headers | None = None,
 ) -> Arguments:
     """Remove several memories."""
-    check_size("memory_ids", memory_ids)
     return Arguments(
         query={"db_id": db_id, "table": table},
-        json=given(memory_ids=[*memory_ids], user_id=user_id),
+        json=given(memory_ids=check_list("memory_ids", memory_ids), user_id=user_id),
         headers=headers,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from serai.client._calls import NOTHING, Answer, Arguments, Headers
-from serai.client._rows import LIST_PAGE_SIZE, Rows, check_size, choose, given
+from serai.client._rows import LIST_PAGE_SIZE, Rows, check_list, choose, given
 from serai.wire.choices import SessionType
 
 if TYPE_CHECKING:
@@ -290,11 +290,10 @@ def delete_sessions(
     user_id: str | None = None,
 ) -> Arguments:
     """Remove several sessions and their runs."""
-    check_size("session_ids", session_ids)
-    check_size("session_types", session_types)
-    kinds = [choose(SessionType, "session_types", kind) for kind in session_types]
+    ids = check_list("session_ids", session_ids)
+    kinds = [choose(SessionType, "session_types", kind) for kind in check_list("session_types", session_types)]
     query = {"user_id": user_id, "db_id": db_id, "table": table}
-    return Arguments(query=query, json={"session_ids": [*session_ids], "session_types": kinds}, headers=headers)
+    return Arguments(query=query, json={"session_ids": ids, "session_types": kinds}, headers=headers)
 
 
 def _kind(session_type: SessionType | None) -> SessionType | None:

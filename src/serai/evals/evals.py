@@ -113,9 +113,8 @@ class Evals:
 
     async def cancel(self, connection: Connection, record: EvalRecord) -> EvalRecord:
         """End an eval that is held, keeping what it measured; one that has ended stays as it is."""
-        ended = await self.store.end(
-            record, EvalStatus.CANCELLED, data=dump_json(sum_up(record)), connection=connection
-        )
+        data = await asyncio.to_thread(lambda: dump_json(sum_up(record)))  # it may be large
+        ended = await self.store.end(record, EvalStatus.CANCELLED, data=data, connection=connection)
         if ended is None:
             return record
         await self._jobs.cancel(record.project_id, record.job_id, connection=connection)

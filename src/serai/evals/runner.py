@@ -6,6 +6,7 @@ on after a node has died finds it.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -63,7 +64,7 @@ class EvalRunner:
         while record.finished < record.iterations:
             await job.check()
             record = await self._append(record, await self._iterate(record, spec))
-        await self._end(record, error=_why_nothing(record))
+        await self._end(record, error=await asyncio.to_thread(_why_nothing, record))
 
     async def _iterate(self, record: EvalRecord, spec: EvalSpec) -> Result:
         before = read_resident_mib()
@@ -123,7 +124,8 @@ class EvalRunner:
 
     async def _end(self, record: EvalRecord, *, error: str | None) -> None:
         status = EvalStatus.COMPLETED if error is None else EvalStatus.ERROR
-        await self._store.end(record, status, data=dump_json(sum_up(record)), error=error)
+        data = await asyncio.to_thread(lambda: dump_json(sum_up(record)))  # it may be large
+        await self._store.end(record, status, data=data, error=error)
 
 
 def run_id(eval_id: UUID, iteration: int) -> str:

@@ -27,8 +27,8 @@ _NEGATIONS: Final = frozenset(
         *("不", "没", "沒", "无", "無", "非", "别", "ない", "안", "않", "못"),
     }
 )
-# In scripts that are written without blanks each character counts as a word.
-_WORD: Final = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
+# A date or a version is one word; in scripts that are written without blanks each character is.
+_WORD: Final = re.compile(rf"\d+(?:[^\w\s]+\d+)+|[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
 Words: TypeAlias = dict[str, None]
 """Words in their order, each once."""

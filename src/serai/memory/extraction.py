@@ -18,6 +18,9 @@ from serai.memory.recall import numbered
 LONGEST_READ: Final = 20_000
 """Characters of what a user wrote that a model is shown, from its beginning."""
 
+MOST_FOUND: Final = 20
+"""Memories that are taken of one run; a model that finds more has been talked into it."""
+
 _INSTRUCTIONS: Final = (
     "You keep what is worth remembering of one user for later conversations: lasting facts about who they are, what "
     "they do, have, like and plan, and how they want to be answered. You are given what the user wrote, as a JSON "
@@ -73,7 +76,8 @@ async def extract(
     agent = Agent(model, output_type=Facts, instructions=told, retries=2)
     result = await agent.run(prompt_of(said, known))
     usage = result.usage
-    return Extracted([_wanted(fact, known) for fact in result.output.memories], usage.input_tokens, usage.output_tokens)
+    facts = result.output.memories[:MOST_FOUND]
+    return Extracted([_wanted(fact, known) for fact in facts], usage.input_tokens, usage.output_tokens)
 
 
 def prompt_of(said: str, known: Sequence[MemoryRecord]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,6 +42,8 @@ from serai.storage.connection import Connection
 from serai.storage.evals import MOST_COUNTED, SORTED_BY
 from serai.storage.idempotency import answer_once
 
+LARGE_BYTES: Final = 128 * 1024
+LONG_PAGE: Final = 100
 _PART: Final = "evals"
 
 
@@ -63,9 +66,9 @@ async def run_eval(request: Request) -> Response:
     record = await _write(request, "eval.run", f"{new.user_id}\n{raw.decode('latin-1')}", begin)
     runtime.evals.announce(record)
     if is_background:
-        return json_answer(show_eval(record), status=202, ignored=asked.ignored)
+        return await _answer(record, status=202, ignored=asked.ignored)
     record = await runtime.evals.wait(project_id, record.id)
-    return json_answer(show_eval(record), ignored=asked.ignored)
+    return await _answer(record, ignored=asked.ignored)
 
 
 async def list_evals(request: Request) -> Response:
@@ -85,10 +88,12 @@ async def list_evals(request: Request) -> Response:
         limit=paging.limit,
         offset=paging.offset,
     )
-    items = (dump_json(show_eval(record)) for record in records)
-    is_exact = total <= MOST_COUNTED
-    body = page_body(items, total=min(total, MOST_COUNTED), paging=paging, is_exact=is_exact)
-    return json_answer(body, ignored=sorting.ignored)
+
+    def show() -> bytes:
+        items = (dump_json(show_eval(record)) for record in records)
+        return page_body(items, total=min(total, MOST_COUNTED), paging=paging, is_exact=total <= MOST_COUNTED)
+
+    return json_answer(await _shown(records, show), ignored=sorting.ignored)
 
 
 async def get_eval(request: Request) -> Response:
@@ -98,7 +103,7 @@ async def get_eval(request: Request) -> Response:
     record = await runtime_of(request).evals.store.find(project_of(request), eval_id, user_id=user_of(request))
     if record is None:
         raise _not_found(str(eval_id))
-    return json_answer(show_eval(record))
+    return await _answer(record)
 
 
 async def rename_eval(request: Request) -> Response:
@@ -114,7 +119,7 @@ async def rename_eval(request: Request) -> Response:
             raise _not_found(str(eval_id))
         return record
 
-    return json_answer(show_eval(await _write(request, "eval.rename", f"{eval_id}\n{user_id}\n{name}", rename)))
+    return await _answer(await _write(request, "eval.rename", f"{eval_id}\n{user_id}\n{name}", rename))
 
 
 async def cancel_eval(request: Request) -> Response:
@@ -131,7 +136,7 @@ async def cancel_eval(request: Request) -> Response:
 
     record = await _write(request, "eval.cancel", f"{eval_id}\n{user_id}", cancel)
     await evals.cancel_run(record)
-    return json_answer(show_eval(record))
+    return await _answer(record)
 
 
 async def delete_evals(request: Request) -> Response:
@@ -191,6 +196,17 @@ async def _write(
         return record
 
     return await change_once(request, write_key(request, operation, asked), change, find=find)
+
+
+async def _answer(record: EvalRecord, *, status: int = 200, ignored: Collection[str] = ()) -> Response:
+    body = await _shown([record], lambda: dump_json(show_eval(record)))
+    return json_answer(body, status=status, ignored=ignored)
+
+
+async def _shown(records: Sequence[EvalRecord], show: Callable[[], bytes]) -> bytes:
+    """Return evals as JSON; many or large ones are shown by a thread."""
+    size = sum(len(record.input) + len(record.results) + len(record.data or b"") for record in records)
+    return show() if size < LARGE_BYTES and len(records) < LONG_PAGE else await asyncio.to_thread(show)
 
 
 def _id_of(request: Request) -> UUID:

@@ -41,6 +41,7 @@ from serai.storage.idempotency import answer_once
 from serai.storage.memory_changes import MOST_COUNTED, list_changes, undo_change, undo_operation
 from serai.storage.memory_lists import MemoryFilter, list_memories
 
+LONG_PAGE: Final = 200
 MOST_AUDITED: Final = 5000
 
 
@@ -61,9 +62,12 @@ async def list_memory_changes(request: Request) -> Response:
         limit=paging.limit,
         offset=paging.offset,
     )
-    items = (dump_json(show_change(change)) for change in changes)
-    counted = min(total, MOST_COUNTED)
-    return json_answer(page_body(items, total=counted, paging=paging, is_exact=total <= MOST_COUNTED))
+
+    def show() -> bytes:
+        items = (dump_json(show_change(change)) for change in changes)
+        return page_body(items, total=min(total, MOST_COUNTED), paging=paging, is_exact=total <= MOST_COUNTED)
+
+    return json_answer(show() if len(changes) <= LONG_PAGE else await asyncio.to_thread(show))
 
 
 async def undo_memory_change(request: Request) -> Response:
