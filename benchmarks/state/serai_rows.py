@@ -138,7 +138,7 @@ def _name_row(session: Session) -> tuple[Any, ...]:
 
 
 def _memory_row(memory: Memory) -> tuple[Any, ...]:
-    folded = memories.fold(memory.text)
+    folded = search_text.fold(memory.text)
     new = memories.NewMemory(project_id=_PROJECT, user_id=memory.user_id, memory=memory.text, topics=memory.topics)
     return (
         *(_PROJECT, memory.id, memory.user_id, memory.text, folded),
