@@ -227,6 +227,14 @@ async def test_accuracy_is_a_judges_score_for_each_iteration(client: httpx.Async
     assert found["updated_at"] >= found["created_at"]
 
 
+async def test_the_tokens_of_judges_count_in_the_totals_of_days(client: httpx.AsyncClient):
+    await run(client, JUDGED, user_id="judged")
+    (day,) = (await client.get("/metrics", params={"user_id": "judged"})).json()["metrics"]
+    session = (await client.get("/sessions", params={"user_id": "judged"})).json()["data"][0]
+    assert day["token_metrics"]["total_tokens"] > session["total_tokens"] > 0
+    assert (day["agent_runs_count"], sum(model["count"] for model in day["model_metrics"])) == (1, 1)
+
+
 async def test_a_judge_lets_answers_pass_or_not(client: httpx.AsyncClient):
     cases: list[tuple[dict[str, Any], int | None, bool, float]] = [
         ({}, None, True, 100.0),
