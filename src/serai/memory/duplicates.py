@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from serai.domain.memories import UNSPACED, fold
 
@@ -29,7 +29,6 @@ _NEGATIONS: Final = frozenset(
 # A date or a version is one word; in scripts that are written without blanks each character is.
 _WORD: Final = re.compile(rf"\d+(?:[^\w\s]+\d+)+|[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
-Key = TypeVar("Key", bound=Hashable)
 Words: TypeAlias = dict[str, None]
 """Words in their order, each once."""
 
@@ -52,17 +51,6 @@ def are_near(one: Words, other: Words) -> bool:
     if any(word in _NEGATIONS or any(letter.isdigit() for letter in word) for word in more.keys() - fewer.keys()):
         return False
     return _is_turned([*fewer], [word for word in more if word in fewer])
-
-
-def find_near(text: str, known: Mapping[Key, str]) -> Key | None:
-    """Return the key of a text that nearly, or exactly, says what a new one says; None when none does.
-
-    Args:
-        text: the new memory.
-        known: the user's memories.
-    """
-    words, said = words_of(text), _said(text)
-    return next((key for key, one in known.items() if _said(one) == said or are_near(words, words_of(one))), None)
 
 
 def group_exact(texts: Sequence[str]) -> list[list[int]]:
