@@ -53,7 +53,8 @@ WRONG: list[tuple[dict[str, Any], int, list[str] | None, str]] = [
     ({"model_id": "a\0b"}, 422, ["body", "model_id"], "U+0000"),
     ({"expected_tool_calls": "add"}, 422, ["body", "expected_tool_calls"], "Expected"),
     ({"expected_tool_call_arguments": DEEP}, 422, ["body", "expected_tool_call_arguments"], "deeply"),
-    ({"workflow_id": "w"}, 422, ["body", "workflow_id"], "Extra inputs"),
+    ({"workflow_id": "w"}, 422, ["body", "workflow_id"], "Workflows cannot be measured"),
+    ({"colour": "red"}, 422, ["body", "colour"], "Extra inputs"),
 ]
 """What is wrong beside a good body: status, where it is said to be, and some of the words."""
 WRONG_REQUESTS: list[tuple[str, str, Any, int, str]] = [
