@@ -35,6 +35,10 @@ bench-runs *flags:
 bench-records *flags:
     uv run python -m benchmarks.records {{flags}}
 
+# sessions, memories and metrics, beside the published server
+bench-state *flags:
+    uv run python -m benchmarks.state {{flags}}
+
 # write docs/reference from the code
 docs:
     uv run python -m docs.generate

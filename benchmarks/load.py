@@ -1,6 +1,7 @@
 """The load generator: sends given requests over kept connections, in a process that is not measured.
 
-``python -m benchmarks.load FILE`` reads a pickled `Load` and prints what it saw as JSON; `send_apart` calls it so.
+``python -m benchmarks.load FILE`` reads a pickled `Load` and prints what it saw as JSON; without a file it does that
+with one `Load` after the other from standard input.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import pickle
+import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -19,11 +21,13 @@ from urllib.parse import urlencode
 
 import uvloop
 
-from benchmarks.processes import run_apart
+from benchmarks.processes import ApartError, run_apart
 
 LEAST = 5
-_ACCEPTED = (b"200", b"201", b"202")
+_ACCEPTED = (b"200", b"201", b"202", b"204")
+_WITHOUT_BODY = b"204"
 _STALL_S = 60
+_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,13 @@ class Seen:
 
     Attributes:
         requests: those that came to an end.
-        failures: answers that are not 200, 201 or 202 or lack what is expected, and requests whose connection was lost.
+        failures: answers that refuse or lack what is expected, and requests whose connection was lost.
         wall_s: from the first request to the last answer.
         p50_ms: of one request.
         busy: the share of one core that the load generator itself used.
         failed: an example of a failure.
         counted: marks in all answers.
+        received_bytes: of all answers, with their heads.
         database_cpu_s: of PostgreSQL meanwhile, where the sender itself looks at it.
     """
 
@@ -73,6 +78,7 @@ class Seen:
     busy: float = 0.0
     failed: str = ""
     counted: int = 0
+    received_bytes: int = 0
     database_cpu_s: float | None = None
 
 
@@ -126,6 +132,7 @@ class Run:
         """Note an answer."""
         self.latencies_s.append(time.perf_counter() - began)
         self.seen.requests += 1
+        self.seen.received_bytes += len(answer)
         if answer[9:12] not in _ACCEPTED or self.load.expect not in answer:
             self.failed(answer.decode(errors="replace"))
         elif self.load.count:
@@ -196,7 +203,7 @@ class Connection(asyncio.Protocol):
         if end < 0:
             return None
         assert self._request is not None
-        if self._request.startswith(b"HEAD"):
+        if self._request.startswith(b"HEAD") or received[9:12] == _WITHOUT_BODY:
             return end + 4
         head = received[:end].lower() + b"\r\n"
         _, is_sized, rest = head.partition(b"\r\ncontent-length:")
@@ -235,9 +242,49 @@ def send_apart(load: Load) -> Seen:
     return Seen(**run_apart("benchmarks.load", load))
 
 
+class LoadProcess:
+    """A load generator that stays, for many small loads."""
+
+    def __init__(self) -> None:
+        self._process = self._start()
+
+    def send(self, load: Load) -> Seen:
+        """Send a load and return what was seen.
+
+        Raises:
+            ApartError: the load failed; why is on standard error.
+        """
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(pickle.dumps(load))
+        asked.flush()
+        if not (answer := answers.readline()):
+            self.stop()
+            self._process = self._start()
+            raise ApartError("the load generator has failed")
+        return Seen(**json.loads(answer))
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "benchmarks.load"]
+        return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
 def main() -> None:
-    load = pickle.loads(Path(sys.argv[1]).read_bytes())
-    print(json.dumps(asdict(uvloop.run(send(load)))))
+    if sys.argv[1:]:
+        _answer(pickle.loads(Path(sys.argv[1]).read_bytes()))
+        return
+    with contextlib.suppress(EOFError):
+        while True:
+            _answer(pickle.load(sys.stdin.buffer))
+
+
+def _answer(load: Load) -> None:
+    print(json.dumps(asdict(uvloop.run(send(load)))), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,9 @@ class Ratio:
         if self.aim is None:
             return ""
         return "met" if self.value <= self.aim else "**missed**"
+
+
+def middle(values: Iterable[float | None]) -> float | None:
+    """Return the median of what is known, None when nothing is."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

@@ -12,11 +12,11 @@ from benchmarks.cases import Sample
 from benchmarks.profile import Profile, read_profile
 from benchmarks.results import Result, read_results
 from benchmarks.subjects import SERAI
+from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "performance.md"
 BEGIN = "<!-- benchmarks: written by python -m benchmarks.report -->"
 END = "<!-- benchmarks: end -->"
-NOT_MEASURED = "not measured"
 _TITLES = {
     "cold_start": "Cold start",
     "client_import": "Import of the clients",
@@ -46,30 +46,17 @@ def render_page(page: str, results: Sequence[Result], profile: Profile | None = 
     Raises:
         ValueError: the page lacks the markers.
     """
-    head, found_begin, rest = page.partition(BEGIN)
-    _, found_end, tail = rest.partition(END)
-    if not (found_begin and found_end):
-        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
     tables = render(results) + (f"\n{render_profile(profile)}" if profile else "")
-    return f"{head}{BEGIN}\n{tables}\n\n{END}{tail}"
+    return replace_tables(page, BEGIN, END, tables)
 
 
 def _section(result: Result) -> str:
-    machine = ", ".join(
-        [
-            result.machine["processor"],
-            f"{result.machine['cores']} cores",
-            f"{result.machine['memory_gb']} GB",
-            f"Python {result.machine['python']}",
-        ]
-    )
     sizes = f"{result.sizes.samples} samples, {result.sizes.rows} runs stored before"
     cases = list(dict.fromkeys(sample.case for sample in result.samples))
     tables = [_table([sample for sample in result.samples if sample.case == case]) for case in cases]
     title = _TITLES.get(result.name, result.name)
-    source = (
-        f"`python -m benchmarks --only {result.name}` at {result.commit}, {result.taken_at[:10]}; {machine}; {sizes}."
-    )
+    command = f"`python -m benchmarks --only {result.name}`"
+    source = f"{command} at {result.commit}, {result.taken_at[:10]}; {machine_text(result.machine)}; {sizes}."
     return "\n".join([f"\n### {title}\n", source, *tables])
 
 

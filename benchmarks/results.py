@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.cases import Sample
 from benchmarks.sizes import Sizes
+from benchmarks.stored import write_stored
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,14 +39,7 @@ def make_result(name: str, sizes: Sizes, samples: Sequence[Sample]) -> Result:
 
 def write_result(result: Result, folder: Path = RESULTS) -> Path:
     """Store a result as ``<name>.json`` and return the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{result.name}.json"
-    stored = asdict(result)
-    # One line a sample keeps the file and its diffs readable.
-    lines = ",\n".join(f"    {json.dumps(sample)}" for sample in stored.pop("samples"))
-    head = json.dumps(stored, indent=2).removesuffix("\n}")
-    file.write_text(f'{head},\n  "samples": [\n{lines}\n  ]\n}}\n')
-    return file
+    return write_stored(folder / f"{result.name}.json", asdict(result), "samples")
 
 
 def read_results(folder: Path = RESULTS) -> list[Result]:

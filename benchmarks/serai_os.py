@@ -21,6 +21,7 @@ from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 CHUNKS = 200
 CHUNKS_PER_S = 50
 ANSWER = "Four."
+KEEPING_S = 0.05
 STREAM = Turn([f"word{number} " for number in range(CHUNKS)])
 CALL = Turn(tools=[ToolCall("add", {"a": 2, "b": 2})])
 MEMBERS, BRANCHES = ("adder", "checker"), ("one", "two", "three", "four")
@@ -39,6 +40,18 @@ def call_then_answer(asked: Asked) -> Turn | str:
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+async def remember(ctx: RunContext[Any], key: str) -> str:
+    """Keep a key in the session's state."""
+    await asyncio.sleep(KEEPING_S)
+    ctx.deps.session_state[key] = True
+    return key
+
+
+def keep_then_answer(asked: Asked) -> Turn | str:
+    """Keep the message as a key, then return the short text."""
+    return Turn(tools=[ToolCall("remember", {"key": asked.message})]) if asked.step == 0 else ANSWER
 
 
 def lead(asked: Asked) -> Turn | str:
@@ -121,6 +134,7 @@ AGENTS = {
     "instant": instant("instant"),
     "tooled": Agent(ScriptedModel(call_then_answer), name="tooled", tools=[add]),
     "paced": Agent(PacedModel(), name="paced"),
+    "keeper": Agent(ScriptedModel(keep_then_answer), name="keeper", tools=[remember]),
 }
 TEAM_MEMBERS = [instant(name) for name in MEMBERS]
 TEAM = Team("team", TEAM_MEMBERS, model=ScriptedModel(lead))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +69,16 @@ class Subject:
         expect: str,
         count: str = "",
         seconds: float = math.inf,
+        by: Callable[[Load], Seen] = send_apart,
     ) -> Seen:
-        """Send requests, one after the other and again from the first, from a process of their own.
+        """Send requests, one after the other and again from the first, from another process.
 
         Raises:
             SubjectError: an answer lacks what is expected, or none comes; nothing is measured then.
         """
         load = Load(self.server.port, requests, True, concurrency, most, seconds, expect.encode(), count.encode())
         try:
-            seen = send_apart(load)
+            seen = by(load)
         except ApartError as error:
             raise SubjectError(f"{self.name}: {error}\n{self.server.output()}") from error
         if seen.failures:
@@ -118,7 +119,7 @@ def all_subjects(names: Sequence[str], **settings: str) -> Iterator[list[Subject
         if SERAI in names:
             subjects.append(_serai(folder, settings))
         if PEER_ON_SQLITE in names:
-            server = _peer_server(folder, "sqlite", f"sqlite:///{folder / 'peer.db'}")
+            server = peer_server(folder, "sqlite", f"sqlite:///{folder / 'peer.db'}")
             subjects.append(Subject(PEER_ON_SQLITE, server))
         if PEER_ON_POSTGRES in names or PEER_ON_QUEUE in names:
             subjects += _peers_on_postgres(folder, names, stack)
@@ -149,13 +150,28 @@ def _peers_on_postgres(folder: Path, names: Sequence[str], stack: ExitStack) -> 
     databases = Server(postgres.start())
     for name, database, flags in ((PEER_ON_POSTGRES, "plain", ()), (PEER_ON_QUEUE, "queued", ("--durable-queue",))):
         if name in names:
-            url = databases.create(database).replace("postgresql://", "postgresql+psycopg://", 1)
-            yield Subject(name, _peer_server(folder, database, url, *flags), data)
+            yield Subject(name, peer_server(folder, database, psycopg_url(databases.create(database)), *flags), data)
 
 
-def _peer_server(folder: Path, name: str, database_url: str, *flags: str) -> ServerProcess:
+def peer_server(folder: Path, name: str, database_url: str, *flags: str) -> ServerProcess:
+    """Return agno's server on a database, not yet started.
+
+    Args:
+        folder: for its log.
+        name: of the log.
+        database_url: SQLAlchemy's.
+        flags: of `benchmarks/peers/agno_os.py`.
+
+    Raises:
+        EnvironmentUnavailableError: its environment cannot be had.
+    """
     command = [str(locked_python(PEERS_LOCK)), str(_HERE / "peers" / "agno_os.py"), database_url, "{port}", *flags]
     return ServerProcess(command, env=clean_environment(), log=folder / f"peer-{name}.log", folder=folder)
+
+
+def psycopg_url(dsn: str) -> str:
+    """Return SQLAlchemy's URL of a PostgreSQL database, by the driver that agno uses."""
+    return dsn.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 @contextmanager

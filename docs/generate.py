@@ -97,8 +97,10 @@ Beside the published protocol:
   component is empty, not null, when it has none yet: both generations of the published client can read it.
 - A session's runs are those that were started in it; runs inside them are in their answers.
 - A list's items have `session_data` and `summary`, where the published clients look for state, metrics and summary.
-- An unknown `sort_by` is `created_at`. A search counts up to 10,000: then `meta` has `total_is_lower_bound`.
-- The published clients do not encode a slash in an id: they cannot reach a session that has one.
+- An unknown `sort_by` is `created_at`. A search counts up to 1,000: then `meta` has `total_is_lower_bound`.
+- The published clients do not encode slashes in ids. In a session's id they may stay as they are, unless it ends in
+  `/runs`, `/run-previews` or `/rename`, or has `/runs/` before its last part: then they are sent as `%2F`. `?` and `#`
+  end the path unless they are encoded.
 
 ## What the unmodified clients were seen to do
 

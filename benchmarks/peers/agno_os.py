@@ -19,12 +19,14 @@ from agno.metrics import MessageMetrics
 from agno.models.base import Model
 from agno.models.response import ModelResponse
 from agno.os import AgentOS, QueueConfig
+from agno.run import RunContext
 from agno.team import Team
 from agno.workflow import Parallel, Step, StepInput, StepOutput, Workflow
 
 CHUNKS = 200
 CHUNKS_PER_S = 50
 ANSWER = "Four."
+KEEPING_S = 0.05
 MEMBERS, BRANCHES = ("adder", "checker"), ("one", "two", "three", "four")
 USAGE = {"input_tokens": 4, "output_tokens": CHUNKS, "total_tokens": CHUNKS + 4}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": json.dumps({"a": 2, "b": 2})}}
@@ -33,6 +35,13 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "argumen
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+async def remember(run_context: RunContext, key: str) -> str:
+    """Keep a key in the session's state."""
+    await asyncio.sleep(KEEPING_S)
+    run_context.session_state[key] = True
+    return key
 
 
 class InstantModel(Model):
@@ -75,6 +84,18 @@ class ToolModel(InstantModel):
         if messages[-1].role == "tool":
             return super().invoke(messages, *args, **options)
         return ModelResponse(role="assistant", tool_calls=[CALL], response_usage=MessageMetrics(**USAGE))
+
+
+class KeepingModel(InstantModel):
+    """Keeps the message as a key, then answers the short text."""
+
+    def invoke(self, messages: list[Any], *args: Any, **options: Any) -> ModelResponse:
+        """Return the call, or the text when the tool has answered."""
+        if messages[-1].role == "tool":
+            return super().invoke(messages, *args, **options)
+        function = {"name": "remember", "arguments": json.dumps({"key": messages[-1].content})}
+        call = {"id": "call_1", "type": "function", "function": function}
+        return ModelResponse(role="assistant", tool_calls=[call], response_usage=MessageMetrics(**USAGE))
 
 
 class LeadingModel(InstantModel):
@@ -159,6 +180,7 @@ def main() -> None:
         Agent(id="instant", model=InstantModel(), **options),
         Agent(id="tooled", model=ToolModel(), tools=[add], **options),
         Agent(id="paced", model=PacedModel(), **options),
+        Agent(id="keeper", model=KeepingModel(), tools=[remember], **stored),
     ]
     queue = QueueConfig(durable=True) if "--durable-queue" in flags else None
     server = AgentOS(

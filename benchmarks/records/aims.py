@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks.ratios import Ratio
+from benchmarks.ratios import Ratio, middle
 from benchmarks.records.operations import Operation
-from benchmarks.records.results import Result, Sample, middle
+from benchmarks.records.results import Result, Sample
 from benchmarks.records.stores import SERAI
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
 

@@ -24,8 +24,9 @@ from benchmarks.records.parse_store import PARSE, ParseStore
 from benchmarks.records.results import Result, Sample
 from benchmarks.records.serai_store import SeraiStore
 from benchmarks.records.statements import Script, Statement, common, read_trace
-from benchmarks.records.stores import SERAI, Store, StoreError, call
+from benchmarks.records.stores import SERAI, Store, StoreError
 from benchmarks.records.subjects import BARE, BARE_BATCHED, SMALL, BoundSubject, HttpSubject, Sizes, Subject
+from benchmarks.requests import call
 from benchmarks.results import describe_commit, describe_machine
 from serai.storage.embedded import EmbeddedPostgres
 

@@ -13,8 +13,8 @@ from benchmarks.database import Server, execute, fetchval
 from benchmarks.environments import clean_environment, locked_python
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.operations import LEAST_AMOUNT, PAGE_SIZE, Operation, Request
-from benchmarks.records.stores import call
+from benchmarks.records.operations import LEAST_AMOUNT, PAGE_SIZE, Operation
+from benchmarks.requests import Request, call
 
 KINTO = "Kinto 26.5"
 _HERE = Path(__file__).parent / "peers" / "kinto"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 PAGE_SIZE = 50
@@ -43,21 +42,3 @@ MEANINGS = {
     Operation.UPDATE: "one record's payload replaced",
     Operation.DELETE: "the 100 records that have one value in a field",
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request; the body is JSON when there is one."""
-
-    method: str
-    path: str
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def encode(self, host: str) -> bytes:
-        """Return the request as it goes over a connection that is kept."""
-        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
-        if self.body:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
-        return "\r\n".join([*lines, "", ""]).encode() + self.body

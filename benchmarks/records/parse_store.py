@@ -12,8 +12,8 @@ from benchmarks.database import Server, execute
 from benchmarks.environments import clean_environment, locked_node
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.operations import GROUP_BY, LEAST_AMOUNT, PAGE_SIZE, Operation, Request
-from benchmarks.records.stores import call
+from benchmarks.records.operations import GROUP_BY, LEAST_AMOUNT, PAGE_SIZE, Operation
+from benchmarks.requests import Request, call
 
 PARSE = "parse-server 9.10"
 _HERE = Path(__file__).parent / "peers" / "parse"

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.ratios import middle
 from benchmarks.records.aims import Measure, database_ms, p50_ms, ratios, server_ms, wall_ms
 from benchmarks.records.operations import MEANINGS, Operation
-from benchmarks.records.results import Result, middle, read_results
+from benchmarks.records.results import Result, read_results
 from benchmarks.records.stores import NONE, SERAI
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
-from benchmarks.report import NOT_MEASURED, update_page
+from benchmarks.report import update_page
+from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables
 
 BEGIN = "<!-- records: written by python -m benchmarks.records.report -->"
 END = "<!-- records: end -->"
@@ -52,20 +54,13 @@ def render_page(page: str, results: Sequence[Result]) -> str:
     Raises:
         ValueError: the page lacks the markers.
     """
-    head, found_begin, rest = page.partition(BEGIN)
-    _, found_end, tail = rest.partition(END)
-    if not (found_begin and found_end):
-        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
-    tables = "\n".join(render(result) for result in results[-1:])
-    return f"{head}{BEGIN}\n{tables}\n\n{END}{tail}"
+    return replace_tables(page, BEGIN, END, "\n".join(render(result) for result in results[-1:]))
 
 
 def _source(result: Result) -> str:
-    machine = result.machine
-    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}"
     how = f"medians of {result.rounds} samples of {result.seconds:g} s"
     command = f"`python -m benchmarks.records --rows {result.rows}`"
-    return f"{command} at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
+    return f"{command} at {result.commit}, {result.taken_at[:10]}; {machine_text(result.machine)}; {how}."
 
 
 def _built(result: Result) -> list[str]:

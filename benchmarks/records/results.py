@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from benchmarks.stored import write_stored
 
 RESULTS = Path(__file__).parent.parent / "results" / "records"
 
@@ -78,22 +78,9 @@ class Result:
         return list(dict.fromkeys(one.subject for one in self.samples))
 
 
-def middle(values: Iterable[float | None]) -> float | None:
-    """Return the median of what is known, None when nothing is."""
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
-
-
 def write_result(result: Result, folder: Path = RESULTS) -> Path:
     """Store a result as ``<rows>.json`` and return the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{result.rows}.json"
-    stored = asdict(result)
-    # One line a sample keeps the file and its diffs readable.
-    lines = ",\n".join(f"    {json.dumps(sample)}" for sample in stored.pop("samples"))
-    head = json.dumps(stored, indent=2).removesuffix("\n}")
-    file.write_text(f'{head},\n  "samples": [\n{lines}\n  ]\n}}\n')
-    return file
+    return write_stored(folder / f"{result.rows}.json", asdict(result), "samples")
 
 
 def read_results(folder: Path = RESULTS) -> list[Result]:

@@ -12,8 +12,9 @@ from benchmarks.database import execute
 from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 from benchmarks.records import dataset
-from benchmarks.records.operations import GROUP_BY, LEAST_AMOUNT, PAGE_SIZE, Operation, Request
-from benchmarks.records.stores import SERAI, call
+from benchmarks.records.operations import GROUP_BY, LEAST_AMOUNT, PAGE_SIZE, Operation
+from benchmarks.records.stores import SERAI
+from benchmarks.requests import Request, call
 
 PREFIX = "/api/v1/beta/agent-data"
 _FILL = """

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from benchmarks.processes import ServerProcess
-from benchmarks.records.operations import Operation, Request
+from benchmarks.records.operations import Operation
+from benchmarks.requests import Request
 
 SERAI = "Serai"
 NONE = "none"
-_TIMEOUT_S = 300
 
 
 class StoreError(Exception):
     """A store answered something that cannot be measured."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer as one wants it in a script."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Store(Protocol):
@@ -51,24 +40,3 @@ class Store(Protocol):
 
     def count_open(self) -> int:
         """Ask the store how many records of the collection are open and of the first region."""
-
-
-def call(server: ServerProcess, request: Request) -> Answer:
-    """Send one request over a connection of its own.
-
-    Raises:
-        StoreError: the answer is not 200 or 201.
-    """
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=_TIMEOUT_S)
-    headers = dict(request.headers)
-    if request.body:
-        headers["Content-Type"] = "application/json"
-    try:
-        connection.request(request.method, request.path, body=request.body or None, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status not in (200, 201):
-            raise StoreError(f"{request.method} {request.path} answered {answer.status}: {body[:500]!r}")
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
-    finally:
-        connection.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from benchmarks.ratios import Ratio
+from benchmarks.ratios import Ratio, middle
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step, position_name
-from benchmarks.runs.results import Result, Sample, middle
+from benchmarks.runs.results import Result, Sample
 from benchmarks.subjects import PEER_ON_POSTGRES, PEER_ON_QUEUE, PEER_ON_SQLITE, SERAI
 
 PEERS = (PEER_ON_SQLITE, PEER_ON_POSTGRES)

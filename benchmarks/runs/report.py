@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from statistics import median
 
-from benchmarks.report import NOT_MEASURED, update_page
+from benchmarks.ratios import middle
+from benchmarks.report import update_page
 from benchmarks.runs.aims import PEERS, Measure, cpu_ms, database_ms, event_cpu_us, p50_ms, ratios, server_ms
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step
-from benchmarks.runs.results import Result, Sample, middle, read_result
+from benchmarks.runs.results import Result, Sample, read_result
 from benchmarks.subjects import PEER_ON_QUEUE, SERAI
+from benchmarks.tables import NOT_MEASURED, aims_table, machine_text, number, replace_tables, spread, table
 
 BEGIN = "<!-- runs: written by python -m benchmarks.runs.report -->"
 END = "<!-- runs: end -->"
@@ -30,7 +31,7 @@ def render(result: Result) -> str:
         _follow_table(result),
         _stream_table(result),
         _engine_table(result),
-        _aims_table(result),
+        aims_table(ratios(result)),
     ]
     return "\n".join(parts)
 
@@ -41,18 +42,13 @@ def render_page(page: str, result: Result | None) -> str:
     Raises:
         ValueError: the page lacks the markers.
     """
-    head, found_begin, rest = page.partition(BEGIN)
-    _, found_end, tail = rest.partition(END)
-    if not (found_begin and found_end):
-        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
     tables = "NOT MEASURED yet." if result is None else render(result)
-    return f"{head}{BEGIN}\n\n{tables}\n\n{END}{tail}"
+    return replace_tables(page, BEGIN, END, f"\n{tables}")
 
 
 def _source(result: Result) -> str:
-    machine = result.machine
-    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}"
     how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
+    where = machine_text(result.machine)
     return f"`python -m benchmarks.runs` at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
 
 
@@ -79,22 +75,22 @@ def _operation_table(result: Result, operation: Operation) -> str:
             per_s = _cell(samples, _per_s, "")
             ratio = "" if name == SERAI else _ratio(own, samples)
             lines.append([f"{concurrency} at a time: {name}", *cells, per_s, ratio])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def _session_table(result: Result) -> str:
     places = list(dict.fromkeys(one.operation for one in result.samples if one.operation.endswith("of one session")))
     lines = [[place, *(_cell(result.of(place, name, 1), cpu_ms, "ms") for name in _NAMES)] for place in places]
-    return _table(["CPU, one run at a time", *_NAMES], lines)
+    return table(["CPU, one run at a time", *_NAMES], lines)
 
 
 def _follow_table(result: Result) -> str:
     lines = []
     for where in dict.fromkeys(one.where for one in result.follows):
         samples = [one for one in result.follows if one.where == where]
-        cells = [_spread([one.p50_ms for one in samples], "ms"), _spread([one.p95_ms for one in samples], "ms")]
+        cells = [spread([one.p50_ms for one in samples], "ms"), spread([one.p95_ms for one in samples], "ms")]
         lines.append([where, *cells])
-    return _table(["from the commit to a follower on", "median", "95 of 100 within"], lines)
+    return table(["from the commit to a follower on", "median", "95 of 100 within"], lines)
 
 
 def _stream_table(result: Result) -> str:
@@ -116,9 +112,9 @@ def _stream_table(result: Result) -> str:
             continue
         busy = NOT_MEASURED if fixed.busy_cores is None else f"{fixed.busy_cores:.2f}"
         memory = NOT_MEASURED if fixed.memory_kb is None else f"{fixed.memory_kb:.0f} kB"
-        late = [f"{_number(fixed.p50_ms)} ms", f"{_number(fixed.p95_ms)} ms"]
+        late = [f"{number(fixed.p50_ms)} ms", f"{number(fixed.p95_ms)} ms"]
         lines.append([name, "none" if most is None else f"{most:,}", f"{fixed.streams:,}", *late, busy, memory])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def _engine_table(result: Result) -> str:
@@ -132,49 +128,19 @@ def _engine_table(result: Result) -> str:
         for count in counts:
             samples = [one for one in result.engine if (one.step, one.nodes) == (step.value, count)]
             busy = middle(one.busy_cores for one in samples)
-            cells.append(_spread([one.per_s for one in samples], "") + (f", {busy:.1f} cores" if busy else ""))
+            cells.append(spread([one.per_s for one in samples], "") + (f", {busy:.1f} cores" if busy else ""))
         lines.append([step.value, *cells])
-    return _table(head, lines)
-
-
-def _aims_table(result: Result) -> str:
-    lines = []
-    for ratio in ratios(result):
-        figures = [NOT_MEASURED if one is None else _figure(one, ratio.unit) for one in (ratio.ours, ratio.theirs)]
-        value = f"{ratio.value:.2f}×" if ratio.value is not None else "–"
-        aim = f"≤ {ratio.aim:g}×" if ratio.aim is not None else "–"
-        lines.append([ratio.what, *figures, value, aim, ratio.verdict])
-    return _table(["ratio", "one", "other", "ratio", "aim", ""], lines)
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join(["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows])
+    return table(head, lines)
 
 
 def _cell(samples: Sequence[Sample], measure: Measure, unit: str) -> str:
     values = [value for value in map(measure, samples) if value is not None]
-    return "–" if samples and not values and measure is database_ms else _spread(values, unit)
+    return "–" if samples and not values and measure is database_ms else spread(values, unit)
 
 
 def _ratio(own: Sequence[Sample], other: Sequence[Sample]) -> str:
     mine, theirs = middle(map(cpu_ms, own)), middle(map(cpu_ms, other))
     return f"{mine / theirs:.2f}×" if mine is not None and theirs else NOT_MEASURED
-
-
-def _spread(values: Sequence[float], unit: str) -> str:
-    if not values:
-        return NOT_MEASURED
-    low, high = _number(min(values)), _number(max(values))
-    return _figure(median(values), unit) + (f" ({low}–{high})" if len(values) > 1 else "")
-
-
-def _figure(value: float, unit: str) -> str:
-    return f"{_number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _per_s(sample: Sample) -> float | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from benchmarks.ratios import middle
+from benchmarks.stored import write_stored
 
 RESULTS = Path(__file__).parent.parent / "results" / "runs"
 _FILE = "runs.json"
@@ -136,28 +137,12 @@ class Result:
         )
 
 
-def middle(values: Iterable[float | None]) -> float | None:
-    """Return the median of what is known, None when nothing is."""
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
-
-
 _LISTS: dict[str, Any] = {"follows": FollowSample, "streams": StreamSample, "engine": EngineSample, "samples": Sample}
 
 
 def write_result(result: Result, folder: Path = RESULTS) -> Path:
     """Store a result and return the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / _FILE
-    stored = asdict(result)
-    lists = {name: stored.pop(name) for name in _LISTS}
-    # One line a sample keeps the file and its diffs readable.
-    parts = [json.dumps(stored, indent=2).removesuffix("\n}")]
-    for name, samples in lists.items():
-        lines = ",\n".join(f"    {json.dumps(sample)}" for sample in samples)
-        parts.append(f'  "{name}": [\n{lines}\n  ]')
-    file.write_text(",\n".join(parts) + "\n}\n")
-    return file
+    return write_stored(folder / _FILE, asdict(result), *_LISTS)
 
 
 def read_result(folder: Path = RESULTS) -> Result | None:

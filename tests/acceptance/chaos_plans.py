@@ -50,7 +50,7 @@ def draw_agent(chance: random.Random, tag: str) -> Plan:
     if kind < 0.2:
         return Plan(runs=RUNS, message=f"stream {chance.randint(50, 150)} 0.02")
     if kind < 0.3:
-        return Plan(runs=RUNS, message=_message("parallel", labels), calls=labels)
+        return Plan(runs=RUNS, message=_message("parallel", labels), calls=labels, width=len(labels))
     if kind < 0.45:
         return Plan(runs=RUNS, message=f"delete {tag}", calls=(f"delete {tag}",), pauses=True)
     return Plan(runs=RUNS, message=_message("tools", labels), calls=labels)

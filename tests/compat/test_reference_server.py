@@ -11,6 +11,7 @@ from tests.compat.published_clients import outcomes
 AGNO_3 = next(client for client in CLIENTS if client.name == "agno_3")
 
 DEFECTS_OF_THE_REFERENCE = {
+    "an_id_may_have_slashes",
     "a_failed_step_is_skipped_when_a_person_says_so",
     "a_failed_step_is_tried_again_when_a_person_says_so",
     "a_failing_agent_ends_a_plain_workflow_in_error_status",

@@ -95,6 +95,17 @@ async def test_a_user_may_add_a_method_to_one_of_our_paths():
         assert (await client.put("/agents")).headers["allow"] == "GET, HEAD, POST"
 
 
+async def test_a_users_route_below_one_of_ours_is_no_id_with_slashes():
+    os = make_os()
+
+    @os.app.get("/sessions/{session_id}/export")
+    async def export(session_id: str) -> dict[str, str]:
+        return {"exported": session_id}
+
+    async with client_of(os.app) as client:
+        assert (await client.get("/sessions/s-1/export")).json() == {"exported": "s-1"}
+
+
 async def test_on_the_same_method_and_path_ours_wins_and_a_warning_says_so(caplog: pytest.LogCaptureFixture):
     base = FastAPI()
 

@@ -17,7 +17,7 @@ from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
 from serai.domain.usage import used
 from serai.storage.connection import Database
-from serai.storage.metrics import DayTotals, MetricsStore, forget_user, keep_totals
+from serai.storage.metrics import DayTotals, MetricsStore, fold_all, forget_user, keep_totals
 from serai.storage.runs import RunStore
 from tests.run_values import finish_of, new_run, open_database
 
@@ -145,6 +145,17 @@ async def test_what_is_removed_stays_counted(database_url: str):
         assert told(await metrics.refresh("p")) == before
 
 
+async def test_tokens_outside_of_runs_count_and_are_no_runs(database_url: str):
+    async with stores(database_url) as (_, store, metrics):
+        await end(store, await begin(store, user_id="ada"))
+        usage = used("judge", "p", {"input_tokens": 7, "output_tokens": 1, "total_tokens": 8})
+        await metrics.add_usage("p", usage, kind="agent", component_id="helper", user_id="ada")
+        (day,) = before = told(await metrics.read_days("p"))
+        assert (day.counts["agent_runs"], day.tokens["total_tokens"], day.models) == (1, 13, [("m", "p", 1)])
+        assert told(await metrics.refresh("p")) == before
+        assert (await metrics.read_days("p", user_id="ada"))[0].tokens["input_tokens"] == 9
+
+
 async def test_a_users_name_leaves_the_totals_and_the_totals_stay(database_url: str):
     async with stores(database_url) as (database, store, metrics):
         await end(store, await begin(store, "s1", user_id="ada"))
@@ -152,6 +163,7 @@ async def test_a_users_name_leaves_the_totals_and_the_totals_stay(database_url: 
         before = told(await metrics.read_days("p"))
         await remove(database, "s1")
         async with database.transaction() as connection:
+            await fold_all(connection)
             removed = await forget_user(connection, "p", "ada")
         assert removed["metrics_days"] == 1
         for table in ("metrics_days", "metrics_models", "metrics_kept_days", "metrics_kept_models", "session_counts"):
@@ -163,7 +175,7 @@ async def test_a_users_name_leaves_the_totals_and_the_totals_stay(database_url: 
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["begin", "end", "pause", "remove", "fold", "refresh"]),
+        st.sampled_from(["begin", "end", "pause", "remove", "spend", "fold", "refresh"]),
         st.integers(min_value=0, max_value=3),
         st.sampled_from([None, "ada", "bob"]),
     ),
@@ -206,6 +218,9 @@ async def _agree(dsn: str, steps: list[tuple[str, int, str | None]]) -> None:
             "end": end_one,
             "pause": pause_one,
             "remove": remove_one,
+            "spend": lambda _, n, user_id: metrics.add_usage(
+                "p", used("m", None, {"input_tokens": n}), kind=kinds[n], component_id="c", user_id=user_id
+            ),
             "fold": lambda *_: metrics.fold(),
             "refresh": lambda *_: metrics.refresh("p"),
         }

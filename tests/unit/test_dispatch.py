@@ -23,7 +23,7 @@ def table_of(*paths: str) -> RouteTable:
     table = RouteTable()
     for path in paths:
         table.add(
-            Route(method="GET", path=path, handler=handler, summary=path, tags=()),
+            Route(method="GET", path=path, handler=handler, summary=path, tags=(), wide="any_id"),
             Registered(path, handler),
         )
     return table
@@ -39,6 +39,9 @@ TABLE = table_of(
     "/data/:search",
     "/data/special/rest",
     "/data/{item_id}/tail",
+    "/wide/{any_id}",
+    "/wide/{any_id}/runs",
+    "/wide/{any_id}/runs/{run_id}",
 )
 
 
@@ -49,10 +52,9 @@ def find(path: str, *, raw_path: str | None = None, root_path: str = "") -> tupl
     found = TABLE.find(scope)
     if found is None:
         return None
-    targets, values = found
-    registered = targets["GET"].route
+    registered = found.targets["GET"].route
     assert isinstance(registered, Registered)
-    return registered.path, values
+    return registered.path, found.values
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,13 @@ def find(path: str, *, raw_path: str | None = None, root_path: str = "") -> tupl
         ("/agents//", None),
         ("/agents/x/y", None),
         ("/Agents", None),
+        ("/wide/a/b", ("/wide/{any_id}", ["a/b"])),
+        ("/wide/a//b/c", ("/wide/{any_id}", ["a//b/c"])),
+        ("/wide/a/b/runs", ("/wide/{any_id}/runs", ["a/b"])),
+        ("/wide/a/runs/b", ("/wide/{any_id}/runs/{run_id}", ["a", "b"])),
+        ("/wide/a/b/runs/c", ("/wide/{any_id}/runs/{run_id}", ["a/b", "c"])),
+        ("/wide/runs", ("/wide/{any_id}", ["runs"])),
+        ("/wide/a/runs", ("/wide/{any_id}/runs", ["a"])),
     ],
 )
 def test_paths_lead_to_the_route_with_the_most_literal_segments(path: str, expected: tuple[str, list[str]] | None):

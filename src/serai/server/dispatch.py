@@ -45,6 +45,8 @@ class Route:
         responses: FastAPI's `responses`: status to description, content or model.
         status: of its usual answer.
         open: answered without the security key.
+        wide: a parameter of the path that may be several segments where nothing else fits: published clients do not
+            escape slashes in ids.
     """
 
     method: str
@@ -58,6 +60,7 @@ class Route:
     responses: Mapping[int | str, Any] = field(default_factory=dict)
     status: int = 200
     open: bool = False
+    wide: str | None = None
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -76,7 +79,23 @@ class _Target:
 class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
     parameter: _Node | None = None
+    is_wide: bool = False
     targets: dict[str, _Target] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is behind a path.
+
+    Attributes:
+        targets: by method.
+        values: of the path's parameters, from left to right.
+        is_wide: a parameter has slashes in it.
+    """
+
+    targets: dict[str, _Target]
+    values: list[str] = field(default_factory=list)
+    is_wide: bool = False
 
 
 class RouteTable:
@@ -90,17 +109,18 @@ class RouteTable:
         """Add a route; `registered` is what FastAPI knows it by."""
         node = self._root
         for segment in route.path.split("/")[1:] if route.path != "/" else ():
-            if _PARAMETER.fullmatch(segment):
+            if match := _PARAMETER.fullmatch(segment):
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
+                node.is_wide = node.is_wide or match[1] == route.wide
             else:
                 node = node.children.setdefault(segment, _Node())
         node.targets[route.method] = _Target(route.handler, route.parameter_names, registered)
         if not route.parameter_names:
             self._whole_paths[route.path] = node
 
-    def find(self, scope: Scope) -> tuple[dict[str, _Target], list[str]] | None:
-        """Return the targets by method and the values of the path's parameters, or None for a path not ours."""
+    def find(self, scope: Scope) -> _Found | None:
+        """Return the targets of a path, or None for one that is not ours."""
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
         mounted = bool(root) and path.startswith(root)
@@ -109,7 +129,7 @@ class RouteTable:
         if len(path) > 1 and path.endswith("/"):
             path = path[:-1]
         if node := self._whole_paths.get(path):
-            return node.targets, []
+            return _Found(node.targets)
         raw: bytes = scope.get("raw_path") or b""
         if b"%" in raw:
             # The server decoded the path as a whole: only the raw one still tells %2F from a slash.
@@ -122,9 +142,9 @@ class RouteTable:
         return _walk(self._root, segments, 0)
 
 
-def _walk(node: _Node, segments: list[str], index: int) -> tuple[dict[str, _Target], list[str]] | None:
+def _walk(node: _Node, segments: list[str], index: int) -> _Found | None:
     if index == len(segments):
-        return (node.targets, []) if node.targets else None
+        return _Found(node.targets) if node.targets else None
     segment = segments[index]
     child = node.children.get(segment)
     if child is not None and (found := _walk(child, segments, index + 1)) is not None:
@@ -133,8 +153,20 @@ def _walk(node: _Node, segments: list[str], index: int) -> tuple[dict[str, _Targ
         return None
     found = _walk(node.parameter, segments, index + 1)
     if found is not None:
-        found[1].insert(0, segment)
+        found.values.insert(0, segment)
+    elif node.parameter.is_wide:
+        found = _walk_wide(node.parameter, segments, index)
     return found
+
+
+def _walk_wide(node: _Node, segments: list[str], index: int) -> _Found | None:
+    """Give a parameter as few segments as lead anywhere, beyond the first."""
+    for end in range(index + 2, len(segments) + 1):
+        if (found := _walk(node, segments, end)) is not None:
+            found.values.insert(0, "/".join(segments[index:end]))
+            found.is_wide = True
+            return found
+    return None
 
 
 class Dispatcher:
@@ -148,10 +180,10 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         found = self._table.find(scope) if scope["type"] == "http" else None
-        if found is None:
+        if found is None or (found.is_wide and self._is_users(scope)):
             await self._otherwise(scope, receive, send)
             return
-        targets, values = found
+        targets, values = found.targets, found.values
         method = scope["method"]
         target = targets.get(method)
         if target is None and method == "HEAD":
@@ -166,6 +198,10 @@ class Dispatcher:
         scope["router"] = self._app.router
         response = await target.handler(Request(scope, receive, send))
         await response(scope, receive, send)
+
+    def _is_users(self, scope: Scope) -> bool:
+        """Return whether a route of the user's own is for a path."""
+        return any(route.matches(dict(scope))[0] is Match.FULL for route in self._app.router.routes)
 
     def _refuse_unless_users_route(self, scope: Scope, targets: Mapping[str, _Target]) -> None:
         allowed = set(targets) | ({"HEAD"} if "GET" in targets else set())

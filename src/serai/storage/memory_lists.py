@@ -1,6 +1,6 @@
 """Pages of memories: by project or user, filtered and searched, in either direction, with their totals.
 
-A page reads the rows on it only. Totals are kept beside the memories; of a filtered list ten thousand are counted.
+A page reads the rows on it only. Totals are kept beside the memories; of a filtered list a thousand are counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from serai.domain.search_text import fold
 from serai.storage.connection import Connection, Database
 from serai.storage.memory_rows import COLUMNS, record_of
 
-MOST_COUNTED: Final = 10_000
+MOST_COUNTED: Final = 1000
 SORTS: Final = ("updated_at", "created_at", "user_id")
 
 Sort: TypeAlias = Literal["updated_at", "created_at", "user_id"]

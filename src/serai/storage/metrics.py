@@ -11,6 +11,8 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
+from serai.domain.json_text import dump_json
+from serai.domain.usage import Usage
 from serai.storage.connection import Connection, Database, count_of
 
 TOKENS: Final = (
@@ -41,14 +43,14 @@ _SUMMED = ",\n           ".join(
 _DAYS = f"""
     select project_id, day, user_id,
            {_SUMMED}
-    from source where sessions <> 0 or runs <> 0
+    from {{source}} where sessions <> 0 or runs <> 0 or usage is not null
     group by project_id, day, rollup (user_id) having grouping(user_id) = 1 or user_id is not null"""  # noqa: S608
 _MODELS = """
     select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
     from (
         select distinct nr, project_id, day, user_id, coalesce(item->>'id', '') as model_id,
                coalesce(item->>'provider', '') as model_provider, runs
-        from source cross join lateral jsonb_array_elements(usage) as item where runs <> 0
+        from {source} cross join lateral jsonb_array_elements(usage) as item where runs <> 0
     ) as used
     group by project_id, day, model_id, model_provider, rollup (user_id)
     having grouping(user_id) = 1 or user_id is not null"""
@@ -63,19 +65,32 @@ _COUNTED = """
 
 _ADDED = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBERS)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "users"))
-_ADD_MODELS = """
-    select project_id, day, user_id, model_id, model_provider, runs from used
-    order by project_id, day, user_id, model_id, model_provider
-    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs"""
 
-# Moves deltas into the totals; a user who is new to a day counts among its users.
+# Adds what no session or run tells of to what is kept.
+_KEPT = f"""
+gone as materialized (
+    select row_number() over () as nr, * from taken where is_kept
+), gone_days as ({_DAYS.format(source="gone")}
+), gone_models as ({_MODELS.format(source="gone")}
+), kept_days as (
+    insert into metrics_kept_days as kept (project_id, day, user_id, {_COLUMNS})
+    select * from gone_days
+    on conflict (project_id, day, user_id) do update set {_ADDED}, updated_at = now()
+), kept_models as (
+    insert into metrics_kept_models as kept (project_id, day, user_id, model_id, model_provider, runs)
+    select * from gone_models
+    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs
+)"""  # noqa: S608 - our own text
+
+# Moves deltas into the totals; a user who is new to a day counts among its users. What was counted when it happened
+# and is there no more is in them already; tokens outside of runs are not.
 _FOLD = f"""
 with taken as materialized (
     delete from usage_deltas where ctid = any (array(select ctid from usage_deltas limit $1)) returning *
-), source as materialized (
-    select row_number() over () as nr, * from taken
 ), counted as ({_COUNTED}
-), summed as ({_DAYS}
+), {_KEPT}, fresh as materialized (
+    select row_number() over () as nr, * from taken where not is_kept or (sessions = 0 and runs = 0)
+), summed as ({_DAYS.format(source="fresh")}
 ), newcomers as (
     select project_id, day, count(*) as users from summed
     where user_id is not null and not exists (
@@ -88,36 +103,32 @@ with taken as materialized (
     from summed left join newcomers using (project_id, day)
     on conflict (project_id, day, user_id) do update
     set {_ADDED}, users = kept.users + excluded.users, updated_at = now()
-), used as ({_MODELS}
 ), modelled as (
-    insert into metrics_models as kept{_ADD_MODELS}
+    insert into metrics_models as kept (project_id, day, user_id, model_id, model_provider, runs)
+    select * from ({_MODELS.format(source="fresh")}) as used
+    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs
 )
 select count(*) from taken"""  # noqa: S608 - our own text
-
-# The sessions and runs that there are, as a source.
-_EXISTING = """
-    select row_number() over () as nr, *
-    from (
-        select project_id, created_at::date as day, user_id, kind, 1 as sessions, 0 as runs, null::jsonb as usage
-        from sessions where project_id = $1 and {sessions}
-        union all
-        select project_id, ended_at::date, user_id, kind, 0, 1, usage
-        from runs where project_id = $1 and parent_key is null and ended_at is not null and {runs}
-    ) as existing"""
-
-_OF_DAYS = _EXISTING.format(sessions="created_at::date between $2 and $3", runs="ended_at::date between $2 and $3")
-_OF_SESSIONS = _EXISTING.format(sessions="id = any($2::text[])", runs="session_id = any($2::text[])")
-_OF_RUNS = _EXISTING.format(sessions="false", runs="key = any($2::uuid[])")
 
 # Computes days anew from what there is and what was kept of the rest. Deltas commit with what they tell of, so this
 # one statement sees either both or none.
 _REFRESH = f"""
 with taken as materialized (
     delete from usage_deltas where project_id = $1 and day between $2 and $3 returning *
-), source as materialized ({_OF_DAYS}
 ), counted as ({_COUNTED}
+), {_KEPT}, existing as materialized (
+    select row_number() over () as nr, *
+    from (
+        select project_id, created_at::date as day, user_id, kind, 1 as sessions, 0 as runs, null::jsonb as usage
+        from sessions where project_id = $1 and created_at::date between $2 and $3
+        union all
+        select project_id, ended_at::date, user_id, kind, 0, 1, usage from runs
+        where project_id = $1 and parent_key is null and ended_at::date between $2 and $3
+    ) as rows
 ), parts as (
-    select *, 0 as users from ({_DAYS}) as existing
+    select *, 0 as users from ({_DAYS.format(source="existing")}) as existing
+    union all
+    select *, 0 from gone_days
     union all
     select project_id, day, user_id, {_COLUMNS}, users from metrics_kept_days
     where project_id = $1 and day between $2 and $3
@@ -132,40 +143,38 @@ with taken as materialized (
                 else 0 end
     from summed
     on conflict (project_id, day, user_id) do update set {_REPLACED}, updated_at = now()
-), used as (
-    select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
+), modelled as (
+    insert into metrics_models (project_id, day, user_id, model_id, model_provider, runs)
+    select project_id, day, user_id, model_id, model_provider, sum(runs)
     from (
-        select * from ({_MODELS}) as existing
+        select * from ({_MODELS.format(source="existing")}) as existing
+        union all
+        select * from gone_models
         union all
         select project_id, day, user_id, model_id, model_provider, runs from metrics_kept_models
         where project_id = $1 and day between $2 and $3
     ) as models
     group by project_id, day, user_id, model_id, model_provider
-), modelled as (
-    insert into metrics_models (project_id, day, user_id, model_id, model_provider, runs)
-    select project_id, day, user_id, model_id, model_provider, runs from used
     on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = excluded.runs
 )
 select distinct day from summed order by day"""  # noqa: S608 - our own text
 
-# Keeps what is about to be removed has added to the days; in one order, so that two removals cannot hold up each other.
-_KEEP = f"""
-with source as materialized ({{source}}
-), summed as ({_DAYS}
-), added as (
-    insert into metrics_kept_days as kept (project_id, day, user_id, {_COLUMNS})
-    select * from summed order by project_id, day, user_id
-    on conflict (project_id, day, user_id) do update set {_ADDED}, updated_at = now()
-), used as ({_MODELS}
-)
-insert into metrics_kept_models as kept{_ADD_MODELS}"""  # noqa: S608 - our own text
-_KEEP_SESSIONS = _KEEP.format(source=_OF_SESSIONS)
-_KEEP_RUNS = _KEEP.format(source=_OF_RUNS)
+_KEEP_USAGE = """
+insert into usage_deltas (project_id, day, user_id, kind, component_id, usage, is_kept)
+values ($1, now()::date, $2, $3, $4, $5::text::jsonb, true)"""
 
-_COUNT_OUT = """
-insert into usage_deltas (project_id, day, user_id, kind, component_id, listed)
-select project_id, created_at::date, user_id, kind, component_id, -1 from sessions
-where project_id = $1 and id = any($2::text[])"""
+# Has what sessions and their runs were stay counted, and counts the sessions out of the lists.
+_KEEP_SESSIONS = """
+insert into usage_deltas (project_id, day, user_id, kind, component_id, sessions, listed, runs, usage, is_kept)
+select project_id, created_at::date, user_id, kind, component_id, 1, -1, 0, null::jsonb, true from sessions
+where project_id = $1 and id = any($2::text[])
+union all
+select project_id, ended_at::date, user_id, kind, component_id, 0, 0, 1, usage, true from runs
+where project_id = $1 and session_id = any($2::text[]) and parent_key is null and ended_at is not null"""
+_KEEP_RUNS = """
+insert into usage_deltas (project_id, day, user_id, kind, component_id, runs, usage, is_kept)
+select project_id, ended_at::date, user_id, kind, component_id, 1, usage, true from runs
+where project_id = $1 and key = any($2::uuid[]) and ended_at is not null"""
 
 # The totals of all days lose a user's name; how many users there were stays.
 _FORGET_USER = (
@@ -262,6 +271,14 @@ class MetricsStore:
             days = [row["day"] for row in await connection.fetch(_REFRESH, project_id, first, last)]
         return await self._read_days(project_id, days[0], days[-1], None) if days else []
 
+    async def add_usage(
+        self, project_id: str, usage: Usage, *, kind: str, component_id: str, user_id: str | None = None
+    ) -> None:
+        """Count tokens that a model used outside of runs, on behalf of a component, in the totals of today."""
+        if usage:
+            text = dump_json(usage).decode()
+            await self._database.execute(_KEEP_USAGE, project_id, user_id, kind, component_id, text)
+
     async def _read_days(self, project_id: str, first: date, last: date, user_id: str | None) -> list[DayTotals]:
         models: dict[date, list[tuple[str, str, int]]] = {}
         for row in await self._database.fetch(_READ_MODELS, project_id, first, last, user_id):
@@ -289,7 +306,6 @@ async def keep_totals(connection: Connection, project_id: str, session_ids: Sequ
         session_ids: which there are.
     """
     await connection.execute(_KEEP_SESSIONS, project_id, session_ids)
-    await connection.execute(_COUNT_OUT, project_id, session_ids)
 
 
 async def keep_run_totals(connection: Connection, project_id: str, keys: Sequence[UUID]) -> None:

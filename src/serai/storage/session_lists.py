@@ -16,7 +16,7 @@ from serai.domain.search_text import fold, pieces_to_find
 from serai.domain.sessions import SessionPage, SessionQuestion, SessionRecord
 from serai.storage.connection import Database
 
-MOST_COUNTED: Final = 10_000
+MOST_COUNTED: Final = 1000
 """How many a search counts."""
 
 ORDERS: Final = {
@@ -83,7 +83,7 @@ select sessions.* from session_names cross join lateral (
     where project_id = $1 and id = session_names.session_id{filters} offset 0) as sessions
 where session_names.project_id = $1{indexed} and strpos(folded, {text}) > 0"""
 
-# A page of some thousand that were found, and how many those are.
+# A page of some that were found, and how many those are.
 _SEARCH = """
 with matched as materialized ({matched} limit {most}), page as (
     select id from matched order by {order} limit {limit} offset {offset}

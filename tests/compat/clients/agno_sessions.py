@@ -163,6 +163,19 @@ async def an_id_may_have_blanks_and_letters_of_any_script(target):
     equal((await client.get_session(session_id)).session_id, session_id)
 
 
+@check
+async def an_id_may_have_slashes(target):
+    client = AgentOSClient(target.base_url)
+    session_id = f"team/{uuid4()}/notes"
+    await client.create_session(session_id=session_id, agent_id="echo-agent", session_name="Notes")
+    await client.run_agent("echo-agent", "hello", session_id=session_id)
+    equal((await client.get_session(session_id)).session_id, session_id)
+    equal([run.run_input for run in await client.get_session_runs(session_id)], ["hello"])
+    equal((await client.rename_session(session_id, "More notes")).session_name, "More notes")
+    await client.delete_session(session_id)
+    await expect_status(404, client.get_session(session_id))
+
+
 # --- what runs leave
 
 

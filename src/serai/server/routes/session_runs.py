@@ -105,6 +105,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/sessions/{session_id}/runs",
+        wide="session_id",
         handler=list_session_runs,
         summary="List the runs of a session",
         description="Runs of members and steps are in the runs that they belong to.",
@@ -115,6 +116,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/sessions/{session_id}/runs/{run_id}",
+        wide="session_id",
         handler=get_session_run,
         summary="Read a run of a session",
         tags=TAGS,
@@ -124,6 +126,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/sessions/{session_id}/run-previews",
+        wide="session_id",
         handler=list_run_previews,
         summary="List the runs of a session in a few words each",
         tags=TAGS,

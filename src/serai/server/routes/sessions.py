@@ -247,7 +247,7 @@ ROUTES: tuple[Route, ...] = (
         path="/sessions",
         handler=list_sessions,
         summary="List sessions",
-        description="Their runs are never read. A search counts up to 10,000.",
+        description="Their runs are never read. A search counts up to 1,000.",
         tags=TAGS,
         parameters=LIST_PARAMETERS,
         responses={**json_result(PAGE_OF_SESSIONS), **errors(400, 401, 403, 404, 422, 503)},
@@ -266,6 +266,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/sessions/{session_id}",
+        wide="session_id",
         handler=get_session,
         summary="Read a session",
         tags=TAGS,
@@ -275,6 +276,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="PATCH",
         path="/sessions/{session_id}",
+        wide="session_id",
         handler=update_session,
         summary="Change a session",
         tags=TAGS,
@@ -285,6 +287,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="DELETE",
         path="/sessions/{session_id}",
+        wide="session_id",
         handler=delete_session,
         status=204,
         summary="Remove a session with its runs",
@@ -295,6 +298,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/sessions/{session_id}/rename",
+        wide="session_id",
         handler=rename_session,
         summary="Name a session",
         tags=TAGS,

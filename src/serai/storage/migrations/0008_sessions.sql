@@ -35,7 +35,8 @@ create table usage_deltas (
     sessions     integer not null default 0,                 -- made on that day
     listed       integer not null default 0,                 -- made, less those removed
     runs         integer not null default 0,                 -- ended on that day
-    usage        jsonb                                       -- of these runs
+    usage        jsonb,                                      -- of these runs
+    is_kept      boolean not null default false              -- no session or run tells of it, or will soon no more
 );
 
 -- How many sessions there are; null stands for all.

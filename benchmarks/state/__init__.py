@@ -1,0 +1,1 @@
+"""Sessions, memories and metrics, beside the server whose protocol Serai speaks."""

@@ -1,0 +1,63 @@
+"""What the reports have in common: Markdown tables, figures as text, and a page whose tables are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from benchmarks.ratios import Ratio
+
+NOT_MEASURED = "not measured"
+
+
+def replace_tables(page: str, begin: str, end: str, tables: str) -> str:
+    """Return a page with what stands between two lines replaced.
+
+    Raises:
+        ValueError: the page lacks the lines.
+    """
+    head, found_begin, rest = page.partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ValueError(f"the page needs the lines {begin} and {end}")
+    return f"{head}{begin}\n{tables}\n\n{end}{tail}"
+
+
+def machine_text(machine: Mapping[str, str]) -> str:
+    """Return on what was measured."""
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}"
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a table, with an empty line before it."""
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join(["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows])
+
+
+def aims_table(ratios: Iterable[Ratio]) -> str:
+    """Return figures over others, and whether they are as they should be."""
+    lines = []
+    for ratio in ratios:
+        figures = [NOT_MEASURED if one is None else figure(one, ratio.unit) for one in (ratio.ours, ratio.theirs)]
+        value = f"{ratio.value:.2f}×" if ratio.value is not None else "–"
+        aim = f"≤ {ratio.aim:g}×" if ratio.aim is not None else "–"
+        lines.append([ratio.what, *figures, value, aim, ratio.verdict])
+    return table(["ratio", "one", "other", "ratio", "aim", ""], lines)
+
+
+def spread(values: Sequence[float], unit: str) -> str:
+    """Return the median of some samples, with the smallest and the largest."""
+    if not values:
+        return NOT_MEASURED
+    low, high = number(min(values)), number(max(values))
+    return figure(median(values), unit) + (f" ({low}–{high})" if len(values) > 1 else "")
+
+
+def figure(value: float, unit: str) -> str:
+    """Return a figure with its unit."""
+    return f"{number(value)}{'' if unit.startswith('/') or not unit else ' '}{unit}"
+
+
+def number(value: float) -> str:
+    """Return three digits of a number, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
