@@ -175,7 +175,7 @@ async def _change(
             raise missing
         return {}
 
-    asked = f"{session_id}\n{user_id}\n{raw.decode('latin-1')}"
+    asked = "\0".join((session_id, user_id or "", raw.decode("latin-1")))
     key = write_key(request, operation, asked)
     if not changes.is_empty:
         await (change(None) if key is None else answer_once(runtime.database, key, change))
@@ -191,7 +191,7 @@ async def _delete(request: Request, session_ids: list[str], *ignored: str) -> Re
         await remove_sessions(connection, project_id, session_ids, user_id=user_id)
         return {}
 
-    asked = "\n".join((user_id or "", *session_ids))
+    asked = "\0".join((user_id or "", *session_ids))
     key = write_key(request, "session.delete", asked)
     await answer_once(runtime_of(request).database, key, delete)
     response = Response(status_code=204)
