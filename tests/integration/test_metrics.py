@@ -154,6 +154,9 @@ async def test_tokens_outside_of_runs_count_and_are_no_runs(database_url: str):
         assert (day.counts["agent_runs"], day.tokens["total_tokens"], day.models) == (1, 13, [("m", "p", 1)])
         assert told(await metrics.refresh("p")) == before
         assert (await metrics.read_days("p", user_id="ada"))[0].tokens["input_tokens"] == 9
+        await metrics.add_usage("p", usage, kind="agent", component_id="helper", user_id="erased")
+        assert await metrics.read_days("p", user_id="erased") == []
+        assert (await metrics.read_days("p"))[0].tokens["total_tokens"] == 21
 
 
 async def test_a_users_name_leaves_the_totals_and_the_totals_stay(database_url: str):

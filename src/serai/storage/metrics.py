@@ -159,9 +159,11 @@ with taken as materialized (
 )
 select distinct day from summed order by day"""  # noqa: S608 - our own text
 
+# Of a user who has no session any more the name is left out: it may just have been erased.
 _KEEP_USAGE = """
 insert into usage_deltas (project_id, day, user_id, kind, component_id, usage, is_kept)
-values ($1, now()::date, $2, $3, $4, $5::text::jsonb, true)"""
+values ($1, now()::date, case when exists(select from sessions where project_id = $1 and user_id = $2) then $2 end,
+        $3, $4, $5::text::jsonb, true)"""
 
 # Has what sessions and their runs were stay counted, and counts the sessions out of the lists.
 _KEEP_SESSIONS = """
