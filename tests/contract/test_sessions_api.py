@@ -513,6 +513,18 @@ async def test_a_session_is_removed_while_its_runs_work_and_wait(client: httpx.A
     assert len((await client.get("/sessions/s/runs")).json()) == 1
 
 
+async def test_a_stream_says_that_its_run_was_removed(client: httpx.AsyncClient):
+    form = {"message": "slow", "stream": "true", "session_id": "s"}
+    async with client.stream("POST", "/agents/helper/runs", data=form) as stream:
+        lines = stream.aiter_lines()
+        async for line in lines:
+            if line.startswith("data:"):
+                break
+        assert (await client.delete("/sessions/s")).status_code == 204
+        events = [json.loads(line.removeprefix("data:")) async for line in lines if line.startswith("data:")]
+    assert (events[-1]["event"], events[-1]["error_type"]) == ("RunError", "run_removed")
+
+
 async def test_parallel_runs_on_two_nodes_lose_no_key_and_no_token(shared_url: str):
     project = {"Project-Id": str(uuid4())}
     async with (

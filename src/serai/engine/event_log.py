@@ -148,12 +148,17 @@ class Follower:
         after: the last sequence number already seen; -1 for all.
         is_new: the run was stored a moment ago by this process: nothing to catch up on.
         skips: its reader wants to know how the run ends, and may miss events before that.
+
+    Attributes:
+        is_cut: this node stops; the run goes on.
+        is_removed: there is no such run any more, and no event that says so.
     """
 
     def __init__(self, log: EventLog, record: RunRecord, *, after: int, is_new: bool, skips: bool = False) -> None:
         self.record = record
         self.answer: Answer | None = None
         self.is_cut = False
+        self.is_removed = False
         self._log = log
         self._seen = after
         self._is_behind = not is_new
@@ -197,6 +202,7 @@ class Follower:
                 continue
             if was_read and not self._is_behind:
                 if self._is_over:  # before the last read, which found nothing: there is nothing more
+                    self.is_removed = not await self._log.exists(self.record.key)
                     return
                 if await self._log.is_over(self.record.key):
                     self._is_over = self._is_behind = True
@@ -319,6 +325,13 @@ class EventLog:
     async def read(self, key: UUID, *, after: int) -> list[Event]:
         """Return committed events with a greater sequence number."""
         return await self._store.read_events(key, after=after, limit=READ_LIMIT)
+
+    async def exists(self, key: UUID) -> bool:
+        """Return whether a run is there; one that cannot be asked for just now is."""
+        try:
+            return await self._store.exists(key)
+        except DatabaseUnavailableError:
+            return True
 
     async def is_over(self, key: UUID) -> bool:
         """Return whether a run of another node, or of the past, is known to rest."""

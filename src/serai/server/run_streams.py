@@ -11,7 +11,7 @@ import msgspec
 from serai.components.blob_references import FIRST_MEMBER, blobs_of
 from serai.components.media import with_bytes
 from serai.domain.json_text import dump_json, loader_of
-from serai.domain.run_state import LAST_EVENTS
+from serai.domain.run_state import EVENT_PREFIXES, LAST_EVENTS
 from serai.domain.runs import Event, RunRecord
 from serai.engine.engine import Engine
 from serai.engine.event_log import Follower
@@ -47,6 +47,8 @@ async def follow(follower: Follower, *, blobs: BlobStore, is_content_only: bool 
     try:
         async for events in follower.batches():
             yield await _frames(events if is_shown is None else filter(is_shown, events), record, blobs)
+        if follower.is_removed:
+            yield _removed_frame(record)
     finally:
         follower.close()
 
@@ -81,6 +83,14 @@ async def resume(engine: Engine, record: RunRecord, *, after: int) -> AsyncItera
     yield control_frame("subscribed", record.id, status=status, current_event_count=count, message=text)
     async for frames in follow(engine.follow(record, after=count - 1), blobs=engine.blobs):
         yield frames
+
+
+def _removed_frame(record: RunRecord) -> bytes:
+    """Return the frame that ends the stream of a run that is there no more."""
+    members = {f"{record.kind}_id": record.component_id, "session_id": record.session_id}
+    text = "The run was removed with its session."
+    failed = {"content": text, "error": text, "error_type": "run_removed"}
+    return control_frame(f"{EVENT_PREFIXES[record.kind]}Error", record.id, **members, **failed)
 
 
 def control_frame(name: str, run_id: str, **members: object) -> bytes:

@@ -83,6 +83,7 @@ _READ_STEPS = """
 select operation, call, fingerprint, result from run_steps where run_key = $1 and segment = $2"""
 
 
+_EXISTS = "select exists(select from runs where key = $1)"
 _IS_AT_REST = "select status not in ('PENDING', 'RUNNING') from runs where key = $1"
 
 
@@ -141,6 +142,10 @@ class RunLog:
         """Return committed events with a greater sequence number, in order."""
         rows = await self._database.fetch(_READ_EVENTS, key, after, limit)
         return [Event(seq=row["seq"], name=row["name"], data=row["event"]) for row in rows]
+
+    async def exists(self, key: UUID) -> bool:
+        """Return whether a run is there; it goes with its session."""
+        return bool(await self._database.fetchval(_EXISTS, key))
 
     async def is_at_rest(self, key: UUID) -> bool:
         """Return whether a run is neither waiting nor running; a run that is gone rests."""
