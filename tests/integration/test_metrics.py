@@ -17,7 +17,7 @@ from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
 from serai.domain.usage import used
 from serai.storage.connection import Database
-from serai.storage.metrics import DayTotals, MetricsStore, forget_user, keep_totals
+from serai.storage.metrics import DayTotals, MetricsStore, fold_all, forget_user, keep_totals
 from serai.storage.runs import RunStore
 from tests.run_values import finish_of, new_run, open_database
 
@@ -163,6 +163,7 @@ async def test_a_users_name_leaves_the_totals_and_the_totals_stay(database_url: 
         before = told(await metrics.read_days("p"))
         await remove(database, "s1")
         async with database.transaction() as connection:
+            await fold_all(connection)
             removed = await forget_user(connection, "p", "ada")
         assert removed["metrics_days"] == 1
         for table in ("metrics_days", "metrics_models", "metrics_kept_days", "metrics_kept_models", "session_counts"):
