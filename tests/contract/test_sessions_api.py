@@ -531,3 +531,11 @@ async def test_parallel_runs_on_two_nodes_lose_no_key_and_no_token(shared_url: s
         (item,) = (await client.get("/sessions?user_id=u1")).json()["data"]
         assert item["total_tokens"] == session["total_tokens"]
         assert len((await client.get("/sessions/s/run-previews?status=completed")).json()) == 20
+
+
+async def test_a_key_tells_ids_apart_whatever_they_hold(client: httpx.AsyncClient):
+    await make(client, "a")
+    headers = {"Idempotency-Key": str(uuid4())}
+    for names, status in ((["a\nb"], 204), (["a", "b"], 409)):
+        body = {"session_ids": names, "session_types": ["agent"] * len(names)}
+        assert (await client.request("DELETE", "/sessions", json=body, headers=headers)).status_code == status
