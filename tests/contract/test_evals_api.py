@@ -53,7 +53,8 @@ WRONG: list[tuple[dict[str, Any], int, list[str] | None, str]] = [
     ({"model_id": "a\0b"}, 422, ["body", "model_id"], "U+0000"),
     ({"expected_tool_calls": "add"}, 422, ["body", "expected_tool_calls"], "Expected"),
     ({"expected_tool_call_arguments": DEEP}, 422, ["body", "expected_tool_call_arguments"], "deeply"),
-    ({"workflow_id": "w"}, 422, ["body", "workflow_id"], "Extra inputs"),
+    ({"workflow_id": "w"}, 422, ["body", "workflow_id"], "Workflows cannot be measured"),
+    ({"colour": "red"}, 422, ["body", "colour"], "Extra inputs"),
 ]
 """What is wrong beside a good body: status, where it is said to be, and some of the words."""
 WRONG_REQUESTS: list[tuple[str, str, Any, int, str]] = [
@@ -225,6 +226,14 @@ async def test_accuracy_is_a_judges_score_for_each_iteration(client: httpx.Async
     assert (found["status"], found["progress"], found["error"]) == ("COMPLETED", {"finished": 2, "of": 2}, None)
     assert found["created_at"].endswith("Z")
     assert found["updated_at"] >= found["created_at"]
+
+
+async def test_the_tokens_of_judges_count_in_the_totals_of_days(client: httpx.AsyncClient):
+    await run(client, JUDGED, user_id="judged")
+    (day,) = (await client.get("/metrics", params={"user_id": "judged"})).json()["metrics"]
+    session = (await client.get("/sessions", params={"user_id": "judged"})).json()["data"][0]
+    assert day["token_metrics"]["total_tokens"] > session["total_tokens"] > 0
+    assert (day["agent_runs_count"], sum(model["count"] for model in day["model_metrics"])) == (1, 1)
 
 
 async def test_a_judge_lets_answers_pass_or_not(client: httpx.AsyncClient):

@@ -19,6 +19,7 @@ from serai.domain.memories import AutomaticChange, MemoryAction, MemoryOrigin
 from serai.storage.connection import Database
 from serai.storage.memories import MemoryStore
 from serai.storage.memory_changes import ChangeSource, apply_automatic
+from serai.storage.metrics import MetricsStore
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.hosting import http_client, make_os, serving, shared_database
 from tests.postgres import PostgresServer
@@ -30,16 +31,18 @@ LONG = "x" * 5001
 
 @dataclass
 class MemoriesRuntime:
-    """A runtime that has memories and nothing else."""
+    """A runtime that has memories, and counts what models use."""
 
     dsn: str
     database: Database = field(init=False)
     memories: MemoryStore = field(init=False)
+    metrics: MetricsStore = field(init=False)
 
     async def start(self) -> None:
         self.database = Database(self.dsn)
         await self.database.open()
         self.memories = MemoryStore(self.database)
+        self.metrics = MetricsStore(self.database)
 
     async def stop(self) -> None:
         await self.database.close()

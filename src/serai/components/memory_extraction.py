@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic_ai.models import Model
 
 from serai.components.agent import AgentComponent
+from serai.components.counted_model import Spender, counted
 from serai.components.run_input import load_run_input
 from serai.components.run_memory import extraction_kind, source_of
 from serai.components.team import Team
@@ -19,6 +20,7 @@ from serai.memory.extraction import extract
 from serai.memory.options import Memory
 from serai.memory.recall import MOST_LOOKED_AT, choose_aside
 from serai.storage.connection import Database
+from serai.storage.metrics import MetricsStore
 from serai.storage.runs import RunStore
 from serai.storage.user_memories import UserMemories
 
@@ -46,6 +48,7 @@ class MemoryExtraction:
     def __init__(self, database: Database, options: Memory, model: Model) -> None:
         self._runs = RunStore(database)
         self._memories = UserMemories(database)
+        self._metrics = MetricsStore(database)
         self._options = options
         self._model = model
 
@@ -66,7 +69,9 @@ class MemoryExtraction:
         said = load_run_input(run.input).message
         memories = await self._memories.list_latest(run.project_id, run.user_id, limit=MOST_LOOKED_AT)
         known = await choose_aside(memories, said, token_budget=_TOKENS_SHOWN)
-        found = await extract(self._model, said, known, instructions=self._options.instructions)
+        spender = Spender(project_id=run.project_id, kind=run.kind, component_id=run.component_id, user_id=run.user_id)
+        async with counted(self._model, self._metrics, spender) as model:
+            found = await extract(model, said, known, instructions=self._options.instructions)
         await job.check()
         actions: Counter[MemoryAction] = Counter()
         if found.wanted:

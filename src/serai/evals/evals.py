@@ -20,6 +20,7 @@ from serai.evals.runner import EvalRunner, run_id
 from serai.storage.connection import Connection, Database
 from serai.storage.evals import EvalStore
 from serai.storage.jobs import JobStore
+from serai.storage.metrics import MetricsStore
 
 MOST_AT_A_TIME: Final = 4
 """Evals that a node does at a time; more wait."""
@@ -46,7 +47,7 @@ class Evals:
         self.judges = Judges(subjects)
         self._jobs = JobStore(database)
         self._engine = engine
-        work = EvalRunner(self.store, engine, self.judges).do
+        work = EvalRunner(self.store, engine, self.judges, MetricsStore(database)).do
         # Jobs of one component are a kind, so that they are left to nodes that have it. And evals have a runner of
         # their own: they take long, and must not keep other jobs waiting.
         self._runner = JobRunner(

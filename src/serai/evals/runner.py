@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from serai.components.counted_model import Spender, counted
 from serai.components.run_input import RunInput
 from serai.domain.evals import EvalRecord, EvalStatus, EvalType
 from serai.domain.json_text import dump_json, load_json
@@ -29,6 +30,7 @@ from serai.evals.reliability import check_reliability
 from serai.evals.results import read_results, sum_up
 from serai.evals.spec import EvalSpec, Measured, Result, load_spec
 from serai.storage.evals import EvalStore
+from serai.storage.metrics import MetricsStore
 from serai.storage.runs import Answer
 
 _PAUSED: Final = "The run paused to ask a person, and an eval has nobody to ask."
@@ -42,12 +44,14 @@ class EvalRunner:
         store: where they are.
         engine: runs the components.
         judges: the models that judge.
+        metrics: where the judges' tokens count.
     """
 
-    def __init__(self, store: EvalStore, engine: Engine, judges: Judges) -> None:
+    def __init__(self, store: EvalStore, engine: Engine, judges: Judges, metrics: MetricsStore) -> None:
         self._store = store
         self._engine = engine
         self._judges = judges
+        self._metrics = metrics
 
     async def do(self, job: ActiveJob) -> None:
         """Do an eval, from its first unfinished iteration on."""
@@ -84,7 +88,8 @@ class EvalRunner:
         judge = judge_accuracy if record.eval_type is EvalType.ACCURACY else judge_by_criteria
         try:
             model = await self._judges.find(record.kind, record.component_id, spec.judge)
-            return await judge(spec, output, model)
+            async with counted(model, self._metrics, _spender_of(record)) as lent:
+                return await judge(spec, output, lent)
         except Exception as error:  # noqa: BLE001 - the judge's boundary: a provider may raise anything
             _log.warning("eval_judge_failed", eval_id=str(record.id), exc_info=True)
             return {"error": f"The judge gave no verdict: {describe(error)}"}
@@ -137,3 +142,9 @@ def _why_nothing(record: EvalRecord) -> str | None:
     """Return why the first iteration failed if all of them did."""
     errors = [result.get("error") for result in read_results(record)]
     return str(errors[0]) if all(errors) else None
+
+
+def _spender_of(record: EvalRecord) -> Spender:
+    return Spender(
+        project_id=record.project_id, kind=record.kind, component_id=record.component_id, user_id=record.user_id
+    )

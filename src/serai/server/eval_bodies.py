@@ -42,6 +42,7 @@ class EvalBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     input: Annotated[str, Meta(min_length=1)]
     agent_id: str | None = None
     team_id: str | None = None
+    workflow_id: str | None = None
     user_id: str | None = None
     name: Name | None = None
     model_id: str | None = None
@@ -121,6 +122,9 @@ def read_new(raw: bytes) -> Asked:
         RequestError: it names no component or two, or lacks what its type needs.
     """
     body = parse_json(_decode_new, raw)
+    if body.workflow_id is not None:
+        msg = "Workflows cannot be measured; name an agent or a team, such as one of the workflow's steps"
+        raise InvalidFieldError.of(("body", "workflow_id"), msg, kind="unsupported")
     if is_too_deep(body.expected_tool_call_arguments):
         loc = ("body", "expected_tool_call_arguments")
         raise InvalidFieldError.of(loc, "It is nested too deeply", kind="too_deep")

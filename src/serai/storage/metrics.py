@@ -272,7 +272,7 @@ class MetricsStore:
         return await self._read_days(project_id, days[0], days[-1], None) if days else []
 
     async def add_usage(
-        self, project_id: str, usage: Usage, *, kind: str, component_id: str, user_id: str | None = None
+        self, project_id: str, usage: Usage, *, kind: str, component_id: str | None, user_id: str | None = None
     ) -> None:
         """Count tokens that a model used outside of runs, on behalf of a component, in the totals of today."""
         if usage:

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serai.components.counted_model import Spender, counted
 from serai.domain.ids import new_key, read_key, read_keys
 from serai.domain.json_text import dump_json
 from serai.domain.memories import MemoryOrigin, MemoryRecord, NewMemory
@@ -187,7 +188,9 @@ async def optimize_memories(request: Request) -> Response:
         raise ConflictError(
             f"User {user_id} has more than {MOST_OPTIMIZED} memories, too many to condense at once: delete some first."
         )
-    optimization = await optimize(model, memories)
+    spender = Spender(project_id=project_id, kind="agent", component_id=None, user_id=user_id)
+    async with counted(model, runtime.metrics, spender) as lent:
+        optimization = await optimize(lent, memories)
     if not body.apply:
         return json_answer(show_optimization(optimization), ignored=ignored)
 
