@@ -10,10 +10,10 @@ from typing import Any
 
 import typer
 
-from serai.cli.lists import Columns, Part, print_list
+from serai.cli.lists import Columns, Part, print_list, print_removed
 from serai.cli.output import json_line
 from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, asked, fail
-from serai.cli.tables import facts_text, json_text, printable, shortened, table_text, time_text
+from serai.cli.tables import facts_text, json_text, shortened, table_text, time_text
 from serai.wire.evals import EvalSchema, EvalType
 
 _LONGEST_CELL = 50
@@ -71,7 +71,7 @@ def remove_evals(url: str, key: str | None, eval_ids: Sequence[str]) -> None:
     """Remove evals and say so."""
     with asked(url, key) as client:
         client.delete_eval_runs(eval_ids)
-    print(printable(f"Removed, if they were there: {', '.join(eval_ids)}"))
+    print_removed(eval_ids)
 
 
 def read_model(text: str | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from serai.cli.tables import table_text
+from serai.cli.tables import printable, table_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -89,3 +89,8 @@ def print_list(items: Iterable[BaseModel], columns: Columns, *, as_json: bool, m
     if meta is not None and (meta.page < meta.total_pages or (meta.total_is_lower_bound and len(rows) == meta.limit)):
         count = f"{'more than ' if meta.total_is_lower_bound else ''}{meta.total_count:,}"
         print(f"{len(rows):,} of {count}; the next: --page {meta.page + 1}", file=sys.stderr)
+
+
+def print_removed(ids: Iterable[str]) -> None:
+    """Say what was removed; a server does not tell which of it was there."""
+    print(printable(f"Removed, if they were there: {', '.join(ids)}"))

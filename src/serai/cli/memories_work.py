@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serai.cli.lists import Columns, Part, print_list
+from serai.cli.lists import Columns, Part, print_list, print_removed
 from serai.cli.output import json_line
 from serai.cli.remote import EXIT_MISUSED, asked, fail
 from serai.cli.tables import facts_text, printable, shortened, table_text, time_text
@@ -77,7 +77,7 @@ def remove_memories(url: str, key: str | None, memory_ids: Sequence[str], user_i
     """Remove memories and say so."""
     with asked(url, key) as client:
         client.delete_memories(memory_ids, user_id)
-    print(printable(f"Removed, if they were there: {', '.join(memory_ids)}"))
+    print_removed(memory_ids)
 
 
 def list_topics(url: str, key: str | None, user_id: str | None, *, as_json: bool) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
+from serai.cli.lists import Columns, print_list
 from serai.cli.output import json_line
 from serai.cli.pause_view import follow_command
 from serai.cli.remote import asked
-from serai.cli.tables import printable, shortened, table_text, time_text
+from serai.cli.tables import printable, shortened, time_text
 from serai.wire.schedules import ScheduleResponse
 
 _LONGEST_CELL = 40
@@ -27,25 +27,7 @@ def fetch_schedules(url: str, key: str | None) -> list[ScheduleResponse]:
 
 def show_schedules(schedules: Sequence[ScheduleResponse], *, as_json: bool) -> None:
     """Print schedules as a table, or as JSON."""
-    if as_json:
-        for schedule in schedules:
-            print(json_line(schedule, exclude_none=True))
-        return
-    if not schedules:
-        print("There are no schedules.", file=sys.stderr)
-        return
-    rows = [
-        (
-            schedule.name,
-            f"{schedule.kind} {schedule.component_id}",
-            f"{schedule.cron_expr} {schedule.timezone}",
-            time_text(schedule.next_run_at) if schedule.enabled else "paused",
-            time_text(schedule.last_run_at),
-            shortened(schedule.last_error or "", _LONGEST_CELL),
-        )
-        for schedule in schedules
-    ]
-    print(table_text(("SCHEDULE", "STARTS", "WHEN", "NEXT (UTC)", "LAST (UTC)", "ERROR"), rows))
+    print_list(schedules, _SCHEDULES, as_json=as_json)
 
 
 def pause_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> None:
@@ -78,3 +60,19 @@ def fire_schedule(url: str, key: str | None, name: str, *, as_json: bool) -> Non
 
 def _tell(schedule: ScheduleResponse, what: str, *, as_json: bool) -> None:
     print(json_line(schedule, exclude_none=True) if as_json else printable(f"Schedule {schedule.name} {what}."))
+
+
+def _row(schedule: ScheduleResponse) -> Sequence[str]:
+    return (
+        schedule.name,
+        f"{schedule.kind} {schedule.component_id}",
+        f"{schedule.cron_expr} {schedule.timezone}",
+        time_text(schedule.next_run_at) if schedule.enabled else "paused",
+        time_text(schedule.last_run_at),
+        shortened(schedule.last_error or "", _LONGEST_CELL),
+    )
+
+
+_SCHEDULES = Columns(
+    ("SCHEDULE", "STARTS", "WHEN", "NEXT (UTC)", "LAST (UTC)", "ERROR"), _row, "There are no schedules."
+)

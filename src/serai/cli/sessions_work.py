@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serai.cli.lists import Columns, Part, print_list
+from serai.cli.lists import Columns, Part, print_list, print_removed
 from serai.cli.output import json_line
 from serai.cli.remote import asked
 from serai.cli.tables import facts_text, json_text, printable, shortened, table_text, time_text
@@ -52,7 +52,7 @@ def remove_sessions(url: str, key: str | None, session_ids: Sequence[str], user_
     with asked(url, key) as client:
         for session_id in session_ids:
             client.delete_session(session_id, user_id=user_id)
-    print(printable(f"Removed, if they were there: {', '.join(session_ids)}"))
+    print_removed(session_ids)
 
 
 def _row(session: SessionSchema) -> Sequence[str]:

@@ -7,8 +7,16 @@ from starlette.requests import Request
 from serai.domain.stored_text import is_storable
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.middleware import find_header
+from serai.server.openapi import header_parameter, query_parameter
 
 DEFAULT_PROJECT = "default"
+PROJECT_PARAMETERS = (
+    query_parameter(
+        "project_id", {"type": "string"}, "The project; else the header `Project-Id`, else the default project."
+    ),
+    header_parameter("Project-Id", "The project."),
+)
+KEY_PARAMETER = header_parameter("Idempotency-Key", "The same key and request again within a day get the first answer.")
 LONGEST_NAME = 200  # characters; three of them must fit into one index entry
 
 

@@ -22,16 +22,16 @@ class _Kept(Protocol):
 Kept = TypeVar("Kept", bound=_Kept)
 
 
-def write_key(request: Request, operation: str, asked: str | bytes) -> RequestKey | None:
+def write_key(request: Request, operation: str, *asked: str | bytes | None) -> RequestKey | None:
     """Return the key of a write, None when the request has none.
 
     Args:
         request: its project and header count.
         operation: at most 16 ASCII characters; the same key serves one operation only.
-        asked: all that decides what the operation does.
+        asked: all that decides what the operation does, none with U+0000.
     """
-    text = asked if isinstance(asked, str) else asked.decode("latin-1")
-    return request_key(project_of(request), idempotency_key_of(request), operation, text)
+    parts = (part.decode("latin-1") if isinstance(part, bytes) else part or "" for part in asked)
+    return request_key(project_of(request), idempotency_key_of(request), operation, "\0".join(parts))
 
 
 async def change_once(

@@ -11,13 +11,13 @@ from serai.server.eval_bodies import LONGEST_NAME, MOST_DELETED, MOST_ITERATIONS
 from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters, sorting_parameters
 from serai.server.routes.record_shapes import COUNT, OBJECT, TEXT, TIME, object_schema, or_null
-from serai.server.routes.schedule_shapes import KEY, SCOPE
+from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
 from serai.storage.evals import SORTED_BY
 
 TAGS: Final = ("evals",)
 _USER: Final = query_parameter("user_id", TEXT, "Whose evals; without it everybody's.")
-COMMON: Final = (*SCOPE, _USER, *DATABASE_PARAMETERS)
-WRITE: Final = (*COMMON, KEY)
+COMMON: Final = (*PROJECT_PARAMETERS, _USER, *DATABASE_PARAMETERS)
+WRITE: Final = (*COMMON, KEY_PARAMETER)
 BACKGROUND: Final = query_parameter(
     "background", {"type": "boolean", "default": False}, "Answer 202 at once, rather than wait for the end."
 )

@@ -40,7 +40,7 @@ from serai.server.scope import check_name, project_of
 from serai.server.writes import change_once, write_key
 from serai.storage.connection import Connection
 from serai.storage.evals import MOST_COUNTED, SORTED_BY
-from serai.storage.idempotency import answer_once
+from serai.storage.idempotency import RequestKey, answer_once
 
 LARGE_BYTES: Final = 128 * 1024
 LONG_PAGE: Final = 100
@@ -63,7 +63,7 @@ async def run_eval(request: Request) -> Response:
     async def begin(connection: Connection) -> EvalRecord:
         return await runtime.evals.begin(connection, new)
 
-    record = await _write(request, "eval.run", f"{new.user_id}\n{raw.decode('latin-1')}", begin)
+    record = await _write(request, write_key(request, "eval.run", new.user_id, raw), begin)
     runtime.evals.announce(record)
     if is_background:
         return await _answer(record, status=202, ignored=asked.ignored)
@@ -119,7 +119,7 @@ async def rename_eval(request: Request) -> Response:
             raise _not_found(str(eval_id))
         return record
 
-    return await _answer(await _write(request, "eval.rename", f"{eval_id}\n{user_id}\n{name}", rename))
+    return await _answer(await _write(request, write_key(request, "eval.rename", str(eval_id), user_id, name), rename))
 
 
 async def cancel_eval(request: Request) -> Response:
@@ -134,7 +134,7 @@ async def cancel_eval(request: Request) -> Response:
             raise _not_found(str(eval_id))
         return await evals.cancel(connection, found[0])
 
-    record = await _write(request, "eval.cancel", f"{eval_id}\n{user_id}", cancel)
+    record = await _write(request, write_key(request, "eval.cancel", str(eval_id), user_id), cancel)
     await evals.cancel_run(record)
     return await _answer(record)
 
@@ -152,7 +152,7 @@ async def delete_evals(request: Request) -> Response:
         await evals.delete(connection, project_id, removed)
         return {}
 
-    key = write_key(request, "eval.delete", f"{user_id}\n{named}")
+    key = write_key(request, "eval.delete", user_id, dump_json(named))
     await answer_once(runtime_of(request).database, key, delete)
     for record in removed:
         await evals.cancel_run(record)
@@ -185,9 +185,9 @@ async def _new_eval(request: Request, asked: Asked, project_id: str) -> NewEval:
 
 
 async def _write(
-    request: Request, operation: str, asked: str, change: Callable[[Connection], Awaitable[EvalRecord]]
+    request: Request, key: RequestKey | None, change: Callable[[Connection], Awaitable[EvalRecord]]
 ) -> EvalRecord:
-    """Return the eval after a change, which is made unless it was before under the request's key."""
+    """Return the eval after a change, which is made unless it was before under the key."""
 
     async def find(eval_id: str) -> EvalRecord:
         record = await runtime_of(request).evals.store.find(project_of(request), UUID(eval_id))
@@ -195,7 +195,7 @@ async def _write(
             raise _not_found(eval_id)
         return record
 
-    return await change_once(request, write_key(request, operation, asked), change, find=find)
+    return await change_once(request, key, change, find=find)
 
 
 async def _answer(record: EvalRecord, *, status: int = 200, ignored: Collection[str] = ()) -> Response:

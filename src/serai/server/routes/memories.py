@@ -124,7 +124,7 @@ async def update_memory(request: Request) -> Response:
         raise _not_found(name)
 
     asked = UpdatedMemory(project_id=project_id, id=memory_id, user_id=user_id, memory=memory, topics=topics)
-    key = write_key(request, "memory.update", f"{name}\n".encode() + raw)
+    key = write_key(request, "memory.update", name, raw)
     if key is None:
         return json_answer(_show_changed(await runtime.memories.update(asked), name), ignored=ignored)
 

@@ -91,8 +91,7 @@ async def undo_memory_change(request: Request) -> Response:
         return {}
 
     database = runtime_of(request).database
-    asked = f"{change_id}\n{user_id}\n{together}"
-    key = write_key(request, "memory.undo", asked)
+    key = write_key(request, "memory.undo", str(change_id), user_id, str(together))
     await answer_once(database, key, undo)
     if not undone:  # it was done before: again it changes nothing and tells the same
         await answer_once(database, None, undo)

@@ -7,16 +7,16 @@ from typing import Any, Final
 from serai.domain.memories import LONGEST_MEMORY, LONGEST_TOPIC, MOST_TOPICS, MemoryAction, MemoryOrigin
 from serai.server.databases import DATABASE_PARAMETERS
 from serai.server.memory_bodies import MOST_DELETED
-from serai.server.openapi import header_parameter, query_parameter
+from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters, sorting_parameters
 from serai.server.routes.record_shapes import COUNT, NAME, TEXT, TIME, object_schema, or_null
+from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
 from serai.storage.memory_lists import MOST_COUNTED, SORTS
 
 TAGS: Final = ("memories",)
-KEY: Final = header_parameter("Idempotency-Key", "The same key and request again within a day get the first answer.")
+KEY: Final = KEY_PARAMETER
 SCOPE: Final = (
-    query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),
-    header_parameter("Project-Id", "The project."),
+    *PROJECT_PARAMETERS,
     *DATABASE_PARAMETERS,
 )
 USER: Final = query_parameter("user_id", TEXT, "Only what is this user's.")

@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from serai.records.filters import LISTS, OPERATORS
 from serai.records.place import Place
-from serai.server.openapi import header_parameter, query_parameter
-from serai.server.scope import check_name, project_of
+from serai.server.openapi import query_parameter
+from serai.server.scope import PROJECT_PARAMETERS, check_name, project_of
 
 PREFIX = "/api/v1/beta/agent-data"
 DEFAULT_COLLECTION = "default"
@@ -122,7 +122,7 @@ FILTER = {
     },
 }
 SCOPE = (
-    query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),
+    PROJECT_PARAMETERS[0],
     query_parameter("organization_id", TEXT, "Accepted and not used."),
-    header_parameter("Project-Id", "The project."),
+    PROJECT_PARAMETERS[1],
 )

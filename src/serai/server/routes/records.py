@@ -33,7 +33,7 @@ from serai.server.routes.record_shapes import (
     or_null,
     place_of,
 )
-from serai.server.scope import idempotency_key_of, project_of
+from serai.server.scope import KEY_PARAMETER, idempotency_key_of, project_of
 
 
 class CreateBody(msgspec.Struct):
@@ -161,7 +161,7 @@ def _checked_id(record_id: str | None, loc: tuple[str | int, ...]) -> str | None
 
 
 _CHOSEN_ID = or_null({**TEXT, "pattern": "^[A-Za-z0-9_-]{1,200}$", "description": "By default the server chooses it."})
-_KEY = header_parameter("Idempotency-Key", "The same key and request again within a day get the first answer.")
+_KEY = KEY_PARAMETER
 _IF_MATCH = header_parameter("If-Match", "`ETag`s of a record; 412 when it has none of them now.")
 
 ROUTES: tuple[Route, ...] = (

@@ -18,8 +18,7 @@ from serai.server.dispatch import Route
 from serai.server.flags import read_flag
 from serai.server.openapi import JsonObject, errors, header_parameter, json_result, query_parameter
 from serai.server.routes.record_shapes import object_schema, or_null
-from serai.server.routes.schedule_shapes import SCOPE
-from serai.server.scope import check_name, project_of
+from serai.server.scope import PROJECT_PARAMETERS, check_name, project_of
 from serai.server.times import utc_text
 from serai.storage.erasure import count_user, erase_user
 from serai.storage.jobs import JobRecord
@@ -136,7 +135,7 @@ ROUTES: Final = (
         summary="Erase a user from a project",
         description="Nothing of the user is left; totals of days stay as they are, without the name.",
         tags=("users",),
-        parameters=(*SCOPE, _DRY_RUN, _KEY),
+        parameters=(*PROJECT_PARAMETERS, _DRY_RUN, _KEY),
         responses={
             **json_result(
                 object_schema({"user_id": {"type": "string"}, "dry_run": {"type": "boolean"}, "removed": _ROWS})

@@ -88,7 +88,7 @@ async def continue_run(request: Request) -> Response:
     ) or (form.user_id and record.user_id and form.user_id != record.user_id):
         raise NotFoundError(f"No runs found for run ID {run_id}")
     bind_run_id(record.id)
-    key = write_key(request, "run.continue", f"{run_id}\n{form.asked}")
+    key = write_key(request, "run.continue", run_id, form.asked)
     continued = await runtime.engine.proceed(record, form.answers, key=key, waits=form.waits)
     if continued.is_begun:
         return await _answer(runtime, form, continued.record, after=continued.after, is_new=continued.is_new)

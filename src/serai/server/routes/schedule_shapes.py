@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from serai.domain.schedules import MOST_MADE_UP
-from serai.server.openapi import header_parameter, query_parameter
+from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters
 from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, object_schema, or_null
 from serai.server.schedule_bodies import WITHOUT_EFFECT
+from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
 
 TAGS: Final = ("schedules",)
-KEY: Final = header_parameter("Idempotency-Key", "The same key and request again within a day get the first answer.")
-SCOPE: Final = (
-    query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),
-    header_parameter("Project-Id", "The project."),
-)
+KEY: Final = KEY_PARAMETER
+SCOPE: Final = PROJECT_PARAMETERS
 DEFAULT_LISTED: Final = 100
 MOST_LISTED: Final = 1000
 PAGING: Final = paging_parameters(default=DEFAULT_LISTED, most=MOST_LISTED)

@@ -40,7 +40,7 @@ from serai.server.schedule_views import show_fired, show_schedule, show_started
 from serai.server.scope import check_name, idempotency_key_of, project_of
 from serai.server.writes import change_once, write_key
 from serai.storage.connection import Connection
-from serai.storage.idempotency import answer_once
+from serai.storage.idempotency import RequestKey, answer_once
 from serai.storage.schedules import name_taken, read_clock
 
 Change = Callable[[Connection], Awaitable[ScheduleRecord]]
@@ -76,7 +76,7 @@ async def create_schedule(request: Request) -> Response:
             raise name_taken(spec.name)
         return record
 
-    record = await _write(request, "schedule.create", raw.decode("latin-1"), create)
+    record = await _write(request, write_key(request, "schedule.create", raw), create)
     return json_answer(show_schedule(record), status=201, ignored=sorted(changes.ignored))
 
 
@@ -96,7 +96,7 @@ async def update_schedule(request: Request) -> Response:
             raise _declared(record, "changed")
         return await _change(request, connection, record, changes)
 
-    record = await _write(request, "schedule.update", f"{_name_of(request)}\n{raw.decode('latin-1')}", update)
+    record = await _write(request, write_key(request, "schedule.update", _name_of(request), raw), update)
     return json_answer(show_schedule(record), ignored=sorted(changes.ignored))
 
 
@@ -148,7 +148,7 @@ async def _set_paused(request: Request, operation: str, *, is_paused: bool) -> R
             return record
         return await _change(request, connection, record, Changes(given={"is_paused": is_paused}))
 
-    return json_answer(show_schedule(await _write(request, operation, _name_of(request), change)))
+    return json_answer(show_schedule(await _write(request, write_key(request, operation, _name_of(request)), change)))
 
 
 async def _change(request: Request, connection: Connection, record: ScheduleRecord, changes: Changes) -> ScheduleRecord:
@@ -165,13 +165,13 @@ async def _change(request: Request, connection: Connection, record: ScheduleReco
     return await runtime.schedules.update(connection, record, spec, next_at=next_at, declared=declared)
 
 
-async def _write(request: Request, operation: str, asked: str, change: Change) -> ScheduleRecord:
-    """Return the schedule after a change, which is made unless it was before under the request's key."""
+async def _write(request: Request, key: RequestKey | None, change: Change) -> ScheduleRecord:
+    """Return the schedule after a change, which is made unless it was before under the key."""
 
     async def find(schedule_id: str) -> ScheduleRecord:
         return await _find(request, schedule_id)
 
-    record = await change_once(request, write_key(request, operation, asked), change, find=find)
+    record = await change_once(request, key, change, find=find)
     runtime_of(request).scheduler.look()
     return record
 

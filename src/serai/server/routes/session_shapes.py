@@ -6,19 +6,19 @@ from typing import Any, Final
 
 from serai.domain.sessions import SESSION_KINDS
 from serai.server.databases import DATABASE_PARAMETERS
-from serai.server.openapi import header_parameter, query_parameter
+from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters, sorting_parameters
 from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, object_schema, or_null
+from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
 from serai.server.session_bodies import LONGEST_SESSION_NAME, MOST_DELETED, STATUSES
 from serai.storage.session_lists import ORDERS
 
 TAGS: Final = ("sessions",)
 DEFAULT_ORDER: Final = "created_at"
-KEY: Final = header_parameter("Idempotency-Key", "The same key and request again within a day are done once.")
+KEY: Final = KEY_PARAMETER
 USER: Final = query_parameter("user_id", TEXT, "Only what is this user's; the sessions of others are not there.")
 PROJECT: Final = (
-    query_parameter("project_id", TEXT, "The project; else the header `Project-Id`, else the default project."),
-    header_parameter("Project-Id", "The project."),
+    *PROJECT_PARAMETERS,
     *DATABASE_PARAMETERS,
 )
 _KIND: Final = {"enum": list(SESSION_KINDS)}

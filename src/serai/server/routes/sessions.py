@@ -72,8 +72,7 @@ async def create_session(request: Request) -> Response:
     kind = read_kind(request)
     raw = await read_body(request)
     new, ignored = await _read(partial(read_new, project_id=project_id, kind=kind), raw)
-    asked = f"{kind}\n{raw.decode('latin-1')}"
-    key = write_key(request, "session.create", asked)
+    key = write_key(request, "session.create", kind, raw)
     created = await runtime.sessions.create(new, key=key)
     record = SessionRecord(
         id=created.id,
@@ -175,8 +174,7 @@ async def _change(
             raise missing
         return {}
 
-    asked = "\0".join((session_id, user_id or "", raw.decode("latin-1")))
-    key = write_key(request, operation, asked)
+    key = write_key(request, operation, session_id, user_id, raw)
     if not changes.is_empty:
         await (change(None) if key is None else answer_once(runtime.database, key, change))
     detail = changed or await _find(request)
@@ -191,8 +189,7 @@ async def _delete(request: Request, session_ids: list[str], *ignored: str) -> Re
         await remove_sessions(connection, project_id, session_ids, user_id=user_id)
         return {}
 
-    asked = "\0".join((user_id or "", *session_ids))
-    key = write_key(request, "session.delete", asked)
+    key = write_key(request, "session.delete", user_id, *session_ids)
     await answer_once(runtime_of(request).database, key, delete)
     response = Response(status_code=204)
     name_ignored(response, [*ignored, *(["delete_media"] if "delete_media" in request.query_params else [])])
