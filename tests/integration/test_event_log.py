@@ -191,12 +191,13 @@ async def test_a_commit_does_not_wait_for_steps_that_others_finish_meanwhile(dat
     async with event_log(database) as log:
         writer = log.open_writer(record, next_seq=0, on_fenced=lambda: None)
         writer.add_step(step(1))
-        async with held_step(database, record, 1):
-            committing = asyncio.create_task(writer.commit())
-            await until_locked(database)
-            writer.add_step(step(2))
-        await committing
-        assert writer.open_steps == 1
+        async with held_step(database, record, 2):
+            async with held_step(database, record, 1):
+                committing = asyncio.create_task(writer.commit())
+                await until_locked(database)
+                writer.add_step(step(2))
+            async with asyncio.timeout(4):
+                await committing
 
 
 async def test_a_proof_of_ownership_that_took_too_long_is_asked_for_again(database: Database, record: RunRecord):
