@@ -190,9 +190,9 @@ async def held_step(database: Database, record: RunRecord, number: int) -> Async
 async def test_a_commit_does_not_wait_for_steps_that_others_finish_meanwhile(database: Database, record: RunRecord):
     async with event_log(database) as log:
         writer = log.open_writer(record, next_seq=0, on_fenced=lambda: None)
-        writer.add_step(step(1))
         async with held_step(database, record, 2):
             async with held_step(database, record, 1):
+                writer.add_step(step(1))
                 committing = asyncio.create_task(writer.commit())
                 await until_locked(database)
                 writer.add_step(step(2))
@@ -203,8 +203,8 @@ async def test_a_commit_does_not_wait_for_steps_that_others_finish_meanwhile(dat
 async def test_a_proof_of_ownership_that_took_too_long_is_asked_for_again(database: Database, record: RunRecord):
     async with event_log(database, confirm_s=0.05) as log:
         writer = log.open_writer(record, next_seq=0, on_fenced=lambda: None)
-        writer.add_step(step(1))
         async with held_step(database, record, 1):
+            writer.add_step(step(1))
             committing = asyncio.create_task(writer.commit())
             await until_locked(database)
             taking = asyncio.create_task(take_over(database, record))  # waits for the append, and is next
