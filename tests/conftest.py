@@ -14,6 +14,17 @@ from tests.suites import SuiteReport
 __all__ = ["database_url", "postgres_server"]
 
 
+_FIRST = ("test_pythons.py", "acceptance", "compat", "integration")
+"""Files and suites that take long: the workers begin with them, and end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((n for n, part in enumerate(_FIRST) if part in item.path.parts), len(_FIRST))
+
+    items.sort(key=place)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # By itself structlog has rich draw the variables of each frame of an error: seconds for one of a model's. And it
     # writes to standard output, which may be a command's.

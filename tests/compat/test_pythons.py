@@ -27,6 +27,10 @@ SERVED = [f"tests/contract/{name}.py" for name in ("test_demo", "test_mcp_tools"
 """Tests in which a server does what it is for; all of them on each Python would take minutes more and tell no more."""
 
 
+_MARKS = {"3.12": pytest.mark.thorough}
+"""What lies between the oldest Python and the newest that most machines have."""
+
+
 def find_python(version: str) -> str | None:
     """Return an interpreter of a version, from the path or from pyenv's folder."""
     found = subprocess.run(
@@ -47,7 +51,7 @@ def test_the_pythons_declared_begin_with_the_oldest_allowed():
 
 
 @pytest.mark.timeout(420)
-@pytest.mark.parametrize("version", DECLARED)
+@pytest.mark.parametrize("version", [pytest.param(version, marks=_MARKS.get(version, ())) for version in DECLARED])
 def test_unit_tests_and_a_server_pass_on_this_python(version: str, tmp_path: Path):
     if version == "{}.{}".format(*sys.version_info[:2]):
         return  # the one that runs this
