@@ -35,6 +35,8 @@ end $$"""
 _SHAPE = """
 select md5(string_agg(concat_ws(' ', relname, relkind, relhassubclass, reloptions), ',' order by relname))
        || (select count(*) from pg_attribute where attrelid >= 16384)
+       || (select count(*) from pg_trigger) || ' ' || (select count(*) from pg_proc where oid >= 16384)
+       || ' ' || (select count(*) from pg_constraint)
        || (select count(*) from pg_db_role_setting join pg_database on setdatabase = pg_database.oid
            where datname = current_database())
 from pg_class where relnamespace = 'public'::regnamespace"""
