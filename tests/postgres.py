@@ -47,6 +47,8 @@ begin
   for name in select tablename from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations' loop
     execute format('delete from %I', name);
   end loop;
+  perform setval(format('%I', sequencename)::regclass, start_value, false)
+  from pg_sequences where schemaname = 'public';
 end $$"""
 _USE_SERVER = """
 import sys
