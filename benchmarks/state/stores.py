@@ -16,10 +16,12 @@ from benchmarks.state.copies import Connection, make_template, remove_template
 from benchmarks.state.dataset import Dataset, Session, long_sessions
 from benchmarks.state.operations import LISTS, Operation, Place, Sizes
 from benchmarks.subjects import PEER_ON_POSTGRES, SERAI, Subject, peer_server, psycopg_url, serai_server
+from serai.storage.session_lists import MOST_COUNTED
 
 _OWN = ("session_id", "agent_session_id", "memory_id", "created_at", "updated_at")
 # Days have no total; and the list of big sessions must be new to a server when its memory is watched.
 _UNCOUNTED = (Operation.METRICS, Operation.HEAVY)
+_SEARCHES = (Operation.FIND_MANY, Operation.MEMORY_FIND_MANY, Operation.MEMORY_OF_TOPIC)
 
 
 class StoreError(Exception):
@@ -91,8 +93,9 @@ class Store:
         return len(answer) if isinstance(answer, list) else int(answer["meta"]["total_count"])
 
     def totals(self) -> dict[Operation, int]:
-        """Return how many there are of what each list lists."""
-        return {one: self.total(one) for one in LISTS if one not in _UNCOUNTED}
+        """Return how many there are of what each list lists; of what is searched, as many as every server counts."""
+        totals = {one: self.total(one) for one in LISTS if one not in _UNCOUNTED}
+        return totals | {one: min(totals[one], MOST_COUNTED) for one in _SEARCHES}
 
     def ask(self, operation: Operation) -> Any:
         """Send one request of an operation and return the JSON that comes back."""

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
+from serai.domain.sessions import SessionQuestion
 from serai.domain.usage import used
 from serai.storage.connection import Database
 from serai.storage.metrics import DayTotals, MetricsStore, fold_all, forget_user, keep_totals
 from serai.storage.runs import RunStore
+from serai.storage.sessions import SessionStore
 from tests.run_values import finish_of, new_run, open_database
 
 NODE = "n"
@@ -87,6 +89,39 @@ async def test_a_paused_run_counts_once_with_all_it_used(database_url: str):
         (day,) = await metrics.read_days("p")
         assert (day.counts["agent_runs"], day.tokens["input_tokens"]) == (1, 13)
         assert sorted(day.models) == [("big", "p", 1), ("m", "p", 1)]
+
+
+async def test_a_run_counts_on_the_day_it_ends_and_its_session_on_the_day_it_was_made(database_url: str):
+    async with stores(database_url) as (database, store, metrics):
+        record = await begin(store, user_id="ada")
+        await database.execute("update sessions set created_at = created_at - interval '1 day'")
+        await database.execute("update runs set created_at = created_at - interval '1 day'")
+        await database.execute("update usage_deltas set day = day - 1")
+        await end(store, record)
+        made, ended = days = told(await metrics.read_days("p"))
+        assert (made.day, ended.day) == (TODAY() - timedelta(1), TODAY())
+        assert [(day.counts["agent_sessions"], day.counts["agent_runs"], day.users) for day in days] == [
+            (1, 0, 1),
+            (0, 1, 1),
+        ]
+        assert [day.tokens["total_tokens"] for day in days] == [0, 5]
+        assert told(await metrics.refresh("p")) == days
+
+
+async def test_nobody_waits_for_the_totals_but_those_who_read_them(database_url: str):
+    async with stores(database_url) as (database, store, metrics):
+        await end(store, await begin(store, "s1"))
+        await metrics.fold()
+        async with database.transaction() as connection, asyncio.timeout(10):
+            await connection.execute("lock table metrics_days, metrics_models, session_counts in exclusive mode")
+            await end(store, await begin(store, "s2"))
+            sessions = SessionStore(database)
+            page = await sessions.page(SessionQuestion(project_id="p"))
+            assert ({record.id for record in page.records}, page.total) == ({"s1", "s2"}, 2)
+            await sessions.delete("p", ["s1"])
+            assert (await sessions.page(SessionQuestion(project_id="p"))).total == 1
+        (day,) = await metrics.read_days("p")
+        assert (day.counts["agent_sessions"], day.counts["agent_runs"]) == (2, 2)
 
 
 async def test_days_are_bounded_on_both_sides(database_url: str):

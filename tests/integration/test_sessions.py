@@ -169,6 +169,22 @@ async def test_every_page_is_a_part_of_the_whole(database: Database, project: st
                     assert page == expected[offset : offset + 5], (column, asked, is_descending, offset)
 
 
+async def test_lists_and_searches_never_read_a_run(database: Database, project: str):
+    store = SessionStore(database)
+    await submit(RunStore(database), *(titled_run(project, f"s{n}", "hello", user_id="u") for n in range(3)))
+    await database.execute("alter table runs rename to hidden_runs")
+    try:
+        for column in ORDERS:
+            for asked in ({}, {"user_id": "u", "kind": "agent"}, {"text": "hell"}, {"component_id": "helper"}):
+                for offset in (0, 1, 2):
+                    page = await store.page(
+                        SessionQuestion(project_id=project, column=column, offset=offset, limit=10, **asked)
+                    )
+                    assert (len(page.records), page.total) == (3 - offset, 3), (column, asked, offset)
+    finally:
+        await database.execute("alter table hidden_runs rename to runs")
+
+
 async def test_a_search_counts_up_to_a_limit_and_keeps_the_order(database: Database, project: str):
     await database.execute(
         """

@@ -136,7 +136,8 @@ class Retention:
     async def _remove(self, kind: str, before: datetime) -> AsyncIterator[int]:
         match kind:
             case "sessions":
-                yield await remove_expired(self._database, before=before)
+                async for rows in remove_expired(self._database, before=before):
+                    yield rows
             case "blobs":
                 yield await sweep_blobs(self._database, before=before)
             case "steps" | "token_deltas" | "events":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -29,21 +30,19 @@ async def count_expired(database: Database, *, before: datetime) -> int:
     return counted
 
 
-async def remove_expired(database: Database, *, before: datetime) -> int:
-    """Remove sessions of all projects that were not used since a time, with their runs; return how many.
+async def remove_expired(database: Database, *, before: datetime) -> AsyncIterator[int]:
+    """Remove sessions of all projects that were not used since a time, with their runs; yield how many each time.
 
     Some at a time, each time in a transaction; safe to stop and to repeat. What they have added to the totals of days
     stays.
     """
-    removed = 0
     while found := await database.fetch(_EXPIRED, before, _MOST):
         for project_id, rows in groupby(found, key=lambda row: row["project_id"]):
             ids = [row["id"] for row in rows]
             for start in range(0, len(ids), _AT_A_TIME):
-                removed += await _remove(database, project_id, ids[start : start + _AT_A_TIME], before)
+                yield await _remove(database, project_id, ids[start : start + _AT_A_TIME], before)
         if len(found) < _MOST:
             break
-    return removed
 
 
 async def _remove(database: Database, project_id: str, session_ids: list[str], before: datetime) -> int:
