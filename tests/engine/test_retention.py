@@ -1,4 +1,4 @@
-"""Retention as a nightly job: once a day on however many nodes, told as it goes on, and the same when it is repeated."""
+"""Retention as a nightly job: once a day on however many nodes, and told as it goes on."""
 
 from __future__ import annotations
 

@@ -169,6 +169,35 @@ async def test_every_page_is_a_part_of_the_whole(database: Database, project: st
                     assert page == expected[offset : offset + 5], (column, asked, is_descending, offset)
 
 
+async def test_pages_are_found_from_the_days_on_which_sessions_were_made(database: Database, project: str):
+    store, metrics = SessionStore(database), MetricsStore(database)
+    made = """
+        with made as (
+            insert into sessions (project_id, id, kind, component_id, created_at)
+            select $1, $2 || i, (array['agent', 'team'])[1 + i % 2], 'c' || i % 3, now() - make_interval(days => i / $3)
+            from generate_series(1, 40) as i returning *
+        )
+        insert into usage_deltas (project_id, day, kind, component_id, sessions, listed)
+        select project_id, created_at::date, kind, component_id, 1, 1 from made"""
+    for name, of_a_day in (("a", 7), ("b", 40)):
+        await database.execute(made, project, name, of_a_day)
+        await store.delete(project, [f"{name}{n}" for n in range(14, 25)])
+        if name == "a":
+            await metrics.fold()
+    for asked in ({}, {"kind": "team"}, {"component_id": "c1"}, {"kind": "agent", "component_id": "c2"}):
+        whole = await ids(store, project, limit=100, **asked)
+        for is_descending in (False, True):
+            expected = whole if is_descending else whole[::-1]
+            for offset in range(1, len(whole) + 3):
+                question = SessionQuestion(
+                    project_id=project, is_descending=is_descending, limit=6, offset=offset, **asked
+                )
+                page = await store.page(question)
+                found = [record.id for record in page.records]
+                assert (found, page.total) == (expected[offset : offset + 6], len(whole)), (asked, question)
+    assert await database.fetchval("select count(*) > 30 from session_days where project_id = $1", project)
+
+
 async def test_lists_and_searches_never_read_a_run(database: Database, project: str):
     store = SessionStore(database)
     await submit(RunStore(database), *(titled_run(project, f"s{n}", "hello", user_id="u") for n in range(3)))
@@ -177,10 +206,9 @@ async def test_lists_and_searches_never_read_a_run(database: Database, project: 
         for column in ORDERS:
             for asked in ({}, {"user_id": "u", "kind": "agent"}, {"text": "hell"}, {"component_id": "helper"}):
                 for offset in (0, 1, 2):
-                    page = await store.page(
-                        SessionQuestion(project_id=project, column=column, offset=offset, limit=10, **asked)
-                    )
-                    assert (len(page.records), page.total) == (3 - offset, 3), (column, asked, offset)
+                    found = await ids(store, project, column=column, offset=offset, limit=10, **asked)
+                    assert len(found) == 3 - offset, (column, asked, offset)
+                assert await total(store, project, **asked) == 3
     finally:
         await database.execute("alter table hidden_runs rename to runs")
 

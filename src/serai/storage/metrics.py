@@ -55,10 +55,17 @@ _MODELS = """
     group by project_id, day, model_id, model_provider, rollup (user_id)
     having grouping(user_id) = 1 or user_id is not null"""
 
-# How the lists of sessions grow and shrink: for each of their filters.
+# How the lists of sessions grow and shrink: for each of their filters, and day by day.
 _COUNTED = """
+    select project_id, day, user_id, kind, component_id, listed from taken where listed <> 0
+), counted_days as (
+    insert into session_days as kept (project_id, kind, component_id, day, sessions)
+    select project_id, kind, component_id, day, sum(listed) from counted
+    group by project_id, day, cube (kind, component_id) having grouping(component_id) = 1 or component_id is not null
+    on conflict (project_id, kind, component_id, day) do update set sessions = kept.sessions + excluded.sessions
+), counted_all as (
     insert into session_counts as kept (project_id, user_id, kind, component_id, sessions)
-    select project_id, user_id, kind, component_id, sum(listed) from taken where listed <> 0
+    select project_id, user_id, kind, component_id, sum(listed) from counted
     group by project_id, cube (user_id, kind, component_id)
     having (grouping(user_id) = 1 or user_id is not null) and (grouping(component_id) = 1 or component_id is not null)
     on conflict (project_id, user_id, kind, component_id) do update set sessions = kept.sessions + excluded.sessions"""

@@ -51,21 +51,61 @@ from (select {total} as total) as counted left join lateral (
     select {columns} from sessions where project_id = $1{filters} order by {order} limit {most}) as page on true
 order by {order}"""
 
-# A page further on: its ids from the nearer end, then its rows.
+# Where a page further on is looked for: in the list as a whole, or from where one of its days begins or ends.
+_WHOLE = """
+select 0 as before, total as upto, total, null as near, null as far from (select {total} as total) as counted"""
+_DAYS = """
+select (sum(sessions) over passed - sessions)::bigint as before, (sum(sessions) over passed)::bigint as upto,
+       (sum(sessions) over ())::bigint as total, {near}::timestamptz as near, {far}::timestamptz as far
+from (
+    select day, sum(sessions) as sessions
+    from (
+        select day, sessions from session_days where project_id = $1 and {counted_days}
+        union all
+        select day, listed from usage_deltas where project_id = $1{filters}
+    ) as told
+    group by day
+) as days
+window passed as (order by day {d})"""
+_ENDS_OF_DAYS: Final = {
+    True: {
+        "near": "(day + 1)",
+        "far": "day",
+        "from_near": " and created_at < (select near from walk)",
+        "to_far": " and created_at >= (select far from walk)",
+    },
+    False: {
+        "near": "day",
+        "far": "(day + 1)",
+        "from_near": " and created_at >= (select near from walk)",
+        "to_far": " and created_at < (select far from walk)",
+    },
+}
+
+# Such a page: its ids, from the place before it or from the one behind it, whichever is nearer, then its rows.
 _DEEP = """
-with counted as materialized (
-    select {total} as total
+with place as materialized ({places}
+), bounds as (
+    select coalesce(max(total), 0) as total, least({offset} + {limit}, coalesce(max(total), 0)) as stop from place
+), walk as materialized (
+    select total, near, far, greatest(stop - {offset}, 0) as rows, coalesce({offset} - before, 0) as passed,
+           coalesce(upto - stop, 0) as left_over, {offset} - before <= upto - stop as is_forward
+    from bounds
+    left join lateral (
+        select near, before from place where before <= {offset} order by before desc, upto desc limit 1
+    ) as first on true
+    left join lateral (
+        select far, upto from place where upto >= stop order by upto, before desc limit 1
+    ) as last on true
 ), page as (
-    (select {sorted_by} from sessions where project_id = $1{filters} order by {order}
-     limit (select case when {offset} * 2 <= total then {limit} else 0 end from counted) offset {offset})
+    (select {sorted_by} from sessions where project_id = $1{filters}{from_near} order by {order}
+     limit (select case when is_forward then rows else 0 end from walk) offset (select passed from walk))
     union all
-    (select {sorted_by} from sessions where project_id = $1{filters} order by {reverse}
-     limit (select case when {offset} * 2 > total then greatest(least({limit}, total - {offset}), 0) else 0 end
-            from counted)
-     offset (select greatest(total - {offset} - {limit}, 0) from counted))
+    (select {sorted_by} from sessions where project_id = $1{filters}{to_far} order by {reverse}
+     limit (select case when is_forward then 0 else rows end from walk) offset (select left_over from walk))
 )
 select total, page.*
-from counted left join lateral (
+from walk left join lateral (
     select stored.* from page cross join lateral (
         select {columns} from sessions where project_id = $1 and sessions.id = page.id offset 0) as stored
 ) as page on true
@@ -178,7 +218,12 @@ def _first(shape: _Shape, most: int) -> str:
 
 @cache
 def _deep(shape: _Shape) -> str:
-    return _DEEP.format(**_parts(shape))
+    parts = _parts(shape)
+    if shape.column != "created_at" or "user_id" in shape.filters:
+        return _DEEP.format(**parts, places=_WHOLE.format(**parts), from_near="", to_far="")
+    ends = _ENDS_OF_DAYS[shape.is_descending]
+    counted = _counted(shape.filters, "kind", "component_id")
+    return _DEEP.format(**parts, places=_DAYS.format(**parts, **ends, counted_days=counted), **ends)
 
 
 @cache
@@ -199,12 +244,14 @@ def _parts(shape: _Shape) -> dict[str, Any]:
     """Return the parts of statements; the arguments are the project, the filters, and what else there is in order."""
     number = len(shape.filters) + 2
     order = ORDERS[shape.column]
+    direction = "desc" if shape.is_descending else "asc"
     return {
         "total": _total(shape.filters),
         "columns": COLUMNS,
         "sorted_by": _SORTED_BY,
         "filters": _filters(shape.filters),
-        "order": order.format(d="desc" if shape.is_descending else "asc"),
+        "d": direction,
+        "order": order.format(d=direction),
         "reverse": order.format(d="asc" if shape.is_descending else "desc"),
         "limit": f"${number}::bigint",
         "offset": f"${number + 1}::bigint",
@@ -215,11 +262,16 @@ def _parts(shape: _Shape) -> dict[str, Any]:
 
 @cache
 def _total(filters: tuple[str, ...]) -> str:
-    counted = [
-        f"{name} = ${filters.index(name) + 2}" if name in filters else f"{name} is null"
-        for name in ("user_id", "kind", "component_id")
-    ]
-    return _TOTAL.format(counted=" and ".join(counted), filters=_filters(filters))
+    return _TOTAL.format(
+        counted=_counted(filters, "user_id", "kind", "component_id"),
+        filters=_filters(filters),
+    )
+
+
+def _counted(filters: tuple[str, ...], *columns: str) -> str:
+    return " and ".join(
+        f"{name} = ${filters.index(name) + 2}" if name in filters else f"{name} is null" for name in columns
+    )
 
 
 def _filters(filters: tuple[str, ...]) -> str:

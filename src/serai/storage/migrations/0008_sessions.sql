@@ -48,6 +48,15 @@ create table session_counts (
     sessions     bigint not null,
     unique nulls not distinct (project_id, user_id, kind, component_id)
 );
+-- The same by the days on which they were made: from where pages far into a list are looked for.
+create table session_days (
+    project_id   text   not null,
+    kind         text,
+    component_id text,
+    day          date   not null,
+    sessions     bigint not null,
+    unique nulls not distinct (project_id, kind, component_id, day)
+);
 
 -- The totals of each day; those without a user are of all, with users or without.
 create table metrics_days (
