@@ -72,8 +72,11 @@ _MEMORY_COUNTS = (
     select project_id, user_id, topic, count(*) from memories, unnest(topics) as topic
     group by project_id, user_id, topic""",
     """
-    insert into memory_counts (project_id, slot, memories, users)
-    select project_id, 0, count(*), count(distinct user_id) from memories group by project_id""",
+    insert into memory_counts (project_id, memories, users)
+    select project_id, count(*), count(distinct user_id) from memories group by project_id""",
+    """
+    insert into memory_days (project_id, day, memories)
+    select project_id, updated_at::date, count(*) from memories group by project_id, updated_at::date""",
 )
 
 

@@ -157,6 +157,8 @@ async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.Async
             "nodes",
             "idempotency_keys",
             "memory_counts",
+            "memory_days",
+            "session_days",
             "retention_marks",
         ),
     }

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, MemoryOrigin, MemoryRecord, NewMemory
 from serai.errors import ConflictError
-from serai.storage import memory_rows
+from serai.storage import memory_lists, memory_rows
 from serai.storage.connection import Database
 from serai.storage.idempotency import request_key
 from serai.storage.memories import MemoryStore, UpdatedMemory, erase_user_memories
 from serai.storage.memory_changes import ChangeSource, apply_automatic, list_changes, undo_change
 from serai.storage.memory_lists import SORTS, MemoryFilter, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
+from serai.storage.metrics import MetricsStore
 from tests.hosting import shared_database
 from tests.postgres import PostgresServer
 from tests.run_values import open_database
@@ -57,6 +58,26 @@ def new(project: str, memory: str, user_id: str = "ada", *topics: str) -> NewMem
     return NewMemory(project_id=project, user_id=user_id, memory=memory, topics=topics)
 
 
+AGE = (
+    """
+    with aged as (
+        update memories set updated_at = updated_at - interval '1 day' where project_id = $1 and user_id = $2
+        returning updated_at::date as day
+    )
+    insert into usage_deltas (project_id, day, memories)
+    select $1, day + later, 1 - 2 * later from aged cross join generate_series(0, 1) as later""",
+    """
+    update memory_users set last_updated_at = last_updated_at - interval '1 day'
+    where project_id = $1 and user_id = $2""",
+)
+
+
+@pytest.fixture(autouse=True)
+def all_pages_are_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each page but the first be looked for by days where days can tell."""
+    monkeypatch.setattr(memory_lists, "FAR", 0)
+
+
 def source(operation_id: str | None = None) -> ChangeSource:
     return ChangeSource(
         origin=MemoryOrigin.EXTRACTION, operation_id=operation_id or str(uuid4()), run_id="r", agent_id="helper"
@@ -89,8 +110,18 @@ async def recount(database: Database, project: str) -> None:
     kept = await database.fetch("select user_id, topic, memories from memory_topics where project_id = $1", project)
     assert {(row["user_id"], row["topic"]): row["memories"] for row in kept} == topics
     assert await list_topics(database, project, None) == sorted({topic for _, topic in topics})
-    page = await list_memories(database, project, MemoryFilter(), limit=1000, offset=0)
-    assert (page.total, page.is_exact, len(page.records)) == (len(rows), True, len(rows))
+    whole = await list_memories(database, project, MemoryFilter(), limit=1000, offset=0)
+    assert (whole.total, whole.is_exact, len(whole.records)) == (len(rows), True, len(rows))
+    for offset in range(1, len(rows) + 2):
+        page = await list_memories(database, project, MemoryFilter(), limit=3, offset=offset)
+        assert (page.records, page.total) == (whole.records[offset : offset + 3], len(rows)), offset
+    days = Counter(row["updated_at"].date() for row in rows)
+    kept = await database.fetch(
+        "select day, sum(memories)::int as memories from (select day, memories from memory_days where project_id = $1 "
+        "union all select day, memories from usage_deltas where project_id = $1) as told group by day",
+        project,
+    )
+    assert {row["day"]: row["memories"] for row in kept if row["memories"]} == days
 
 
 class Walk:
@@ -104,8 +135,8 @@ class Walk:
         self.changes: list[UUID] = []
 
     async def step(self, draw: random.Random) -> None:
-        act = draw.choice([self.create, self.create, self.update, self.delete, self.automatic, self.undo, self.erase])
-        await act(draw)
+        acts = [self.create, self.create, self.update, self.delete, self.automatic, self.undo, self.erase]
+        await draw.choice([*acts, self.age, self.fold])(draw)
 
     async def create(self, draw: random.Random) -> None:
         topics = draw.sample(TOPICS, draw.randrange(4))
@@ -154,6 +185,17 @@ class Walk:
         if draw.random() < 0.2:
             async with self.database.transaction() as connection:
                 await erase_user_memories(connection, self.project, draw.choice(USERS))
+
+    async def age(self, draw: random.Random) -> None:
+        """Have all that is remembered of a user be a day older."""
+        async with self.database.transaction() as connection:
+            user_id = draw.choice(USERS)
+            await memory_rows.hold_user(connection, self.project, user_id)
+            for sql in AGE:
+                await connection.execute(sql, self.project, user_id)
+
+    async def fold(self, _: random.Random) -> None:
+        await MetricsStore(self.database).fold()
 
     def any_id(self, draw: random.Random) -> UUID:
         return draw.choice(self.ids) if self.ids else uuid4()

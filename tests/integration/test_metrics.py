@@ -31,8 +31,8 @@ TODAY = datetime.now(UTC).date
 async def stores(dsn: str) -> AsyncIterator[tuple[Database, RunStore, MetricsStore]]:
     async with open_database(dsn) as database:
         await database.execute(
-            "truncate runs, sessions, session_names, usage_deltas, session_counts, metrics_days, metrics_models, "
-            "metrics_kept_days, metrics_kept_models"
+            "truncate runs, sessions, session_names, usage_deltas, session_counts, session_days, metrics_days, "
+            "metrics_models, metrics_kept_days, metrics_kept_models"
         )
         yield database, RunStore(database), MetricsStore(database)
 

@@ -18,6 +18,7 @@ from serai.domain.search_text import PIECES_END, fold, pieces_of
 from serai.domain.sessions import NewSession, RunFilter, SessionChanges, SessionQuestion
 from serai.domain.usage import used
 from serai.errors import ConflictError
+from serai.storage import session_lists
 from serai.storage.connection import Database
 from serai.storage.metrics import MetricsStore
 from serai.storage.run_log import Append, RunLog
@@ -169,7 +170,10 @@ async def test_every_page_is_a_part_of_the_whole(database: Database, project: st
                     assert page == expected[offset : offset + 5], (column, asked, is_descending, offset)
 
 
-async def test_pages_are_found_from_the_days_on_which_sessions_were_made(database: Database, project: str):
+async def test_pages_are_found_from_the_days_on_which_sessions_were_made(
+    database: Database, project: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(session_lists, "FAR", 0)
     store, metrics = SessionStore(database), MetricsStore(database)
     made = """
         with made as (

@@ -34,18 +34,22 @@ _ERASE = """
 with kept as (
     select memories from memory_users where project_id = $1 and user_id = $2
 ), gone as (
-    delete from memories where project_id = $1 and user_id = $2 returning true
+    delete from memories where project_id = $1 and user_id = $2 returning updated_at::date as day
 ), topics as (
     delete from memory_topics where project_id = $1 and user_id = $2 returning true
 ), changes as (
     delete from memory_changes where project_id = $1 and user_id = $2 returning true
 ), users as (
     delete from memory_users where project_id = $1 and user_id = $2 returning last_updated_at
-), counts as (
-    insert into memory_counts as kept (project_id, slot, memories, users)
-    select $1, pg_backend_pid() % 16, -memories, -1 from kept where memories > 0
-    on conflict (project_id, slot) do update
-    set memories = kept.memories + excluded.memories, users = kept.users + excluded.users
+), counted as (
+    insert into usage_deltas (project_id, day, memories, memory_users)
+    select $1, day, -sum(memories), -sum(users)
+    from (
+        select day, 1 as memories, 0 as users from gone
+        union all
+        select current_date, 0, 1 from kept where memories > 0
+    ) as counted
+    group by day
 )
 select (select count(*) from gone) as memories, (select count(*) from topics) as memory_topics,
        (select count(*) from changes) as memory_changes,

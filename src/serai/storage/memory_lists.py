@@ -12,7 +12,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from serai.domain.memories import MemoryRecord, tag_marks, text_marks
 from serai.domain.search_text import fold
-from serai.storage.connection import Connection, Database
+from serai.storage.connection import Database
+from serai.storage.far_pages import FAR, Listing, far_page, far_page_by_days
 from serai.storage.memory_rows import COLUMNS, record_of
 
 MOST_COUNTED: Final = 1000
@@ -20,15 +21,23 @@ SORTS: Final = ("updated_at", "created_at", "user_id")
 
 Sort: TypeAlias = Literal["updated_at", "created_at", "user_id"]
 
-_COUNT_ALL = "select coalesce(sum(memories), 0)::bigint from memory_counts where project_id = $1"
-_COUNT_OF_USER = "select memories from memory_users where project_id = $1 and user_id = $2"
+# The second argument is the user; a list of all users has none.
+_TOTALS: Final = {
+    False: """
+coalesce((select memories from memory_counts where project_id = $1 and $2::text is null), 0)
++ coalesce((select sum(memories) from usage_deltas where project_id = $1), 0)""",
+    True: "coalesce((select memories from memory_users where project_id = $1 and user_id = $2), 0)",
+}
+_DAYS: Final = """
+select day, memories as number from memory_days where project_id = $1
+union all
+select day, memories from usage_deltas where project_id = $1 and memories <> 0"""
 
 _ORDERS: Final[dict[str, tuple[str, str]]] = {
     "updated_at": ("updated_at, id", "updated_at desc, id desc"),
     "created_at": ("id", "id desc"),
     "user_id": ("user_id, updated_at, id", "user_id desc, updated_at desc, id desc"),
 }
-# The second parameter is the user; a list of all users has none.
 _WHOSE: Final = {False: "project_id = $1 and $2::text is null", True: "project_id = $1 and user_id = $2"}
 _CHECKS: Final = """
   and topics @> $3::text[] and ($4::text is null or agent_id = $4) and ($5::text is null or team_id = $5)
@@ -98,10 +107,16 @@ async def list_memories(
     """
     order = _Order(wanted.user_id is not None, sort, is_descending)
     async with database.connection() as connection:
-        total = await _count(connection, project_id, wanted.user_id)
+        if offset and not wanted.is_narrow:
+            far = _far(order, is_by_days=offset > FAR and sort == "updated_at" and wanted.user_id is None)
+            rows = await connection.fetch(far, project_id, wanted.user_id, limit, offset)
+            return MemoryPage(
+                [record_of(row) for row in rows if row["id"] is not None], rows[0]["total"], is_exact=True
+            )
+        total: int = await connection.fetchval(_count(order.is_of_user), project_id, wanted.user_id)
         if not wanted.is_narrow:
-            records = await _walk(connection, (project_id, wanted.user_id), order, total, limit=limit, offset=offset)
-            return MemoryPage(records, total, is_exact=True)
+            rows = await connection.fetch(_page(order), project_id, wanted.user_id, limit, offset)
+            return MemoryPage([record_of(row) for row in rows], total, is_exact=True)
         folded = fold(wanted.search)
         arguments = (project_id, wanted.user_id, wanted.topics, wanted.agent_id, wanted.team_id, folded)
         # Few enough are looked at one by one; else the marks tell which.
@@ -129,28 +144,30 @@ class _Order(NamedTuple):
         return _ORDERS[self.sort][self.is_descending]
 
 
-async def _count(connection: Connection, project_id: str, user_id: str | None) -> int:
-    if user_id is None:
-        return int(await connection.fetchval(_COUNT_ALL, project_id))
-    return await connection.fetchval(_COUNT_OF_USER, project_id, user_id) or 0
-
-
-async def _walk(
-    connection: Connection, whose: tuple[str, str | None], order: _Order, total: int, *, limit: int, offset: int
-) -> list[MemoryRecord]:
-    """Return a page of a list of known length, coming from its nearer end."""
-    if offset >= total:
-        return []
-    if offset <= total // 2:
-        return [record_of(row) for row in await connection.fetch(_page(order), *whose, limit, offset)]
-    limit = min(limit, total - offset)
-    turned = order._replace(is_descending=not order.is_descending)
-    rows = await connection.fetch(_page(turned), *whose, limit, total - offset - limit)
-    return [record_of(row) for row in reversed(rows)]
-
-
 def _marks(project_id: str, wanted: MemoryFilter, folded: str) -> set[int]:
     return text_marks(project_id, folded) | tag_marks(project_id, wanted.topics, wanted.agent_id, wanted.team_id)
+
+
+@cache
+def _count(is_of_user: bool) -> str:
+    return f"select {_TOTALS[is_of_user]}"
+
+
+@cache
+def _far(order: _Order, *, is_by_days: bool) -> str:
+    listing = Listing(
+        table="memories",
+        where=_WHOSE[order.is_of_user],
+        columns=COLUMNS,
+        sorted_by="id, user_id, updated_at",
+        order=order.sql,
+        reverse=order._replace(is_descending=not order.is_descending).sql,
+        limit="$3::bigint",
+        offset="$4::bigint",
+    )
+    if is_by_days:
+        return far_page_by_days(listing, at="updated_at", is_descending=order.is_descending, days=_DAYS)
+    return far_page(listing, total=_TOTALS[order.is_of_user])
 
 
 @cache

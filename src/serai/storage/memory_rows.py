@@ -25,6 +25,7 @@ COLUMNS: Final = (
     "project_id, user_id, memory, topics, agent_id, team_id, source_run_id, source_session_id, origin, "
     "id, revision, created_at, updated_at"
 )
+_NAMES: Final = COLUMNS.split(", ")
 
 _TAKEN = take_keys(
     "item where key is not null",
@@ -65,13 +66,16 @@ with item as materialized (
     select project_id, user_id, topic, count(*) from stored, unnest(topics) as topic
     group by project_id, user_id, topic order by project_id, user_id, topic
     on conflict (project_id, user_id, topic) do update set memories = kept.memories + excluded.memories
-), counts as (
-    insert into memory_counts as kept (project_id, slot, memories, users)
-    select project_id, pg_backend_pid() % 16, sum(added.memories),
-           count(*) filter (where users.memories = added.memories)
-    from users join added using (project_id, user_id) group by project_id order by project_id
-    on conflict (project_id, slot) do update
-    set memories = kept.memories + excluded.memories, users = kept.users + excluded.users
+), counted as (
+    insert into usage_deltas (project_id, day, memories, memory_users)
+    select project_id, day, sum(memories), sum(users)
+    from (
+        select project_id, updated_at::date as day, 1 as memories, 0 as users from stored
+        union all
+        select project_id, added.at::date, 0, 1 from users join added using (project_id, user_id)
+        where users.memories = added.memories
+    ) as counted
+    group by project_id, day
 )
 select id, revision, created_at, updated_at from stored"""  # noqa: S608 - our own text
 
@@ -101,13 +105,13 @@ on conflict (project_id, user_id) do update set memories = kept.memories"""
 
 _HOLD_KNOWN_USER = "select true from memory_users where project_id = $1 and user_id = $2 for update"
 
-# Change memories that are held, and what is counted of their topics.
+# Change memories that are held, and what is counted of their topics and of the days on which memories were changed.
 _REPLACE = """
 with item as materialized (
     select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[],
-                         $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+                         $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
         as item(project_id, id, memory, folded, fold_hash, marks, topics, agent_id, team_id, source_run_id,
-                source_session_id, origin)
+                source_session_id, origin, was_updated_at)
 ), changed as (
     update memories as kept
     set memory = item.memory, folded = item.folded, fold_hash = item.fold_hash, marks = item.marks::integer[],
@@ -116,13 +120,18 @@ with item as materialized (
         revision = kept.revision + 1,
         updated_at = greatest(clock_timestamp(), kept.updated_at + interval '1 microsecond')
     from item where kept.project_id = item.project_id and kept.id = item.id
-    returning kept.project_id, kept.user_id, kept.id, kept.revision, kept.updated_at
+    returning kept.project_id, kept.user_id, kept.id, kept.revision, kept.updated_at, was_updated_at
+), counted as (
+    insert into usage_deltas (project_id, day, memories)
+    select project_id, day, sum(memories)
+    from changed cross join lateral (values (updated_at::date, 1), (was_updated_at::date, -1)) as told(day, memories)
+    group by project_id, day having sum(memories) <> 0
 ), users as (
     update memory_users as kept set last_updated_at = greatest(kept.last_updated_at, latest.at)
     from (select project_id, user_id, max(updated_at) as at from changed group by project_id, user_id) as latest
     where kept.project_id = latest.project_id and kept.user_id = latest.user_id
 ), topic as materialized (
-    select * from unnest($13::text[], $14::text[], $15::text[], $16::bigint[])
+    select * from unnest($14::text[], $15::text[], $16::text[], $17::bigint[])
         as topic(project_id, user_id, topic, memories)
 ), gained as (
     insert into memory_topics as kept (project_id, user_id, topic, memories)
@@ -144,7 +153,7 @@ select project_id, id, revision, updated_at from changed"""
 _REMOVE = """
 with gone as materialized (
     delete from memories where (project_id, id) in (select * from unnest($1::text[], $2::uuid[]))
-    returning project_id, user_id, topics
+    returning project_id, user_id, topics, updated_at
 ), lost as materialized (
     select project_id, user_id, count(*) as memories from gone group by project_id, user_id
 ), users as (
@@ -156,7 +165,7 @@ with gone as materialized (
             order by updated_at desc limit 1
         ), kept.last_updated_at)
     from lost where kept.project_id = lost.project_id and kept.user_id = lost.user_id
-    returning kept.project_id, kept.memories, lost.memories as lost
+    returning kept.project_id, kept.memories
 ), fewer as materialized (
     select project_id, user_id, topic, count(*) as memories from gone, unnest(topics) as topic
     group by project_id, user_id, topic
@@ -170,11 +179,14 @@ with gone as materialized (
     where kept.project_id = fewer.project_id and kept.user_id = fewer.user_id and kept.topic = fewer.topic
       and kept.memories <= fewer.memories
 )
-insert into memory_counts as kept (project_id, slot, memories, users)
-select project_id, pg_backend_pid() % 16, -sum(lost), -count(*) filter (where memories = 0)
-from users group by project_id order by project_id
-on conflict (project_id, slot) do update
-set memories = kept.memories + excluded.memories, users = kept.users + excluded.users"""
+insert into usage_deltas (project_id, day, memories, memory_users)
+select project_id, day, -sum(memories), -sum(users)
+from (
+    select project_id, updated_at::date as day, 1 as memories, 0 as users from gone
+    union all
+    select project_id, current_date, 0, 1 from users where memories = 0
+) as counted
+group by project_id, day"""
 
 Place = tuple[str, UUID]
 """Project and id of a memory."""
@@ -182,7 +194,7 @@ Place = tuple[str, UUID]
 
 def record_of(row: asyncpg.Record) -> MemoryRecord:
     """Return the memory of a row that has `COLUMNS`."""
-    values = dict(row)
+    values: dict[str, Any] = {name: row[name] for name in _NAMES}
     values["topics"] = tuple(values["topics"])
     values["origin"] = MemoryOrigin(values["origin"])
     return MemoryRecord(**values)
@@ -260,6 +272,7 @@ async def replace_held(
         [one.project_id for one in after],
         [one.id for one in after],
         *columns,
+        [one.updated_at for one, _ in changes],
         *([one[at] for one in deltas] for at in range(4)),
     )
     written = {row["id"]: row for row in rows}

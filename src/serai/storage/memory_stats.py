@@ -32,7 +32,9 @@ order by last_updated_at, user_id limit $2 offset $3"""
 _USER: Final = """
 select user_id, memories, last_updated_at from memory_users where project_id = $1 and user_id = $2 and memories > 0"""
 
-_COUNT_USERS: Final = "select coalesce(sum(users), 0)::bigint from memory_counts where project_id = $1"
+_COUNT_USERS: Final = """
+select coalesce((select users from memory_counts where project_id = $1), 0)
+       + coalesce((select sum(memory_users) from usage_deltas where project_id = $1), 0)"""
 
 
 @dataclass(frozen=True, slots=True)

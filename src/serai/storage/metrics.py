@@ -21,6 +21,7 @@ TOKENS: Final = (
 )
 COUNTS: Final = (*("agent_sessions", "team_sessions", "workflow_sessions", "agent_runs", "team_runs", "workflow_runs"),)
 FOLDED_AT_A_TIME: Final = 10_000
+_MANY: Final = 1000
 _NUMBERS: Final = (*COUNTS, *TOKENS)
 _COLUMNS: Final = ", ".join(_NUMBERS)
 
@@ -28,6 +29,9 @@ _COLUMNS: Final = ", ".join(_NUMBERS)
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('serai-metrics', 0))"
 _TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended('serai-metrics', 0))"
 _IS_PENDING = "select exists(select from usage_deltas)"
+
+# Lists read all deltas that there are: what is gone must not be passed each time.
+_VACUUM = "vacuum usage_deltas"
 
 # What a source of sessions and runs tells of each day: of each user, and of all together.
 _NUMBER_OF = "coalesce(sum({noun}) filter (where kind = '{kind}'), 0) as {kind}_{noun}"
@@ -55,20 +59,30 @@ _MODELS = """
     group by project_id, day, model_id, model_provider, rollup (user_id)
     having grouping(user_id) = 1 or user_id is not null"""
 
-# How the lists of sessions grow and shrink: for each of their filters, and day by day.
+# How lists grow and shrink: those of sessions by each of their filters, all of them day by day.
 _COUNTED = """
-    select project_id, day, user_id, kind, component_id, listed from taken where listed <> 0
-), counted_days as (
-    insert into session_days as kept (project_id, kind, component_id, day, sessions)
-    select project_id, kind, component_id, day, sum(listed) from counted
-    group by project_id, day, cube (kind, component_id) having grouping(component_id) = 1 or component_id is not null
-    on conflict (project_id, kind, component_id, day) do update set sessions = kept.sessions + excluded.sessions
-), counted_all as (
+counted as (
     insert into session_counts as kept (project_id, user_id, kind, component_id, sessions)
-    select project_id, user_id, kind, component_id, sum(listed) from counted
+    select project_id, user_id, kind, component_id, sum(listed) from taken where listed <> 0
     group by project_id, cube (user_id, kind, component_id)
     having (grouping(user_id) = 1 or user_id is not null) and (grouping(component_id) = 1 or component_id is not null)
-    on conflict (project_id, user_id, kind, component_id) do update set sessions = kept.sessions + excluded.sessions"""
+    on conflict (project_id, user_id, kind, component_id) do update set sessions = kept.sessions + excluded.sessions
+), counted_days as (
+    insert into session_days as kept (project_id, kind, component_id, day, sessions)
+    select project_id, kind, component_id, day, sum(listed) from taken where listed <> 0
+    group by project_id, day, cube (kind, component_id) having grouping(component_id) = 1 or component_id is not null
+    on conflict (project_id, kind, component_id, day) do update set sessions = kept.sessions + excluded.sessions
+), counted_memories as (
+    insert into memory_counts as kept (project_id, memories, users)
+    select project_id, sum(memories), sum(memory_users) from taken where memories <> 0 or memory_users <> 0
+    group by project_id
+    on conflict (project_id) do update
+    set memories = kept.memories + excluded.memories, users = kept.users + excluded.users
+), counted_memory_days as (
+    insert into memory_days as kept (project_id, day, memories)
+    select project_id, day, sum(memories) from taken where memories <> 0 group by project_id, day
+    on conflict (project_id, day) do update set memories = kept.memories + excluded.memories
+)"""
 
 _ADDED = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBERS)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "users"))
@@ -94,8 +108,7 @@ gone as materialized (
 _FOLD = f"""
 with taken as materialized (
     delete from usage_deltas where ctid = any (array(select ctid from usage_deltas limit $1)) returning *
-), counted as ({_COUNTED}
-), {_KEPT}, fresh as materialized (
+), {_COUNTED}, {_KEPT}, fresh as materialized (
     select row_number() over () as nr, * from taken where not is_kept or (sessions = 0 and runs = 0)
 ), summed as ({_DAYS.format(source="fresh")}
 ), newcomers as (
@@ -122,8 +135,7 @@ select count(*) from taken"""  # noqa: S608 - our own text
 _REFRESH = f"""
 with taken as materialized (
     delete from usage_deltas where project_id = $1 and day between $2 and $3 returning *
-), counted as ({_COUNTED}
-), {_KEPT}, existing as materialized (
+), {_COUNTED}, {_KEPT}, existing as materialized (
     select row_number() over () as nr, *
     from (
         select project_id, created_at::date as day, user_id, kind, 1 as sessions, 0 as runs, null::jsonb as usage
@@ -254,7 +266,9 @@ class MetricsStore:
             if not await connection.fetchval(_TRY_LOCK):
                 return 0
             folded: int = await connection.fetchval(_FOLD, FOLDED_AT_A_TIME)
-            return folded
+        if folded >= _MANY:
+            await self._database.execute(_VACUUM)
+        return folded
 
     async def read_days(
         self, project_id: str, *, first: date = date.min, last: date = date.max, user_id: str | None = None

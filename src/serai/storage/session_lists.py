@@ -15,6 +15,7 @@ import asyncpg
 from serai.domain.search_text import fold, pieces_to_find
 from serai.domain.sessions import SessionPage, SessionQuestion, SessionRecord
 from serai.storage.connection import Database
+from serai.storage.far_pages import FAR, Listing, far_page, far_page_by_days
 
 MOST_COUNTED: Final = 1000
 """How many a search counts."""
@@ -51,65 +52,11 @@ from (select {total} as total) as counted left join lateral (
     select {columns} from sessions where project_id = $1{filters} order by {order} limit {most}) as page on true
 order by {order}"""
 
-# Where a page further on is looked for: in the list as a whole, or from where one of its days begins or ends.
-_WHOLE = """
-select 0 as before, total as upto, total, null as near, null as far from (select {total} as total) as counted"""
+# How many sessions were made on each day.
 _DAYS = """
-select (sum(sessions) over passed - sessions)::bigint as before, (sum(sessions) over passed)::bigint as upto,
-       (sum(sessions) over ())::bigint as total, {near}::timestamptz as near, {far}::timestamptz as far
-from (
-    select day, sum(sessions) as sessions
-    from (
-        select day, sessions from session_days where project_id = $1 and {counted_days}
-        union all
-        select day, listed from usage_deltas where project_id = $1{filters}
-    ) as told
-    group by day
-) as days
-window passed as (order by day {d})"""
-_ENDS_OF_DAYS: Final = {
-    True: {
-        "near": "(day + 1)",
-        "far": "day",
-        "from_near": " and created_at < (select near from walk)",
-        "to_far": " and created_at >= (select far from walk)",
-    },
-    False: {
-        "near": "day",
-        "far": "(day + 1)",
-        "from_near": " and created_at >= (select near from walk)",
-        "to_far": " and created_at < (select far from walk)",
-    },
-}
-
-# Such a page: its ids, from the place before it or from the one behind it, whichever is nearer, then its rows.
-_DEEP = """
-with place as materialized ({places}
-), bounds as (
-    select coalesce(max(total), 0) as total, least({offset} + {limit}, coalesce(max(total), 0)) as stop from place
-), walk as materialized (
-    select total, near, far, greatest(stop - {offset}, 0) as rows, coalesce({offset} - before, 0) as passed,
-           coalesce(upto - stop, 0) as left_over, {offset} - before <= upto - stop as is_forward
-    from bounds
-    left join lateral (
-        select near, before from place where before <= {offset} order by before desc, upto desc limit 1
-    ) as first on true
-    left join lateral (
-        select far, upto from place where upto >= stop order by upto, before desc limit 1
-    ) as last on true
-), page as (
-    (select {sorted_by} from sessions where project_id = $1{filters}{from_near} order by {order}
-     limit (select case when is_forward then rows else 0 end from walk) offset (select passed from walk))
-    union all
-    (select {sorted_by} from sessions where project_id = $1{filters}{to_far} order by {reverse}
-     limit (select case when is_forward then 0 else rows end from walk) offset (select left_over from walk))
-)
-select total, page.*
-from walk left join lateral (
-    select stored.* from page cross join lateral (
-        select {columns} from sessions where project_id = $1 and sessions.id = page.id offset 0) as stored
-) as page on true
-order by {order}"""
+select day, sessions as number from session_days where project_id = $1 and {counted_days}
+union all
+select day, listed from usage_deltas where project_id = $1{filters}"""
 
 # Sessions whose name holds a text: of all in a list, or of all names, by the index of pieces if the text has any.
 _WALKED = """
@@ -176,7 +123,8 @@ class SessionLists:
         shape = _Shape(tuple(filters), question.column, question.is_descending)
         values = (question.project_id, *filters.values())
         if question.offset:
-            rows = await self._database.fetch(_deep(shape), *values, question.limit, question.offset)
+            is_by_days = question.offset > FAR and question.column == "created_at" and question.user_id is None
+            rows = await self._database.fetch(_far(shape, is_by_days), *values, question.limit, question.offset)
         else:
             most = next(limit for limit in _LIMITS if question.limit <= limit)
             rows = await self._database.fetch(_first(shape, most), *values)
@@ -217,13 +165,17 @@ def _first(shape: _Shape, most: int) -> str:
 
 
 @cache
-def _deep(shape: _Shape) -> str:
+def _far(shape: _Shape, is_by_days: bool) -> str:
     parts = _parts(shape)
-    if shape.column != "created_at" or "user_id" in shape.filters:
-        return _DEEP.format(**parts, places=_WHOLE.format(**parts), from_near="", to_far="")
-    ends = _ENDS_OF_DAYS[shape.is_descending]
-    counted = _counted(shape.filters, "kind", "component_id")
-    return _DEEP.format(**parts, places=_DAYS.format(**parts, **ends, counted_days=counted), **ends)
+    listing = Listing(
+        table="sessions",
+        where="project_id = $1{filters}".format(**parts),
+        **{name: parts[name] for name in ("columns", "sorted_by", "order", "reverse", "limit", "offset")},
+    )
+    if not is_by_days:
+        return far_page(listing, total=parts["total"])
+    days = _DAYS.format(**parts, counted_days=_counted(shape.filters, "kind", "component_id"))
+    return far_page_by_days(listing, at="created_at", is_descending=shape.is_descending, days=days)
 
 
 @cache
@@ -244,14 +196,12 @@ def _parts(shape: _Shape) -> dict[str, Any]:
     """Return the parts of statements; the arguments are the project, the filters, and what else there is in order."""
     number = len(shape.filters) + 2
     order = ORDERS[shape.column]
-    direction = "desc" if shape.is_descending else "asc"
     return {
         "total": _total(shape.filters),
         "columns": COLUMNS,
         "sorted_by": _SORTED_BY,
         "filters": _filters(shape.filters),
-        "d": direction,
-        "order": order.format(d=direction),
+        "order": order.format(d="desc" if shape.is_descending else "asc"),
         "reverse": order.format(d="asc" if shape.is_descending else "desc"),
         "limit": f"${number}::bigint",
         "offset": f"${number + 1}::bigint",

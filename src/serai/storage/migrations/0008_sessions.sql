@@ -30,12 +30,14 @@ create table usage_deltas (
     project_id   text    not null,
     day          date    not null,
     user_id      text,
-    kind         text    not null,
+    kind         text,                                       -- null of memories
     component_id text,
     sessions     integer not null default 0,                 -- made on that day
     listed       integer not null default 0,                 -- made, less those removed
     runs         integer not null default 0,                 -- ended on that day
     usage        jsonb,                                      -- of these runs
+    memories     integer not null default 0,                 -- last changed on that day, less those that are no more
+    memory_users integer not null default 0,                 -- who have a memory, less those who have none any more
     is_kept      boolean not null default false              -- no session or run tells of it, or will soon no more
 );
 
@@ -51,6 +53,7 @@ create table session_counts (
 -- The same by the days on which they were made: from where pages far into a list are looked for.
 create table session_days (
     project_id   text   not null,
+    user_id      text,                                       -- always null: these are of all users
     kind         text,
     component_id text,
     day          date   not null,

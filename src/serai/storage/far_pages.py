@@ -1,0 +1,124 @@
+"""Pages far into a list: walked to from its nearer end, or from where one of its days begins or ends.
+
+The texts are made of what the caller gives, never of what a client wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FAR: Final = 1000
+"""Up to so many rows are passed as fast as days are added up."""
+
+# The list as a whole.
+_WHOLE = """
+select 0 as before, total as upto, total, null as near, null as far from (select ({total}) as total) as counted"""
+
+# Its days, in its order: how many rows come before each and up to its end, and the times that bound it.
+_DAYS = """
+select (sum(number) over passed - number)::bigint as before, (sum(number) over passed)::bigint as upto,
+       (sum(number) over ())::bigint as total, {near}::timestamptz as near, {far}::timestamptz as far
+from (select day, sum(number) as number from ({days}) as told group by day) as days
+window passed as (order by day {direction})"""
+
+# The ids of the page, from the place before it or from the one behind it, whichever is nearer; then its rows.
+_PAGE = """
+with place as materialized ({places}
+), bounds as (
+    select coalesce(max(total), 0) as total, least({offset} + {limit}, coalesce(max(total), 0)) as stop from place
+), walk as materialized (
+    select total, near, far, greatest(stop - {offset}, 0) as rows, coalesce({offset} - before, 0) as passed,
+           coalesce(upto - stop, 0) as left_over, {offset} - before <= upto - stop as is_forward
+    from bounds
+    left join lateral (
+        select near, before from place where before <= {offset} order by before desc, upto desc limit 1
+    ) as first on true
+    left join lateral (
+        select far, upto from place where upto >= stop order by upto, before desc limit 1
+    ) as last on true
+), page as (
+    (select {sorted_by} from {table} where {where}{from_near} order by {order}
+     limit (select case when is_forward then rows else 0 end from walk) offset (select passed from walk))
+    union all
+    (select {sorted_by} from {table} where {where}{to_far} order by {reverse}
+     limit (select case when is_forward then 0 else rows end from walk) offset (select left_over from walk))
+)
+select total, page.*
+from walk left join lateral (
+    select stored.* from page cross join lateral (
+        select {columns} from {table} where project_id = $1 and {table}.id = page.id offset 0) as stored
+) as page on true
+order by {order}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list of rows that have a `project_id`, the first argument, and an `id`.
+
+    Attributes:
+        table: where they are.
+        where: which of them.
+        columns: what is wanted of each.
+        sorted_by: the columns in which `order` is told, and the id.
+        order: what it is sorted by.
+        reverse: the same from the end.
+        limit, offset: of the page; SQL of type bigint.
+    """
+
+    table: str
+    where: str
+    columns: str
+    sorted_by: str
+    order: str
+    reverse: str
+    limit: str
+    offset: str
+
+
+def far_page(listing: Listing, *, total: str) -> str:
+    """Return the statement of a page: `total` and the columns, of null when the page is empty.
+
+    Args:
+        listing: what is listed.
+        total: SQL of the number of its rows.
+
+    Cost: what lies between the page and the nearer end of the list.
+    """
+    return _page(listing, _WHOLE.format(total=total))
+
+
+def far_page_by_days(listing: Listing, *, at: str, is_descending: bool, days: str) -> str:
+    """Return the same for a list in the order of a time, at the cost of one of its days.
+
+    Args:
+        listing: what is listed.
+        at: the column of the time.
+        is_descending: the latest come first.
+        days: SQL of the numbers of its rows by days in UTC, columns `day` and `number`; those of a day are added up.
+    """
+    before, behind = ("<", ">=") if is_descending else (">=", "<")
+    near, far = ("(day + 1)", "day") if is_descending else ("day", "(day + 1)")
+    places = _DAYS.format(near=near, far=far, days=days, direction="desc" if is_descending else "asc")
+    return _page(
+        listing,
+        places,
+        from_near=f" and {at} {before} (select near from walk)",  # noqa: S608 - our own text
+        to_far=f" and {at} {behind} (select far from walk)",  # noqa: S608
+    )
+
+
+def _page(listing: Listing, places: str, *, from_near: str = "", to_far: str = "") -> str:
+    return _PAGE.format(
+        places=places,
+        from_near=from_near,
+        to_far=to_far,
+        table=listing.table,
+        where=listing.where,
+        columns=listing.columns,
+        sorted_by=listing.sorted_by,
+        order=listing.order,
+        reverse=listing.reverse,
+        limit=listing.limit,
+        offset=listing.offset,
+    )
