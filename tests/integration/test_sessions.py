@@ -286,6 +286,22 @@ async def test_a_removal_leaves_nothing_but_the_totals_of_days(database: Databas
     assert await total(store, project) == 0
 
 
+async def test_a_session_that_several_remove_at_once_is_counted_out_once(database: Database, project: str):
+    store, metrics = SessionStore(database), MetricsStore(database)
+    await asyncio.gather(*(store.create(new_session(project, f"s{n}", user_id=f"u{n % 2}")) for n in range(6)))
+    await store.update(project, "s1", SessionChanges(name="named"))
+    await asyncio.gather(
+        *(store.delete(project, [f"s{n}"], user_id=user_id) for user_id in (None, "u0", "u1", "u0") for n in range(4)),
+        store.delete(project, ["s4"], user_id="u1"),
+    )
+    assert (await ids(store, project, is_descending=False), await total(store, project)) == (["s4", "s5"], 2)
+    days = await metrics.read_days(project)
+    assert [day.counts["agent_sessions"] for day in days] == [6]
+    assert await total(store, project) == 2
+    assert [day.counts for day in await metrics.refresh(project)] == [day.counts for day in days]
+    assert await database.fetchval("select count(*) from session_names where project_id = $1", project) == 0
+
+
 async def test_a_node_that_works_on_a_removed_run_is_refused(database: Database, project: str):
     store, runs, log = SessionStore(database), RunStore(database), RunLog(database)
     (record,) = await submit(runs, new_run("s", project_id=project, node_id="node"))

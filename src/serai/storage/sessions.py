@@ -71,6 +71,24 @@ _LOCK = """
 select id, first_run_key is not null as has_runs from sessions
 where project_id = $1 and id = any($2::text[]) and ($3::text is null or user_id = $3) order by id for update"""
 
+# Removes sessions that never had a run, all at once.
+_REMOVE_EMPTY = """
+with found as materialized (
+    select sessions.project_id, id, created_at, sessions.user_id, kind, component_id
+    from unnest($1::text[], $2::text[], $3::text[]) as wanted(project_id, session_id, of_user)
+    join sessions on sessions.project_id = wanted.project_id and id = session_id
+    where first_run_key is null and (of_user is null or sessions.user_id = of_user)
+    order by sessions.project_id, id for update of sessions
+), counted as (
+    insert into usage_deltas (project_id, day, user_id, kind, component_id, sessions, listed, is_kept)
+    select project_id, created_at::date, user_id, kind, component_id, 1, -1, true from found
+), names as (
+    delete from session_names using found
+    where session_names.project_id = found.project_id and session_names.session_id = found.id
+)
+delete from sessions using found where sessions.project_id = found.project_id and sessions.id = found.id
+returning sessions.project_id, sessions.id"""
+
 # Whoever writes to a run's log, or makes runs inside it, holds its root's row: once we have it, all that is whole.
 _LOCK_ROOTS = """
 select from runs where project_id = $1 and session_id = any($2::text[]) and parent_key is null
@@ -123,6 +141,7 @@ class SessionStore:
         self._creator = SessionCreator(database)
         self._lists = SessionLists(database)
         self._gets: Batcher[_Wanted, SessionDetail | None] = Batcher(self._read, max_items=_READ_AT_A_TIME)
+        self._removals: Batcher[_Wanted, bool] = Batcher(self._remove_empty)
 
     async def create(self, new: NewSession, *, key: RequestKey | None = None) -> Created:
         """Make a session; see `SessionCreator.create`."""
@@ -173,6 +192,8 @@ class SessionStore:
 
     async def delete(self, project_id: str, session_ids: Sequence[str], *, user_id: str | None = None) -> None:
         """Remove sessions with their runs; those that are not there, or another user's, are passed over."""
+        if len(session_ids) == 1 and await self._removals.submit(_Wanted(project_id, session_ids[0], user_id)):
+            return
         async with self._database.transaction() as connection:
             await remove_sessions(connection, project_id, session_ids, user_id=user_id)
 
@@ -204,6 +225,14 @@ class SessionStore:
         columns: list[Iterable[Any]] = list(zip(*wanted, strict=True))
         found = {wanted[row[0] - 1]: _read_detail(row[1:]) for row in await self._database.fetch(_GET_ALL, *columns)}
         return [found.get(item) for item in items]
+
+    async def _remove_empty(self, items: list[_Wanted]) -> list[bool | Exception]:
+        first: dict[tuple[str, str], _Wanted] = {}
+        for item in items:
+            first.setdefault((item.project_id, item.session_id), item)
+        columns: list[Iterable[Any]] = list(zip(*first.values(), strict=True))
+        gone = {(row["project_id"], row["id"]) for row in await self._database.fetch(_REMOVE_EMPTY, *columns)}
+        return [(place := item[:2]) in gone and first[place] == item for item in items]
 
 
 async def remove_sessions(

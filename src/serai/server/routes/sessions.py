@@ -183,14 +183,16 @@ async def _change(
 
 async def _delete(request: Request, session_ids: list[str], *ignored: str) -> Response:
     check_database(request, "session")
-    project_id, user_id = project_of(request), read_user(request)
+    runtime, project_id, user_id = runtime_of(request), project_of(request), read_user(request)
 
     async def delete(connection: Connection) -> dict[str, Any]:
         await remove_sessions(connection, project_id, session_ids, user_id=user_id)
         return {}
 
-    key = write_key(request, "session.delete", user_id, *session_ids)
-    await answer_once(runtime_of(request).database, key, delete)
+    if key := write_key(request, "session.delete", user_id, *session_ids):
+        await answer_once(runtime.database, key, delete)
+    else:
+        await runtime.sessions.delete(project_id, session_ids, user_id=user_id)
     response = Response(status_code=204)
     name_ignored(response, [*ignored, *(["delete_media"] if "delete_media" in request.query_params else [])])
     return response
