@@ -269,8 +269,7 @@ def delete_session(
     user_id: str | None = None,
 ) -> Arguments:
     """Remove a session and its runs; nothing happens when there is none."""
-    query = {"user_id": user_id, "db_id": db_id, "table": table}
-    return Arguments(path={"session_id": session_id}, query=query, headers=headers)
+    return _about(session_id, None, user_id, db_id, table, headers)
 
 
 @_row(
