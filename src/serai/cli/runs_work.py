@@ -22,7 +22,7 @@ from serai.cli.tables import printable, shortened, time_text
 from serai.cli.watch import watch
 from serai.client import SyncAgentOSClient
 from serai.wire.runs import RunSchema
-from serai.wire.status import RunStatus
+from serai.wire.status import UNDER_WAY, RunStatus
 from serai.wire.workflow_runs import WorkflowRunSchema
 
 __all__ = ["AnswerFlags", "Server", "cancel_run", "continue_run", "fetch_runs", "follow_run", "show_run", "show_runs"]
@@ -72,7 +72,7 @@ def show_run(server: Server, component: str, run_id: str, session: str | None, *
     print(printable(f"{_status(run)}{began}, session {run.session_id}"))
     if run.input is not None:
         print(f"> {printable(_text(getattr(run.input, 'input_content', run.input)))}")
-    if run.status in (RunStatus.PENDING, RunStatus.RUNNING):
+    if run.status in UNDER_WAY:
         return
     view = AnswerView(url=server.url, component=named.given)
     view.show(run)
@@ -106,7 +106,7 @@ def cancel_run(server: Server, component: str, run_id: str, session: str | None,
         print(json.dumps({"run_id": run_id, "status": status or None}))
     elif status == RunStatus.CANCELLED:
         print(f"Run {run_id} is cancelled.")
-    elif status in (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED):
+    elif status in (*UNDER_WAY, RunStatus.PAUSED):
         print(f"Run {run_id} is being cancelled.")
     elif status:
         print(f"Run {run_id} had ended before: {status}.")
