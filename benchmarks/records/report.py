@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measures import database_ms, p50_ms, server_ms, wall_ms
 from benchmarks.ratios import middle
-from benchmarks.records.aims import Measure, database_ms, p50_ms, ratios, server_ms, wall_ms
+from benchmarks.records.aims import Measure, ratios
 from benchmarks.records.operations import MEANINGS, Operation
 from benchmarks.records.results import Result, read_results
 from benchmarks.records.stores import NONE, SERAI

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measures import cpu_ms, database_ms, p50_ms, server_ms
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
-from benchmarks.runs.aims import PEERS, Measure, cpu_ms, database_ms, event_cpu_us, p50_ms, ratios, server_ms
+from benchmarks.runs.aims import PEERS, Measure, event_cpu_us, ratios
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step
 from benchmarks.runs.results import Result, Sample, read_result
 from benchmarks.subjects import PEER_ON_QUEUE, SERAI

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measures import cpu_ms, database_ms, p50_ms, server_ms
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
-from benchmarks.state.aims import Measure, cpu_ms, database_ms, p50_ms, ratios, server_ms
+from benchmarks.state.aims import Measure, ratios
 from benchmarks.state.operations import CONCURRENCIES, LISTS, ONE_BY_ONE, Operation, Place
 from benchmarks.state.results import Result, Sample, read_result
 from benchmarks.subjects import PEER_ON_POSTGRES, SERAI
