@@ -16,7 +16,7 @@ from benchmarks.records.results import Result, read_results
 from benchmarks.records.stores import NONE, SERAI
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
 from benchmarks.report import update_page
-from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables
+from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables, table
 
 BEGIN = "<!-- records: written by python -m benchmarks.records.report -->"
 END = "<!-- records: end -->"
@@ -71,11 +71,10 @@ def _built(result: Result) -> list[str]:
 
 def _table(result: Result, title: str, subjects: Sequence[str], concurrency: int, measures: Sequence[Measure]) -> str:
     shown = [one for one in Operation if len(subjects) > 3 or result.of(one.value, subjects[1], concurrency)]
-    lines = ["", f"| {' | '.join([title, *subjects])} |", f"|{'---|' * (len(subjects) + 1)}"]
-    for operation in shown:
-        cells = [_cell(result, operation, subject, concurrency, measures) for subject in subjects]
-        lines.append(f"| {' | '.join([operation.value, *cells])} |")
-    return "\n".join(lines)
+    lines = [
+        [one.value, *(_cell(result, one, subject, concurrency, measures) for subject in subjects)] for one in shown
+    ]
+    return table([title, *subjects], lines)
 
 
 def _cell(result: Result, operation: Operation, subject: str, concurrency: int, measures: Sequence[Measure]) -> str:
