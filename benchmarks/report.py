@@ -10,9 +10,10 @@ from statistics import median
 
 from benchmarks.cases import Sample
 from benchmarks.profile import Profile, read_profile
+from benchmarks.ratios import middle
 from benchmarks.results import Result, read_results
 from benchmarks.subjects import SERAI
-from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables
+from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables, table, times
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "performance.md"
 BEGIN = "<!-- benchmarks: written by python -m benchmarks.report -->"
@@ -69,29 +70,24 @@ def _table(samples: Sequence[Sample]) -> str:
     if has_memory:
         columns[1] = ("peak memory", _memory_mb)
     names = [f"{samples[0].case}, per {samples[0].unit}", *(name for name, _ in columns), "Serai's CPU is"]
-    lines = ["", f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    lines = []
     for subject in subjects:
         rows = [sample for sample in samples if sample.subject == subject]
         cells = [_cell(rows, measure, unit="MB" if measure is _memory_mb else "ms") for _, measure in columns]
-        lines.append(f"| {' | '.join([subject, *cells, _ratio(own, rows) if subject != SERAI else ''])} |")
-    return "\n".join(lines)
+        lines.append([subject, *cells, _ratio(own, rows) if subject != SERAI else ""])
+    return table(names, lines)
 
 
 def _cell(samples: Sequence[Sample], measure: Measure, *, unit: str) -> str:
-    values = _values(samples, measure)
+    values = [value for value in map(measure, samples) if value is not None]
     if not values:
         return "–" if measure is _database_ms else NOT_MEASURED
-    low, middle, high = (_number(value) for value in (min(values), median(values), max(values)))
-    return f"{middle} {unit} ({low}–{high})" if len(values) > 1 else f"{middle} {unit}"
+    low, half, high = (_number(value) for value in (min(values), median(values), max(values)))
+    return f"{half} {unit} ({low}–{high})" if len(values) > 1 else f"{half} {unit}"
 
 
 def _ratio(own: Sequence[Sample], other: Sequence[Sample]) -> str:
-    mine, theirs = _values(own, _total_ms), _values(other, _total_ms)
-    return f"{median(mine) / median(theirs):.2f}×" if mine and theirs else NOT_MEASURED
-
-
-def _values(samples: Sequence[Sample], measure: Measure) -> list[float]:
-    return [value for value in map(measure, samples) if value is not None]
+    return times(middle(map(_total_ms, own)), middle(map(_total_ms, other)))
 
 
 def _total_ms(sample: Sample) -> float | None:

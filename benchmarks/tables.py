@@ -45,12 +45,24 @@ def aims_table(ratios: Iterable[Ratio]) -> str:
     return table(["ratio", "one", "other", "ratio", "aim", ""], lines)
 
 
-def spread(values: Sequence[float], unit: str) -> str:
-    """Return the median of some samples, with the smallest and the largest."""
-    if not values:
+def not_run_list(not_run: Mapping[str, str]) -> list[str]:
+    """Return the lines that say what could not be measured, and why; none when there is nothing of the kind."""
+    lines = [f"- {name} was NOT RUN: {reason}." for name, reason in not_run.items()]
+    return ["", *lines] if lines else []
+
+
+def spread(values: Iterable[float | None], unit: str) -> str:
+    """Return the median of what is known of some samples, with the smallest and the largest."""
+    known = [value for value in values if value is not None]
+    if not known:
         return NOT_MEASURED
-    low, high = number(min(values)), number(max(values))
-    return figure(median(values), unit) + (f" ({low}–{high})" if len(values) > 1 else "")
+    low, high = number(min(known)), number(max(known))
+    return figure(median(known), unit) + (f" ({low}–{high})" if len(known) > 1 else "")
+
+
+def times(ours: float | None, theirs: float | None) -> str:
+    """Return how many times another figure one is."""
+    return f"{ours / theirs:.2f}×" if ours is not None and theirs else NOT_MEASURED
 
 
 def figure(value: float, unit: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.measures import cpu_ms, p50_ms, server_ms, wall_ms
 from benchmarks.ratios import Ratio, middle
 from benchmarks.records.operations import Operation
 from benchmarks.records.results import Result, Sample
@@ -45,7 +46,7 @@ def _peers(result: Result) -> Iterator[Ratio]:
         for what, measure, concurrency in (
             ("waiting time, 1 at a time", p50_ms, 1),
             ("time per request, 64 at a time", wall_ms, 64),
-            ("CPU with PostgreSQL's, 64 at a time", total_ms, 64),
+            ("CPU with PostgreSQL's, 64 at a time", cpu_ms, 64),
         ):
             pairs = [
                 _ratio(
@@ -78,30 +79,3 @@ def _ratio(
 ) -> Ratio:
     figures = [middle(map(measure, result.of(*wanted))) for wanted in (ours, theirs)]
     return Ratio(what, figures[0], figures[1], "ms", aim)
-
-
-def p50_ms(sample: Sample) -> float | None:
-    """Return what half of the requests waited at most."""
-    return sample.p50_ms
-
-
-def wall_ms(sample: Sample) -> float | None:
-    """Return the time in all over the requests."""
-    return sample.wall_ms
-
-
-def server_ms(sample: Sample) -> float | None:
-    """Return the server's CPU time."""
-    return sample.server_cpu_ms
-
-
-def database_ms(sample: Sample) -> float | None:
-    """Return PostgreSQL's CPU time."""
-    return sample.database_cpu_ms
-
-
-def total_ms(sample: Sample) -> float | None:
-    """Return the CPU time of server and PostgreSQL."""
-    if sample.server_cpu_ms is None or sample.database_cpu_ms is None:
-        return None
-    return sample.server_cpu_ms + sample.database_cpu_ms

@@ -8,14 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measures import database_ms, p50_ms, server_ms, wall_ms
 from benchmarks.ratios import middle
-from benchmarks.records.aims import Measure, database_ms, p50_ms, ratios, server_ms, wall_ms
+from benchmarks.records.aims import Measure, ratios
 from benchmarks.records.operations import MEANINGS, Operation
 from benchmarks.records.results import Result, read_results
 from benchmarks.records.stores import NONE, SERAI
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
 from benchmarks.report import update_page
-from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables
+from benchmarks.tables import NOT_MEASURED, machine_text, replace_tables, table
 
 BEGIN = "<!-- records: written by python -m benchmarks.records.report -->"
 END = "<!-- records: end -->"
@@ -70,11 +71,10 @@ def _built(result: Result) -> list[str]:
 
 def _table(result: Result, title: str, subjects: Sequence[str], concurrency: int, measures: Sequence[Measure]) -> str:
     shown = [one for one in Operation if len(subjects) > 3 or result.of(one.value, subjects[1], concurrency)]
-    lines = ["", f"| {' | '.join([title, *subjects])} |", f"|{'---|' * (len(subjects) + 1)}"]
-    for operation in shown:
-        cells = [_cell(result, operation, subject, concurrency, measures) for subject in subjects]
-        lines.append(f"| {' | '.join([operation.value, *cells])} |")
-    return "\n".join(lines)
+    lines = [
+        [one.value, *(_cell(result, one, subject, concurrency, measures) for subject in subjects)] for one in shown
+    ]
+    return table([title, *subjects], lines)
 
 
 def _cell(result: Result, operation: Operation, subject: str, concurrency: int, measures: Sequence[Measure]) -> str:

@@ -39,6 +39,13 @@ class Sample:
     load_busy: float
     failure: str = ""
 
+    @property
+    def cpu_ms(self) -> float | None:
+        """CPU time of server and PostgreSQL."""
+        if self.server_cpu_ms is None or self.database_cpu_ms is None:
+            return None
+        return self.server_cpu_ms + self.database_cpu_ms
+
 
 @dataclass(frozen=True)
 class Result:

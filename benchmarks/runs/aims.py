@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from benchmarks.measures import cpu_ms
 from benchmarks.ratios import Ratio, middle
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step, position_name
 from benchmarks.runs.results import Result, Sample
@@ -75,31 +76,6 @@ def _middle(result: Result, operation: str, subject: str, concurrency: int, meas
     return middle(map(measure, result.of(operation, subject, concurrency)))
 
 
-def cpu_ms(sample: Sample) -> float | None:
-    """Return the CPU time of server and PostgreSQL."""
-    return sample.cpu_ms
-
-
-def server_ms(sample: Sample) -> float | None:
-    """Return the server's CPU time."""
-    return sample.server_cpu_ms
-
-
-def database_ms(sample: Sample) -> float | None:
-    """Return PostgreSQL's CPU time."""
-    return sample.database_cpu_ms
-
-
 def event_cpu_us(sample: Sample) -> float | None:
     """Return the CPU time of server and PostgreSQL for each chunk, in microseconds."""
     return sample.cpu_ms * 1000 * sample.runs / sample.events if sample.cpu_ms is not None and sample.events else None
-
-
-def wall_ms(sample: Sample) -> float | None:
-    """Return the time in all over the runs."""
-    return sample.wall_ms
-
-
-def p50_ms(sample: Sample) -> float | None:
-    """Return what half of the runs took at most."""
-    return sample.p50_ms

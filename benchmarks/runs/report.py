@@ -8,13 +8,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measures import cpu_ms, database_ms, p50_ms, server_ms
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
-from benchmarks.runs.aims import PEERS, Measure, cpu_ms, database_ms, event_cpu_us, p50_ms, ratios, server_ms
+from benchmarks.runs.aims import PEERS, Measure, event_cpu_us, ratios
 from benchmarks.runs.operations import CONCURRENCIES, LATE_MS, Operation, Step
 from benchmarks.runs.results import Result, Sample, read_result
 from benchmarks.subjects import PEER_ON_QUEUE, SERAI
-from benchmarks.tables import NOT_MEASURED, aims_table, machine_text, number, replace_tables, spread, table
+from benchmarks.tables import (
+    NOT_MEASURED,
+    aims_table,
+    machine_text,
+    not_run_list,
+    number,
+    replace_tables,
+    spread,
+    table,
+    times,
+)
 
 BEGIN = "<!-- runs: written by python -m benchmarks.runs.report -->"
 END = "<!-- runs: end -->"
@@ -25,7 +36,7 @@ def render(result: Result) -> str:
     """Return the Markdown of one run."""
     parts = [
         _source(result),
-        *_not_run(result),
+        *not_run_list(result.not_run),
         *(_operation_table(result, operation) for operation in Operation),
         _session_table(result),
         _follow_table(result),
@@ -50,11 +61,6 @@ def _source(result: Result) -> str:
     how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
     where = machine_text(result.machine)
     return f"`python -m benchmarks.runs` at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
-
-
-def _not_run(result: Result) -> list[str]:
-    lines = [f"- {name} was NOT RUN: {reason}." for name, reason in result.not_run.items()]
-    return ["", *lines] if lines else []
 
 
 def _operation_table(result: Result, operation: Operation) -> str:
@@ -139,8 +145,7 @@ def _cell(samples: Sequence[Sample], measure: Measure, unit: str) -> str:
 
 
 def _ratio(own: Sequence[Sample], other: Sequence[Sample]) -> str:
-    mine, theirs = middle(map(cpu_ms, own)), middle(map(cpu_ms, other))
-    return f"{mine / theirs:.2f}×" if mine is not None and theirs else NOT_MEASURED
+    return times(middle(map(cpu_ms, own)), middle(map(cpu_ms, other)))
 
 
 def _per_s(sample: Sample) -> float | None:

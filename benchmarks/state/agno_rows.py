@@ -8,12 +8,12 @@ from itertools import chain
 from typing import Any
 
 from benchmarks.state.copies import (
-    LOAD_TIMEOUT_S,
     Connection,
     Copy,
     Template,
     batches,
     copies_of,
+    copy_runs,
     fill,
     whole_second,
     without_indexes,
@@ -56,22 +56,13 @@ async def load(connection: Connection, data: Dataset, more: Sequence[Session], t
             rows = [_session_row(one, templates[one.is_big].metrics) for one in sessions]
             await fill(connection, "ai.agno_sessions", _SESSIONS, rows)
             for copies in copies_of(sessions):
-                await _copy_runs(connection, copies, templates)
+                await copy_runs(connection, _COPY_RUNS, copies, templates, row_of=_run_row)
         for some in batches(data.memories()):
             await fill(connection, "ai.agno_memories", _MEMORIES, map(_memory_row, some))
 
 
-async def _copy_runs(connection: Connection, copies: Sequence[Copy], templates: Sequence[Template]) -> None:
-    for template, is_big in zip(templates, (False, True), strict=False):
-        some = [one for one in copies if one.session.is_big == is_big]
-        columns = [
-            [str(one.run_id) for one in some],
-            [one.session.id for one in some],
-            [one.session.user_id for one in some],
-            [one.position for one in some],
-            [whole_second(one.session.created_at) for one in some],
-        ]
-        await connection.execute(_COPY_RUNS, template.run_id, *columns, timeout=LOAD_TIMEOUT_S)
+def _run_row(one: Copy) -> tuple[Any, ...]:
+    return str(one.run_id), one.session.id, one.session.user_id, one.position, whole_second(one.session.created_at)
 
 
 def _session_row(session: Session, metrics: dict[str, Any]) -> tuple[Any, ...]:

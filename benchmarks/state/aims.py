@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.measures import cpu_ms, p50_ms
 from benchmarks.ratios import Ratio, middle
 from benchmarks.state.operations import CONCURRENCIES, ONE_BY_ONE, Operation, Place
 from benchmarks.state.results import Result, Sample
@@ -64,23 +65,3 @@ def figure_of(
 ) -> float | None:
     """Return the median of a figure."""
     return middle(map(measure, result.of(operation, subject, place, concurrency)))
-
-
-def cpu_ms(sample: Sample) -> float | None:
-    """Return the CPU time of server and PostgreSQL."""
-    return sample.cpu_ms
-
-
-def server_ms(sample: Sample) -> float | None:
-    """Return the server's CPU time."""
-    return sample.server_cpu_ms
-
-
-def database_ms(sample: Sample) -> float | None:
-    """Return PostgreSQL's CPU time."""
-    return sample.database_cpu_ms
-
-
-def p50_ms(sample: Sample) -> float | None:
-    """Return what half of the requests waited at most."""
-    return sample.p50_ms

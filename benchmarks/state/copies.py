@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +71,28 @@ def copies_of(sessions: Iterable[Session]) -> Iterator[list[Copy]]:
     """Yield the runs of sessions, some hundred at a time."""
     copies = (Copy(run_id(session, nr), session, nr) for session in sessions for nr in range(session.runs))
     return batches(copies, _RUNS_AT_A_TIME)
+
+
+async def copy_runs(
+    connection: Connection,
+    sql: str,
+    copies: Sequence[Copy],
+    templates: Sequence[Template],
+    *,
+    row_of: Callable[[Copy], Sequence[Any]],
+) -> None:
+    """Have PostgreSQL copy runs.
+
+    Args:
+        connection: to the database.
+        sql: what does it; it takes the id of a template and columns.
+        copies: the runs.
+        templates: of a run, and of one that is big if there are such.
+        row_of: says what of a run goes into the columns.
+    """
+    for template, is_big in zip(templates, (False, True), strict=False):
+        if rows := [row_of(one) for one in copies if one.session.is_big == is_big]:
+            await connection.execute(sql, template.run_id, *zip(*rows, strict=True), timeout=LOAD_TIMEOUT_S)
 
 
 def run_id(session: Session, position: int) -> UUID:

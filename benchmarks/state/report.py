@@ -8,13 +8,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.measures import cpu_ms, database_ms, p50_ms, server_ms
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
-from benchmarks.state.aims import Measure, cpu_ms, database_ms, p50_ms, ratios, server_ms
+from benchmarks.state.aims import ratios
 from benchmarks.state.operations import CONCURRENCIES, LISTS, ONE_BY_ONE, Operation, Place
 from benchmarks.state.results import Result, Sample, read_result
 from benchmarks.subjects import PEER_ON_POSTGRES, SERAI
-from benchmarks.tables import NOT_MEASURED, aims_table, figure, machine_text, replace_tables, spread, table
+from benchmarks.tables import (
+    NOT_MEASURED,
+    aims_table,
+    figure,
+    machine_text,
+    not_run_list,
+    replace_tables,
+    spread,
+    table,
+    times,
+)
 
 BEGIN = "<!-- state: written by python -m benchmarks.state.report -->"
 END = "<!-- state: end -->"
@@ -27,7 +38,7 @@ def render(result: Result) -> str:
     """Return the Markdown of one run."""
     parts = [
         _source(result),
-        *_not_run(result),
+        *not_run_list(result.not_run),
         _one_by_one_table(result),
         _lists_table(result),
         _sizes_table(result),
@@ -55,11 +66,6 @@ def _source(result: Result) -> str:
     if result.peer_rows < result.rows:
         fewer = f" agno has {result.peer_rows:,} rows where Serai has {result.rows:,}: ratios there are in its favour."
     return f"{command} at {result.commit}, {result.taken_at[:10]}; {where}; {how}.{fewer}"
-
-
-def _not_run(result: Result) -> list[str]:
-    lines = [f"- {name} was NOT RUN: {reason}." for name, reason in result.not_run.items()]
-    return ["", *lines] if lines else []
 
 
 def _one_by_one_table(result: Result) -> str:
@@ -94,7 +100,7 @@ def _sizes_table(result: Result) -> str:
             lines.append(
                 [
                     f"{operation}: {name}",
-                    spread([one.p50_ms for one in samples], "ms"),
+                    spread(map(p50_ms, samples), "ms"),
                     NOT_MEASURED if answer_kb is None else figure(answer_kb, "kB"),
                     figure(max(0.0, sum(grown)), "MB") if grown else NOT_MEASURED,
                 ]
@@ -121,13 +127,9 @@ def _cells(samples: Sequence[Sequence[Sample]]) -> list[str]:
         server, database = middle(map(server_ms, own)), middle(map(database_ms, own))
         is_known = server is not None and database is not None
         parts = f"{figure(server or 0, '')} + {figure(database or 0, 'ms')}" if is_known else NOT_MEASURED
-        cells += [_spread(own, cpu_ms), parts, _spread(own, p50_ms)]
+        cells += [spread(map(cpu_ms, own), "ms"), parts, spread(map(p50_ms, own), "ms")]
     ours, theirs = (middle(map(cpu_ms, own)) for own in samples)
-    return [*cells, f"{ours / theirs:.2f}×" if ours is not None and theirs else NOT_MEASURED]
-
-
-def _spread(samples: Sequence[Sample], measure: Measure) -> str:
-    return spread([value for value in map(measure, samples) if value is not None], "ms")
+    return [*cells, times(ours, theirs)]
 
 
 def main() -> int:

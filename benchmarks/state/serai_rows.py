@@ -16,6 +16,7 @@ from benchmarks.state.copies import (
     Template,
     batches,
     copies_of,
+    copy_runs,
     fill,
     run_id,
     without_indexes,
@@ -94,7 +95,7 @@ async def load(connection: Connection, data: Dataset, more: Sequence[Session], t
             await fill(connection, "public.sessions", _SESSIONS, _session_rows(sessions, templates))
             await fill(connection, "public.session_names", _NAMES, map(_name_row, sessions))
             for copies in copies_of(sessions):
-                await _copy_runs(connection, copies, templates)
+                await copy_runs(connection, _COPY_RUNS, copies, templates, row_of=_run_row)
         for some in batches(data.memories()):
             await fill(connection, "public.memories", _MEMORIES, map(_memory_row, some))
     for sql in _COUNTS:
@@ -108,17 +109,8 @@ def settle(server: ServerProcess) -> None:
     call(server, Request("GET", "/metrics?starting_date=2000-01-01&ending_date=2000-01-01"), timeout_s=LOAD_TIMEOUT_S)
 
 
-async def _copy_runs(connection: Connection, copies: Sequence[Copy], templates: Sequence[Template]) -> None:
-    for template, is_big in zip(templates, (False, True), strict=False):
-        some = [one for one in copies if one.session.is_big == is_big]
-        columns = [
-            [one.run_id for one in some],
-            [one.session.id for one in some],
-            [one.session.user_id for one in some],
-            [one.position for one in some],
-            [one.session.created_at for one in some],
-        ]
-        await connection.execute(_COPY_RUNS, template.run_id, *columns, timeout=LOAD_TIMEOUT_S)
+def _run_row(one: Copy) -> tuple[Any, ...]:
+    return one.run_id, one.session.id, one.session.user_id, one.position, one.session.created_at
 
 
 def _session_rows(sessions: Iterable[Session], templates: Sequence[Template]) -> Iterator[tuple[Any, ...]]:

@@ -289,21 +289,20 @@ def in_a_terminal(said: str, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "serai", *arguments]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    text = "".join(_until_question(ours))
+    text = _until_question(ours)
     os.write(ours, f"{said}\n".encode())
     code = process.wait(timeout=20)
     os.close(ours)
     return code, text
 
 
-def _until_question(terminal: int) -> Iterator[str]:
+def _until_question(terminal: int) -> str:
     text = ""
     while "[y/N]:" not in text:
         readable, _, _ = select.select([terminal], [], [], 20)
         assert readable, text
-        piece = os.read(terminal, 1000).decode()
-        text += piece
-        yield piece
+        text += os.read(terminal, 1000).decode()
+    return text
 
 
 def test_without_a_server_that_is_told() -> None:

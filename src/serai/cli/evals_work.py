@@ -15,12 +15,12 @@ from serai.cli.output import json_line
 from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, asked, fail
 from serai.cli.tables import facts_text, json_text, shortened, table_text, time_text
 from serai.wire.evals import EvalSchema, EvalType
+from serai.wire.status import UNDER_WAY, RunStatus
 
 _LONGEST_CELL = 50
 _LONGEST_FACT = 500
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 2.0
-_UNDER_WAY = ("PENDING", "RUNNING")
 _OUTCOMES = {
     EvalType.ACCURACY: ("avg_score", "score"),
     EvalType.AGENT_AS_JUDGE: ("pass_rate", "% passed"),
@@ -48,7 +48,7 @@ def run_eval(url: str, key: str | None, question: Mapping[str, Any], *, waits: b
     with asked(url, key) as client:
         found = client.run_eval(**question, background=True)  # agno's own server waits nevertheless
         delay_s = _FIRST_DELAY_S
-        while waits and found is not None and found.status in _UNDER_WAY:
+        while waits and found is not None and found.status in UNDER_WAY:
             time.sleep(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
             found = client.get_eval_run(found.id)
@@ -56,7 +56,7 @@ def run_eval(url: str, key: str | None, question: Mapping[str, Any], *, waits: b
         print("The server says nothing about evals of components that it has elsewhere.", file=sys.stderr)
         return
     _show(found, as_json=as_json)
-    if found.status == "ERROR":
+    if found.status == RunStatus.ERROR:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -134,7 +134,7 @@ def _model(found: EvalSchema) -> str:
 
 def _status(found: EvalSchema) -> str:
     done = found.progress or {}
-    if found.status in _UNDER_WAY and "of" in done:
+    if found.status in UNDER_WAY and "of" in done:
         return f"{found.status}, {done.get('finished')} of {done['of']}"
     return str(found.status or "")
 

@@ -1,4 +1,4 @@
-"""What commands that list things page by page have in common: their flags, and how a list is printed."""
+"""What commands about things that come in lists have in common: their flags, and how a list is printed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The most
 PageNumber = Annotated[int, typer.Option("--page", min=1, help="Which page of that many.")]
 Whole = Annotated[bool, typer.Option("--all", help="List all of them.")]
 User = Annotated[str | None, typer.Option("--user", help="Only of this user.", show_default=False)]
+Owner = Annotated[str | None, typer.Option("--user", help="Only if it is this user's.", show_default=False)]
+OwnerOfEach = Annotated[str | None, typer.Option("--user", help="Only those of this user.", show_default=False)]
 
 DEFAULT_LIMIT = 20
 

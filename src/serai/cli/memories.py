@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli.lists import DEFAULT_LIMIT, Limit, PageNumber, Part, User, Whole
+from serai.cli.lists import DEFAULT_LIMIT, Limit, Owner, OwnerOfEach, PageNumber, Part, User, Whole
 from serai.cli.remote import DEFAULT_URL, AsJson, Key, Url
 
 app = typer.Typer(
@@ -19,7 +19,6 @@ app = typer.Typer(
 
 Memory = Annotated[str, typer.Argument(help="Id of the memory.")]
 Text = Annotated[str, typer.Argument(help="What is to be remembered.")]
-Owner = Annotated[str | None, typer.Option("--user", help="Only if it is this user's.", show_default=False)]
 
 
 @app.command("list")
@@ -88,7 +87,7 @@ def update(
 def rm(
     memories: Annotated[list[str], typer.Argument(help="Ids of the memories.")],
     *,
-    user: Annotated[str | None, typer.Option("--user", help="Only those of this user.", show_default=False)] = None,
+    user: OwnerOfEach = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from serai.cli.lists import Columns, Part, print_list, print_removed
 from serai.cli.output import json_line
 from serai.cli.remote import EXIT_MISUSED, asked, fail
-from serai.cli.tables import facts_text, printable, shortened, table_text, time_text
+from serai.cli.tables import facts_text, on_one_line, printable, shortened, table_text, time_text
 from serai.wire.memories import MemoryChange, UserMemorySchema, UserStatsSchema
 
 _LONGEST_CELL = 60
@@ -84,7 +84,7 @@ def list_topics(url: str, key: str | None, user_id: str | None, *, as_json: bool
     """Print topics."""
     with asked(url, key) as client:
         for topic in sorted(client.get_memory_topics(user_id=user_id)):
-            print(json.dumps(topic) if as_json else " ".join(printable(topic).split()))
+            print(json.dumps(topic) if as_json else on_one_line(topic))
 
 
 def list_stats(url: str, key: str | None, part: Part, user_id: str | None, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from serai.cli.output import json_line
 from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, asked, fail
 from serai.cli.tables import facts_text, printable, table_text, time_text
-from serai.wire.status import RunStatus
+from serai.wire.status import UNDER_WAY, RunStatus
 
 
 def show_rules(url: str, key: str | None, *, as_json: bool) -> None:
@@ -42,7 +42,7 @@ def apply_rules(url: str, key: str | None, *, dry_run: bool, as_json: bool) -> N
         _print_counts(report.removed, dry_run=dry_run)
     if report.status == RunStatus.ERROR:
         fail(EXIT_FAILED, f"It failed: {report.error}")
-    if report.status in (RunStatus.PENDING, RunStatus.RUNNING):
+    if report.status in UNDER_WAY:
         print("It goes on in the background; `serai retention show` tells how far it is.", file=sys.stderr)
 
 

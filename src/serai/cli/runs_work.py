@@ -12,16 +12,17 @@ from typing import Any
 
 from serai.cli.answer_view import AnswerView
 from serai.cli.component import Component, find_component
+from serai.cli.lists import Columns, print_list
 from serai.cli.output import json_line
 from serai.cli.pause_answers import AnswerFlags, apply_flags, requirements_of
 from serai.cli.pause_questions import ask_for
 from serai.cli.pause_view import describe_pause, waiting_of
-from serai.cli.remote import EXIT_MISUSED, EXIT_REFUSED, connect, fail, failures_told
-from serai.cli.tables import printable, shortened, table_text, time_text
+from serai.cli.remote import EXIT_MISUSED, EXIT_REFUSED, asked, fail
+from serai.cli.tables import printable, shortened, time_text
 from serai.cli.watch import watch
 from serai.client import SyncAgentOSClient
 from serai.wire.runs import RunSchema
-from serai.wire.status import RunStatus
+from serai.wire.status import UNDER_WAY, RunStatus
 from serai.wire.workflow_runs import WorkflowRunSchema
 
 __all__ = ["AnswerFlags", "Server", "cancel_run", "continue_run", "fetch_runs", "follow_run", "show_run", "show_runs"]
@@ -42,7 +43,7 @@ class Server:
     @contextmanager
     def asked_for(self, given: str) -> Iterator[tuple[SyncAgentOSClient, Component]]:
         """Return a client and the component that a command names; what the client raises ends the command."""
-        with failures_told(self.url), connect(self.url, self.key) as client:
+        with asked(self.url, self.key) as client:
             yield client, find_component(client, given)
 
 
@@ -55,24 +56,7 @@ def fetch_runs(server: Server, component: str, session: str, status: str | None)
 
 def show_runs(runs: Sequence[Listed], *, as_json: bool) -> None:
     """Print runs as a table, or as JSON."""
-    if as_json:
-        for run in runs:
-            print(json_line(run, exclude_none=True))
-        return
-    if not runs:
-        print("There are no such runs.", file=sys.stderr)
-        return
-    rows = [
-        (
-            run.run_id or "",
-            _status(run),
-            time_text(run.created_at),
-            shortened(run.run_input or "", _LONGEST_CELL),
-            shortened(_text(run.content), _LONGEST_CELL),
-        )
-        for run in runs
-    ]
-    print(table_text(("RUN", "STATUS", "CREATED (UTC)", "ASKED", "ANSWER"), rows))
+    print_list(runs, _RUNS, as_json=as_json)
 
 
 def show_run(server: Server, component: str, run_id: str, session: str | None, *, as_json: bool) -> None:
@@ -82,15 +66,13 @@ def show_run(server: Server, component: str, run_id: str, session: str | None, *
     if as_json:
         print(json_line(run, exclude_none=True))
         return
-    began = (
-        ""
-        if run.created_at is None
-        else f", created {datetime.fromtimestamp(run.created_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    )
+    began = ""
+    if run.created_at is not None:
+        began = f", created {time_text(datetime.fromtimestamp(run.created_at, UTC))} UTC"
     print(printable(f"{_status(run)}{began}, session {run.session_id}"))
     if run.input is not None:
         print(f"> {printable(_text(getattr(run.input, 'input_content', run.input)))}")
-    if run.status in (RunStatus.PENDING, RunStatus.RUNNING):
+    if run.status in UNDER_WAY:
         return
     view = AnswerView(url=server.url, component=named.given)
     view.show(run)
@@ -124,7 +106,7 @@ def cancel_run(server: Server, component: str, run_id: str, session: str | None,
         print(json.dumps({"run_id": run_id, "status": status or None}))
     elif status == RunStatus.CANCELLED:
         print(f"Run {run_id} is cancelled.")
-    elif status in (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED):
+    elif status in (*UNDER_WAY, RunStatus.PAUSED):
         print(f"Run {run_id} is being cancelled.")
     elif status:
         print(f"Run {run_id} had ended before: {status}.")
@@ -177,3 +159,16 @@ def _status(run: Any) -> str:
 
 def _text(content: Any) -> str:
     return content if isinstance(content, str) else "" if content is None else json.dumps(content, ensure_ascii=False)
+
+
+def _row(run: Listed) -> Sequence[str]:
+    return (
+        run.run_id or "",
+        _status(run),
+        time_text(run.created_at),
+        shortened(run.run_input or "", _LONGEST_CELL),
+        shortened(_text(run.content), _LONGEST_CELL),
+    )
+
+
+_RUNS = Columns(("RUN", "STATUS", "CREATED (UTC)", "ASKED", "ANSWER"), _row, "There are no such runs.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serai.cli.lists import DEFAULT_LIMIT, Limit, PageNumber, Part, User, Whole
+from serai.cli.lists import DEFAULT_LIMIT, Limit, Owner, OwnerOfEach, PageNumber, Part, User, Whole
 from serai.cli.remote import DEFAULT_URL, AsJson, Key, Url
 from serai.wire.choices import SessionType
 
@@ -19,7 +19,6 @@ app = typer.Typer(
 )
 
 Session = Annotated[str, typer.Argument(help="Id of the session.")]
-Owner = Annotated[str | None, typer.Option("--user", help="Only if it is this user's.", show_default=False)]
 
 
 @app.command("list")
@@ -71,7 +70,7 @@ def rename(
 def rm(
     sessions: Annotated[list[str], typer.Argument(help="Ids of the sessions.")],
     *,
-    user: Annotated[str | None, typer.Option("--user", help="Only those of this user.", show_default=False)] = None,
+    user: OwnerOfEach = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:

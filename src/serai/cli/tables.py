@@ -23,13 +23,14 @@ def _is_printable(c: str) -> bool:
     return c >= " " and not "\x7f" <= c <= "\x9f" and not "\ud800" <= c <= "\udfff" and c not in _TURNING
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """Return a text on one line, printable."""
     return " ".join(printable(text).split())
 
 
 def shortened(text: str, longest: int = _LONGEST_VALUE) -> str:
     """Return a text on one line, its end cut off where it is too long."""
-    text = _on_one_line(text)
+    text = on_one_line(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -43,7 +44,7 @@ def table_text(heading: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     """
     from rich.cells import cell_len  # noqa: PLC0415 - knows how wide a character is
 
-    lines = [heading, *([_on_one_line(cell) for cell in row] for row in rows)]
+    lines = [heading, *([on_one_line(cell) for cell in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -71,6 +72,6 @@ def json_text(value: Any, longest: int = _LONGEST_VALUE) -> str:
 
 def facts_text(facts: Sequence[tuple[str, str]]) -> str:
     """Return lines of names and values; those without a value are left out."""
-    told = [(f"{name}:", _on_one_line(value)) for name, value in facts if value]
+    told = [(f"{name}:", on_one_line(value)) for name, value in facts if value]
     width = max((len(name) for name, _ in told), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in told)

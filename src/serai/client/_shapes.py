@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Literal
 from uuid import uuid4
 
@@ -63,8 +64,7 @@ def _streamed(plain: Shape[Parameters], summary: str) -> Shape[Parameters]:
 
     def arrange(kind: AnyKind, component_id: str, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Arguments:
         arguments = plain.arrange(kind, component_id, *args, **kwargs)
-        form = {**(arguments.form or {}), "stream": True}
-        return Arguments(path=arguments.path, form=form, headers=arguments.headers, run=arguments.run)
+        return replace(arguments, form={**(arguments.form or {}), "stream": True})
 
     doc = f"{summary}\n\nTakes the arguments of `{plain.name}`."
     return Shape(f"{plain.name}_stream", plain.method, plain.path, arrange, plain.signature, doc)

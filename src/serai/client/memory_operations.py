@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serai.client._calls import NOTHING, Answer, Arguments, Headers
@@ -162,9 +163,7 @@ def update_memory(
 ) -> Arguments:
     """Replace the text of a memory and return it. agno's own server empties topics that are left out."""
     arguments = create_memory.arrange(memory, user_id, topics, db_id, table, headers)
-    return Arguments(
-        path={"memory_id": memory_id}, query=arguments.query, json=arguments.json, headers=arguments.headers
-    )
+    return replace(arguments, path={"memory_id": memory_id})
 
 
 @_row("DELETE", _ONE, NOTHING, memory_id="the memory.")

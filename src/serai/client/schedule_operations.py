@@ -6,6 +6,7 @@ Pausing, resuming and firing go to the addresses that agno's own server has, too
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from serai.client._calls import NOTHING, Answer, Arguments, Headers
@@ -153,8 +154,9 @@ def update_schedule(  # noqa: PLR0913 - what may be said about a schedule
         misfire=misfire,
         misfire_grace_s=misfire_grace_s,
         enabled=enabled,
+        headers=headers,
     )
-    return Arguments(path={"schedule_id": schedule_id}, json=arguments.json, headers=headers)
+    return replace(arguments, path={"schedule_id": schedule_id})
 
 
 @_row("DELETE", _ONE, NOTHING)

@@ -10,6 +10,7 @@ from serai.client._rows import LIST_PAGE_SIZE, Rows, check_list, choose, given
 from serai.wire.choices import SessionType
 
 if TYPE_CHECKING:
+    from serai.wire.runs import RunSchema, TeamRunSchema
     from serai.wire.sessions import (
         AgentSessionDetailSchema,
         SessionPage,
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
         TeamSessionDetailSchema,
         WorkflowSessionDetailSchema,
     )
-
-    Detail = AgentSessionDetailSchema | TeamSessionDetailSchema | WorkflowSessionDetailSchema
-    from serai.wire.runs import RunSchema, TeamRunSchema
     from serai.wire.workflow_runs import WorkflowRunSchema
 
+    Detail = AgentSessionDetailSchema | TeamSessionDetailSchema | WorkflowSessionDetailSchema
     Run = RunSchema | TeamRunSchema | WorkflowRunSchema
 
 DETAIL: Answer[Detail] = Answer("sessions:SessionDetail")
@@ -269,8 +268,7 @@ def delete_session(
     user_id: str | None = None,
 ) -> Arguments:
     """Remove a session and its runs; nothing happens when there is none."""
-    query = {"user_id": user_id, "db_id": db_id, "table": table}
-    return Arguments(path={"session_id": session_id}, query=query, headers=headers)
+    return _about(session_id, None, user_id, db_id, table, headers)
 
 
 @_row(

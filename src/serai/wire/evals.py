@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from serai.wire.choices import EvalFilterType, EvalType
-from serai.wire.model import Moment, WireModel
+from serai.wire.model import Moment, ObjectOrNull, WireModel
 from serai.wire.pages import Page
 from serai.wire.status import Status
 
@@ -16,10 +16,6 @@ __all__ = ["EvalFilterType", "EvalOutcome", "EvalPage", "EvalSchema", "EvalType"
 
 def _read_type(value: Any) -> Any:
     return EvalType(value) if value in list(EvalType) else value
-
-
-def _empty_when_null(value: Any) -> Any:
-    return {} if value is None else value
 
 
 class EvalSchema(WireModel):
@@ -43,7 +39,7 @@ class EvalSchema(WireModel):
     evaluated_component_name: str | None = None
     user_id: str | None = None
     eval_type: Annotated[EvalType | str, BeforeValidator(_read_type)]
-    eval_data: Annotated[dict[str, Any], BeforeValidator(_empty_when_null)] = Field(default_factory=dict)
+    eval_data: ObjectOrNull = Field(default_factory=dict)
     eval_input: dict[str, Any] | None = None
     status: Status | None = None
     progress: dict[str, Any] | None = None

@@ -36,6 +36,14 @@ ListOrNull = Annotated[list[Item], BeforeValidator(_empty_when_null)]
 """A list that a server may also send as null, which reads as empty."""
 
 
+def _no_members_when_null(value: Any) -> Any:
+    return {} if value is None else value
+
+
+ObjectOrNull = Annotated[dict[str, Any], BeforeValidator(_no_members_when_null)]
+"""A JSON object that a server may also send as null, which reads as empty."""
+
+
 def _in_utc(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 

@@ -32,7 +32,11 @@ class RunStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether nothing more happens to the run unless somebody continues it."""
-        return self not in (RunStatus.PENDING, RunStatus.RUNNING)
+        return self not in UNDER_WAY
+
+
+UNDER_WAY = (RunStatus.PENDING, RunStatus.RUNNING)
+"""The states of what waits for its turn or works."""
 
 
 def _read_status(value: Any) -> Any:
