@@ -60,8 +60,9 @@ class Store:
         server = self.subject.server
         has_big = any(session.is_big for session in self.more)
         templates = [make_template(server, is_big=is_big) for is_big in ((False, True) if has_big else (False,))]
-        call(server, make_memory(self.data.memory(1)))  # agno makes a table when it is needed
-        execute(self.dsn, *(f"truncate {table}" for table in _MEMORY_TABLES[self.subject.name]))
+        if self.subject.name == PEER_ON_POSTGRES:  # it makes a table when it is needed
+            call(server, make_memory(self.data.memory(1)))
+            execute(self.dsn, "truncate ai.agno_memories")
 
         async def act(connection: Connection) -> None:
             load = serai_rows.load if self.subject.name == SERAI else agno_rows.load
@@ -135,12 +136,6 @@ class Store:
             return json.loads(call(self.subject.server, request).body)
         except RequestError as error:
             raise StoreError(f"{self.subject.name}: {error}\n{self.subject.server.output()}") from error
-
-
-_MEMORY_TABLES = {
-    SERAI: ("memories", "memory_users", "memory_topics", "memory_counts"),
-    PEER_ON_POSTGRES: ("ai.agno_memories",),
-}
 
 
 def make_store(
