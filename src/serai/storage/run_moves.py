@@ -83,8 +83,6 @@ _REMEMBER_CANCEL = """
 insert into run_cancellations (project_id, run_id) values ($1, $2)
 on conflict (project_id, run_id) do update set created_at = now()"""
 
-_FORGET_CANCELS = "delete from run_cancellations where created_at < now() - interval '1 day'"
-
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
@@ -222,12 +220,8 @@ class RunMoves:
         return [read_record(row) for row in await self._database.fetch(_LATE_CANCELS, kinds, ids)]
 
     async def remember_cancel(self, project_id: str, run_id: str) -> None:
-        """Keep for a day that a run which nobody knows yet is to be cancelled when it comes."""
+        """Keep that a run which nobody knows yet is to be cancelled when it comes; retention removes it after a day."""
         await self._database.execute(_REMEMBER_CANCEL, project_id, run_id)
-
-    async def forget_cancels(self) -> None:
-        """Remove cancels whose run did not come within a day."""
-        await self._database.execute(_FORGET_CANCELS)
 
 
 def _gone() -> NotFoundError:
