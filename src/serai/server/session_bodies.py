@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep
 from serai.domain.run_state import RunStatus
 from serai.domain.sessions import SESSION_KINDS, NewSession, RunFilter, SessionChanges
 from serai.errors import InvalidFieldError, RequestError
-from serai.server.bodies import parse_json
+from serai.server.bodies import parse_open_json
 from serai.server.scope import check_name, check_text
 
 LONGEST_SESSION_NAME: Final = 1000
@@ -64,13 +64,10 @@ class DeletionBody(msgspec.Struct, kw_only=True):
     session_types: list[Literal["agent", "team", "workflow"]]
 
 
-Body = TypeVar("Body", bound=msgspec.Struct)
-
 _new = msgspec.json.Decoder(NewSessionBody | None)
 _changes = msgspec.json.Decoder(ChangesBody)
 _name = msgspec.json.Decoder(NameBody)
 _deletion = msgspec.json.Decoder(DeletionBody)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_new(raw: bytes, *, project_id: str, kind: str | None) -> tuple[NewSession, list[str]]:
@@ -84,7 +81,7 @@ def read_new(raw: bytes, *, project_id: str, kind: str | None) -> tuple[NewSessi
     Raises:
         InvalidFieldError: it is no JSON object, or a member is wrong.
     """
-    body, ignored = _read(_new, raw) if raw.strip() else (None, [])
+    body, ignored = parse_open_json(_new, raw) if raw.strip() else (None, [])
     body = body or NewSessionBody()
     named = [name for name in _COMPONENTS if getattr(body, name)]
     kind = kind or (named[0].removesuffix("_id") if named else "agent")
@@ -108,7 +105,7 @@ def read_changes(raw: bytes) -> tuple[SessionChanges, list[str]]:
     Raises:
         InvalidFieldError: it is no JSON object, or a member is wrong.
     """
-    body, ignored = _read(_changes, raw)
+    body, ignored = parse_open_json(_changes, raw)
     changes = SessionChanges(
         name=_check_title(body.session_name),
         state=_dump(body.session_state, "session_state"),
@@ -124,7 +121,7 @@ def read_new_name(raw: bytes) -> tuple[SessionChanges, list[str]]:
     Raises:
         InvalidFieldError: it is no JSON object, or has no name.
     """
-    body, ignored = _read(_name, raw)
+    body, ignored = parse_open_json(_name, raw)
     return SessionChanges(name=_check_title(body.session_name)), ignored
 
 
@@ -135,7 +132,7 @@ def read_deletion(raw: bytes) -> tuple[list[str], list[str]]:
         InvalidFieldError: it is no JSON object, or names none.
         RequestError: there are more or fewer types than ids.
     """
-    body, ignored = _read(_deletion, raw)
+    body, ignored = parse_open_json(_deletion, raw)
     if len(body.session_ids) != len(body.session_types):
         raise RequestError("Session IDs and session types must have the same length")
     if not 1 <= len(body.session_ids) <= MOST_DELETED:
@@ -199,14 +196,6 @@ def read_run_filter(request: Request) -> RunFilter:
         until=None if before is None else datetime.fromtimestamp(before + 1, UTC),
         statuses=[status.upper() for status in statuses] or None,
     )
-
-
-def _read(decoder: msgspec.json.Decoder[Any], raw: bytes) -> tuple[Any, list[str]]:
-    body = parse_json(decoder, raw)
-    if body is None:
-        return None, []
-    known = cast("msgspec.Struct", body).__struct_fields__
-    return body, sorted(name for name in _members.decode(raw) if name not in known)
 
 
 def _check_title(name: str | None, where: str = "body") -> str | None:
