@@ -155,21 +155,6 @@ def read_kind(request: Request) -> str | None:
     raise InvalidFieldError.of(("query", "type"), msg, kind="enum", given=kind[:100])
 
 
-def read_user(request: Request) -> str | None:
-    """Return the user to whom a request's query keeps, None for all; nobody has an empty name."""
-    return read_filter(request, "user_id")
-
-
-def read_filter(request: Request, name: str) -> str | None:
-    """Return what a member of the query is to be equal to, None when anything will do.
-
-    Raises:
-        InvalidFieldError: it cannot be stored, so that nothing is equal to it.
-    """
-    text = request.query_params.get(name)
-    return check_name(text, ("query", name)) if text else text
-
-
 def read_text(request: Request) -> str | None:
     """Return what the sessions that are wanted are called in part, None when they may be called anything.
 

@@ -16,8 +16,7 @@ from serai.server.flags import read_flag
 from serai.server.metrics_refresh import KIND, refresh_payload
 from serai.server.openapi import JsonObject, errors, header_parameter, json_result, query_parameter
 from serai.server.routes.record_shapes import or_null
-from serai.server.scope import project_of
-from serai.server.session_bodies import read_user
+from serai.server.scope import project_of, read_user
 from serai.server.times import read_day, utc_text
 from serai.storage.jobs import JobRecord, JobStatus
 from serai.storage.metrics import COUNTS, TOKENS, DayTotals

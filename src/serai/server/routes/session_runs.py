@@ -19,8 +19,8 @@ from serai.server.openapi import errors, json_result
 from serai.server.routes.session_shapes import PREVIEW, RUN, RUN_PARAMETERS, SCOPE, TAGS
 from serai.server.routes.sessions import LARGE_BYTES
 from serai.server.runtime import Runtime
-from serai.server.scope import check_name, project_of
-from serai.server.session_bodies import read_kind, read_run_filter, read_user
+from serai.server.scope import check_name, project_of, read_user
+from serai.server.session_bodies import read_kind, read_run_filter
 from serai.server.session_run_views import media_of_run, show_preview, show_session_run
 from serai.server.session_views import without_nulls
 from serai.storage.runs import Answer

@@ -37,16 +37,14 @@ from serai.server.routes.session_shapes import (
     TAGS,
     USER,
 )
-from serai.server.scope import check_name, project_of
+from serai.server.scope import check_name, project_of, read_named, read_user
 from serai.server.session_bodies import (
     read_changes,
     read_deletion,
-    read_filter,
     read_kind,
     read_new,
     read_new_name,
     read_text,
-    read_user,
 )
 from serai.server.session_views import media_of, show_listed, show_session
 from serai.server.writes import write_key
@@ -102,7 +100,7 @@ async def list_sessions(request: Request) -> Response:
         project_id=project_of(request),
         user_id=read_user(request),
         kind=read_kind(request),
-        component_id=read_filter(request, "component_id"),
+        component_id=read_named(request, "component_id"),
         text=read_text(request),
         column=sorting.column,
         is_descending=sorting.is_descending,
