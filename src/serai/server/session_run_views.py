@@ -9,11 +9,10 @@ import msgspec
 
 from serai.components.blob_references import blobs_of
 from serai.components.run_input import load_run_input
-from serai.domain.json_text import dump_json, load_json, loader_of
+from serai.domain.json_text import dump_json, load_json, loader_of, without_nulls
 from serai.domain.runs import RunRecord
 from serai.server.run_kinds import RUN_KINDS
 from serai.server.run_views import run_object
-from serai.server.session_views import without_nulls
 from serai.server.times import utc_text
 from serai.storage.runs import Answer
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from serai.components.blob_references import StoredBytes, blobs_of
 from serai.components.chat_history import chat_history
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, without_nulls
 from serai.domain.sessions import SessionDetail, SessionRecord
 from serai.domain.usage import sum_tokens
 from serai.server.times import utc_text
@@ -93,11 +93,6 @@ def show_listed(record: SessionRecord) -> bytes:
 def media_of(detail: SessionDetail) -> set[str]:
     """Return the hashes of the blobs in a session's messages."""
     return {sha256 for document in detail.messages for sha256 in blobs_of(document)}
-
-
-def without_nulls(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members that are not null."""
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _raw(document: bytes | None) -> Raw | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, without_nulls
 from serai.domain.runs import RunRecord
 from serai.errors import NotFoundError
 from serai.server.answers import json_answer
@@ -22,7 +22,6 @@ from serai.server.runtime import Runtime
 from serai.server.scope import check_name, project_of, read_user
 from serai.server.session_bodies import read_kind, read_run_filter
 from serai.server.session_run_views import media_of_run, show_preview, show_session_run
-from serai.server.session_views import without_nulls
 from serai.storage.runs import Answer
 
 _Runs = Sequence[tuple[RunRecord, Answer]]
