@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +21,7 @@ from serai.server.dispatch import Route
 from serai.server.eval_bodies import Asked, read_filter, read_ids, read_name, read_new, user_of
 from serai.server.eval_views import show_eval
 from serai.server.flags import read_flag
+from serai.server.large_work import make
 from serai.server.openapi import errors, json_body, json_result
 from serai.server.paging import page_body, read_paging, read_sorting
 from serai.server.routes.eval_shapes import (
@@ -42,8 +42,7 @@ from serai.storage.connection import Connection
 from serai.storage.evals import MOST_COUNTED, SORTED_BY
 from serai.storage.idempotency import RequestKey, answer_once
 
-LARGE_BYTES: Final = 128 * 1024
-LONG_PAGE: Final = 100
+_MOST_SHOWN_HERE: Final = 99
 _PART: Final = "evals"
 
 
@@ -206,7 +205,7 @@ async def _answer(record: EvalRecord, *, status: int = 200, ignored: Collection[
 async def _shown(records: Sequence[EvalRecord], show: Callable[[], bytes]) -> bytes:
     """Return evals as JSON; many or large ones are shown by a thread."""
     size = sum(len(record.input) + len(record.results) + len(record.data or b"") for record in records)
-    return show() if size < LARGE_BYTES and len(records) < LONG_PAGE else await asyncio.to_thread(show)
+    return await make(show, size_bytes=size, items=len(records), most_items=_MOST_SHOWN_HERE)
 
 
 def _id_of(request: Request) -> UUID:
