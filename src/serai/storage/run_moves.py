@@ -13,9 +13,8 @@ from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord
 from serai.domain.usage import Usage, sum_tokens
-from serai.errors import NotFoundError
 from serai.storage.connection import Connection, Database
-from serai.storage.runs import RECORD_COLUMNS, Answer, read_record
+from serai.storage.runs import RECORD_COLUMNS, Answer, read_record, run_gone
 
 _LOCK_SESSION = "select active_run_key from sessions where project_id = $1 and id = $2 for update"
 
@@ -158,7 +157,7 @@ class RunMoves:
         active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
         row = await connection.fetchrow(_LOCK_RUN, record.key)
         if row is None:
-            raise _gone()
+            raise run_gone()
         current = read_record(row)
         if current.status is not RunStatus.PAUSED:
             return Continuation(current, is_moved=False)
@@ -185,7 +184,7 @@ class RunMoves:
             active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
             row = await connection.fetchrow(_LOCK_RUN, record.key)
             if row is None:
-                raise _gone()
+                raise run_gone()
             current = read_record(row)
             if current.status is RunStatus.RUNNING:
                 await connection.execute(_ASK, current.key)
@@ -222,7 +221,3 @@ class RunMoves:
     async def remember_cancel(self, project_id: str, run_id: str) -> None:
         """Keep that a run which nobody knows yet is to be cancelled when it comes; retention removes it after a day."""
         await self._database.execute(_REMEMBER_CANCEL, project_id, run_id)
-
-
-def _gone() -> NotFoundError:
-    return NotFoundError("Run not found: its session was removed.")
