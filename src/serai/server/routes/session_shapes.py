@@ -8,7 +8,7 @@ from serai.domain.sessions import SESSION_KINDS
 from serai.server.databases import DATABASE_PARAMETERS
 from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters, sorting_parameters
-from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, object_schema, or_null
+from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, TIME, object_schema, or_null
 from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
 from serai.server.session_bodies import LONGEST_SESSION_NAME, MOST_DELETED, STATUSES
 from serai.storage.session_lists import ORDERS
@@ -88,8 +88,7 @@ DELETION: Final = object_schema(
     "session_ids",
     "session_types",
 )
-_TIME: Final = {"type": "string", "format": "date-time"}
-_TIMES: Final = {"created_at": _TIME, "updated_at": _TIME}
+_TIMES: Final = {"created_at": TIME, "updated_at": TIME}
 SESSION: Final = object_schema(
     {
         **dict.fromkeys(("session_id", "agent_session_id", "session_name"), TEXT),
@@ -131,7 +130,7 @@ PREVIEW: Final = object_schema(
     {
         **dict.fromkeys(("run_id", "parent_run_id", "status", "run_input", "content_preview", "user_id"), TEXT),
         **_COMPONENTS,
-        "created_at": _TIME,
+        "created_at": TIME,
     },
     *("run_id", "status", "run_input", "created_at"),
 )
@@ -141,7 +140,7 @@ RUN: Final = {
             **dict.fromkeys(("run_id", "status", "run_input"), TEXT),
             "run_response_format": {"enum": ["text", "json"]},
             "content": or_null({"anyOf": [TEXT, OBJECT]}),
-            "created_at": _TIME,
+            "created_at": TIME,
         },
         *("run_id", "status", "run_input", "created_at"),
     ),
