@@ -12,9 +12,10 @@ from starlette.requests import Request
 from serai.domain.ids import new_key
 from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep
 from serai.domain.run_state import RunStatus
-from serai.domain.sessions import SESSION_KINDS, NewSession, RunFilter, SessionChanges
+from serai.domain.sessions import NewSession, RunFilter, SessionChanges
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.bodies import parse_open_json
+from serai.server.components import KINDS
 from serai.server.scope import check_name, check_text
 
 LONGEST_SESSION_NAME: Final = 1000
@@ -25,7 +26,7 @@ STATUSES: Final = (*(status.value for status in RunStatus), "REGENERATED")
 _SECONDS: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _FIRST_SECOND: Final = -62_135_596_800
 _LAST_SECOND: Final = 253_402_300_798
-_COMPONENTS: Final = tuple(f"{kind}_id" for kind in SESSION_KINDS)
+_COMPONENTS: Final = tuple(f"{kind}_id" for kind in KINDS)
 _Object = dict[str, Any]
 
 
@@ -149,7 +150,7 @@ def read_kind(request: Request) -> str | None:
         InvalidFieldError: there is no such type.
     """
     kind = request.query_params.get("type")
-    if kind is None or kind in SESSION_KINDS:
+    if kind is None or kind in KINDS:
         return kind
     msg = "Input should be 'agent', 'team' or 'workflow'"
     raise InvalidFieldError.of(("query", "type"), msg, kind="enum", given=kind[:100])

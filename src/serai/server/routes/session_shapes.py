@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from serai.domain.sessions import SESSION_KINDS
+from serai.server.components import KINDS
 from serai.server.databases import DATABASE_PARAMETERS
 from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters, sorting_parameters
@@ -21,7 +21,7 @@ PROJECT: Final = (
     *PROJECT_PARAMETERS,
     *DATABASE_PARAMETERS,
 )
-_KIND: Final = {"enum": list(SESSION_KINDS)}
+_KIND: Final = {"enum": list(KINDS)}
 TYPE: Final = query_parameter("type", _KIND, "Accepted; the session is answered as what it is.")
 NEW_TYPE: Final = query_parameter(
     "type", _KIND, "Of what it is; by default of the component that is named, or an agent."
@@ -51,7 +51,7 @@ DELETE_MEDIA: Final = query_parameter("delete_media", {"type": "boolean"}, "Acce
 _TITLE: Final = {**TEXT, "maxLength": LONGEST_SESSION_NAME}
 _COMPONENTS: Final[dict[str, Any]] = {
     f"{kind}_id": {**TEXT, "description": f"Of a session of {'an' if kind == 'agent' else 'a'} {kind}."}
-    for kind in SESSION_KINDS
+    for kind in KINDS
 }
 _TOKENS: Final = {
     **OBJECT,
@@ -106,7 +106,7 @@ SESSION: Final = object_schema(
             "description": "What users and models said, oldest first. A workflow has none.",
         },
         "session_data": {**OBJECT, "description": "Of a workflow: its name, state and metrics."},
-        **{f"{kind}_data": or_null(OBJECT) for kind in SESSION_KINDS},
+        **{f"{kind}_data": or_null(OBJECT) for kind in KINDS},
         **_TIMES,
     },
     *("session_id", "agent_session_id", "session_name", "session_state", "created_at", "updated_at"),
