@@ -98,11 +98,7 @@ async def list_evals(request: Request) -> Response:
 async def get_eval(request: Request) -> Response:
     """Read an eval; while it runs with what it has measured so far."""
     check_database(request, _PART)
-    eval_id = _id_of(request)
-    record = await runtime_of(request).evals.store.find(project_of(request), eval_id, user_id=user_of(request))
-    if record is None:
-        raise _not_found(str(eval_id))
-    return await _answer(record)
+    return await _answer(await _find(request, _id_of(request), user_id=user_of(request)))
 
 
 async def rename_eval(request: Request) -> Response:
@@ -189,12 +185,16 @@ async def _write(
     """Return the eval after a change, which is made unless it was before under the key."""
 
     async def find(eval_id: str) -> EvalRecord:
-        record = await runtime_of(request).evals.store.find(project_of(request), UUID(eval_id))
-        if record is None:
-            raise _not_found(eval_id)
-        return record
+        return await _find(request, UUID(eval_id), user_id=None)
 
     return await change_once(request, key, change, find=find)
+
+
+async def _find(request: Request, eval_id: UUID, *, user_id: str | None) -> EvalRecord:
+    record = await runtime_of(request).evals.store.find(project_of(request), eval_id, user_id=user_id)
+    if record is None:
+        raise _not_found(str(eval_id))
+    return record
 
 
 async def _answer(record: EvalRecord, *, status: int = 200, ignored: Collection[str] = ()) -> Response:
