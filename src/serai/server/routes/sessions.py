@@ -139,7 +139,7 @@ async def delete_sessions(request: Request) -> Response:
     return await _delete(request, session_ids, *ignored)
 
 
-def missing_session(request: Request, session_id: str) -> NotFoundError:
+def _missing_session(request: Request, session_id: str) -> NotFoundError:
     """Return the error for a session that is not there, or another user's."""
     kind = read_kind(request)
     return NotFoundError(f"{f'{kind.capitalize()} ' if kind else ''}Session with id '{session_id}' not found")
@@ -155,7 +155,7 @@ async def _change(
     check_database(request, "session")
     runtime, project_id = runtime_of(request), project_of(request)
     session_id, user_id = _id_of(request), read_user(request)
-    missing = missing_session(request, session_id)
+    missing = _missing_session(request, session_id)
     changed: SessionDetail | None = None
 
     async def change(connection: Connection | None) -> dict[str, Any]:
@@ -190,7 +190,7 @@ async def _delete(request: Request, session_ids: list[str], *ignored: str) -> Re
 async def _find(request: Request) -> SessionDetail:
     check_database(request, "session")
     session_id = _id_of(request)
-    missing = missing_session(request, session_id)
+    missing = _missing_session(request, session_id)
     detail = await runtime_of(request).sessions.get(project_of(request), session_id, user_id=read_user(request))
     if detail is None:
         raise missing
