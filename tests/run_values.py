@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 from serai.domain.ids import new_key
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, NewRun, RunRecord
+from serai.engine.retention import Retention, RetentionRules
 from serai.storage.connection import Connection, Database
 from serai.storage.runs import FinishedRun, RunStore
 
@@ -129,6 +130,14 @@ async def take_over(database: Database, record: RunRecord, *, node_id: str = "ot
         await asyncio.sleep(0)
     assert keys(taken) == keys([record])
     return taken[0]
+
+
+async def apply_retention(database: Database) -> dict[str, int]:
+    """Remove what is older than the rules say by default; return how many rows of each kind went."""
+
+    async def tell(_: Mapping[str, Any]) -> None: ...
+
+    return await Retention(database, RetentionRules()).apply(tell)
 
 
 async def until(database: Database | Connection, sql: str, *args: Any, timeout_s: float = 5) -> Any:

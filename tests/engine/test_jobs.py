@@ -20,7 +20,7 @@ from serai.settings import Settings
 from serai.storage import nodes
 from serai.storage.connection import Database
 from serai.storage.jobs import JobRecord, JobStatus, JobStore
-from tests.run_values import open_database, until
+from tests.run_values import apply_retention, open_database, until
 
 PAUSE = "select extract(epoch from not_before - now())::float8 from jobs"
 
@@ -425,7 +425,7 @@ async def test_jobs_that_ended_a_week_ago_are_forgotten(database: Database, stor
         await database.execute(
             "update jobs set ended_at = now() - make_interval(days => $2) where id = $1", job_id, days
         )
-    assert await store.forget_ended() == 1
+    assert (await apply_retention(database))["jobs"] == 1
     assert {job.id for job in await store.list()} == {waiting, young}
 
 

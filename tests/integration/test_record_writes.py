@@ -17,11 +17,12 @@ from serai.errors import ConflictError, NotFoundError, PreconditionFailedError
 from serai.records.place import Place
 from serai.records.store import RecordStore, Stored
 from serai.storage.connection import Connection, Database
-from serai.storage.idempotency import answer_once, forget_expired, request_key
+from serai.storage.idempotency import answer_once, request_key
 from serai.storage.migrate import MIGRATIONS, migrate
 from serai.storage.rounds import in_rounds
 from tests.hosting import shared_database
 from tests.postgres import PostgresServer, empty_database
+from tests.run_values import apply_retention
 
 PLACE = Place(project_id="p", deployment_name="_public", collection="default")
 EXPIRE = "update idempotency_keys set expires_at = now() - interval '1 second'"
@@ -168,9 +169,9 @@ async def test_a_key_that_has_expired_serves_another_request(store: RecordStore,
 async def test_expired_keys_are_removed_and_others_kept(store: RecordStore, database: Database):
     for n in range(5):
         await store.create(PLACE, "{}", idempotency_key=f"old-{n}")
-    await database.execute(EXPIRE)
+    await database.execute(f"{EXPIRE}, created_at = now() - interval '24 hours 1 second'")
     await store.create(PLACE, "{}", idempotency_key="new")
-    assert await forget_expired(database) == 5
+    assert (await apply_retention(database))["idempotency_keys"] == 5
     assert [row["key"] for row in await database.fetch("select key from idempotency_keys")] == ["new"]
 
 

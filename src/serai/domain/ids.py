@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -31,6 +32,11 @@ def new_key() -> UUID:
 def first_key_at(unix_ms: int) -> UUID:
     """Return the least UUIDv7 of a millisecond, a bound for ranges of keys."""
     return UUID(int=unix_ms << 80 | 0x7 << 76 | 0x2 << 62)
+
+
+def first_key_of(moment: datetime) -> UUID:
+    """Return the least UUIDv7 of a time, to the millisecond."""
+    return first_key_at(int(moment.timestamp() * 1000))
 
 
 def read_key(text: str) -> UUID | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -76,6 +76,11 @@ def check_depth(value: Any, what: str) -> None:
     """
     if is_too_deep(value):
         raise ValueError(f"{what} is nested more than {MOST_LEVELS} levels")
+
+
+def without_nulls(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that are not null."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _fallback(value: Any) -> Any:

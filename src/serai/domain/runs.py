@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from serai.domain.json_text import loader_of
 from serai.domain.run_state import RunStatus
 from serai.domain.usage import Usage
 
@@ -155,3 +158,15 @@ class Outcome:
     state_removals: tuple[str, ...] = ()
     usage: Usage = field(default_factory=list)
     jobs: tuple[NextJob, ...] = ()
+
+
+class _Asked(msgspec.Struct):
+    message: str
+
+
+_load_asked = loader_of(_Asked)
+
+
+def message_of(given: bytes) -> str:
+    """Return what the user said, of all that a run is given as JSON."""
+    return _load_asked(given).message

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
-
-SESSION_KINDS: Final = ("agent", "team", "workflow")
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

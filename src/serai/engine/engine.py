@@ -368,10 +368,6 @@ class Engine:
             self.worker.cancel(record.key)
             self._wakeups.tell_queue()
 
-    async def forget_cancels(self) -> None:
-        """Remove cancels whose run did not come within a day."""
-        await self._moves.forget_cancels()
-
     async def get_answer(self, record: RunRecord) -> Answer:
         """Return a run's state now and, once it rests, its answer."""
         return await self._store.get_answer(record.key)

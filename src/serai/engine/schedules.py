@@ -15,8 +15,7 @@ from typing import Final
 
 import structlog
 
-from serai.domain.json_text import load_json
-from serai.domain.runs import RunRecord
+from serai.domain.runs import RunRecord, message_of
 from serai.domain.schedules import MOST_MADE_UP, Plan, ScheduleRecord, plan_firing, run_id_at
 from serai.engine import faults
 from serai.engine.engine import RunRequest
@@ -185,7 +184,7 @@ def _request(record: ScheduleRecord, *, run_id: str | None, idempotency_key: str
         component_id=record.component_id,
         input=record.input,
         idempotency_key=idempotency_key,
-        message=load_json(record.input)["message"],
+        message=message_of(record.input),
     )
 
 

@@ -17,6 +17,7 @@ _MISSING = re.compile(r"missing required field `([^`]*)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _PART = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
 _POSITION = re.compile(r" \(byte (\d+)\)$")
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 async def read_body(request: Request) -> bytes:
@@ -54,6 +55,18 @@ def parse_json(decoder: msgspec.json.Decoder[Body], raw: bytes) -> Body:
         raise malformed_json("nested too deeply") from error
     except UnicodeDecodeError as error:
         raise malformed_json("not UTF-8", position=error.start) from error
+
+
+def parse_open_json(decoder: msgspec.json.Decoder[Body], raw: bytes) -> tuple[Body, list[str]]:
+    """Return a JSON body in the decoder's type, and the names of the members that its structure does not have.
+
+    Raises:
+        InvalidFieldError: it is no JSON, or a member is missing or of the wrong type.
+    """
+    body = parse_json(decoder, raw)
+    if not isinstance(body, msgspec.Struct):
+        return body, []
+    return body, sorted(parse_json(_members, raw).keys() - set(body.__struct_fields__))
 
 
 def _wrong_member(text: str) -> InvalidFieldError:

@@ -16,7 +16,7 @@ from serai.errors import InvalidFieldError, RequestError
 from serai.evals.spec import MEMBERS_OF, EvalSpec
 from serai.server.bodies import parse_json
 from serai.server.components import KINDS
-from serai.server.scope import check_name, check_text
+from serai.server.scope import check_text, read_named
 from serai.storage.evals import EvalFilter
 
 LONGEST_NAME: Final = 255
@@ -186,8 +186,7 @@ def user_of(request: Request) -> str | None:
 
 
 def _named(request: Request, name: str) -> str | None:
-    text = request.query_params.get(name)
-    return check_name(text, ("query", name)) if text else None
+    return read_named(request, name) or None
 
 
 def _ignored(body: EvalBody) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from serai.components.media import MediaItem, MediaKind, kind_of
+from serai.domain.json_text import without_nulls
 from serai.errors import InvalidFieldError, RequestError
 from serai.server.form_fields import NULLS, Form, Upload, parse_json_text
 from serai.server.media_types import clean_type, is_text, type_of_bytes, type_of_format, type_of_upload
@@ -53,12 +54,12 @@ class GivenMedia:
         sha256 = hashlib.sha256(data).hexdigest()
         self.blobs[sha256] = Blob(media_type, data)
         self.items.append(
-            MediaItem(kind=kind, sha256=sha256, media_type=media_type, size=len(data), shown=_without_nulls(shown))
+            MediaItem(kind=kind, sha256=sha256, media_type=media_type, size=len(data), shown=without_nulls(shown))
         )
 
     def add_url(self, kind: MediaKind, url: str, media_type: str | None, shown: dict[str, Any]) -> None:
         """Add a medium that is elsewhere; the model's provider reads it."""
-        self.items.append(MediaItem(kind=kind, url=url, media_type=media_type, shown=_without_nulls(shown)))
+        self.items.append(MediaItem(kind=kind, url=url, media_type=media_type, shown=without_nulls(shown)))
 
 
 def has_media(form: Form) -> bool:
@@ -192,10 +193,6 @@ def _read_metadata(text: str) -> list[dict[str, Any] | None]:
         raise InvalidFieldError.of(("body", METADATA_FIELD), message, kind="too_long")
     entries = parse_json_text(text, METADATA_FIELD, "a JSON list", type=list[Any])
     return [entry if isinstance(entry, dict) else None for entry in entries]
-
-
-def _without_nulls(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
 
 
 def _wrong(loc: tuple[str | int, ...], message: str, given: Any) -> InvalidFieldError:

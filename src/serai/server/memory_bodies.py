@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from serai.domain.memories import LONGEST_MEMORY, LONGEST_TOPIC, MOST_TOPICS, without_repeats
 from serai.errors import InvalidFieldError, RequestError
-from serai.server.bodies import parse_json, read_body
+from serai.server.bodies import parse_open_json, read_body
 from serai.server.scope import check_name, check_text
 from serai.storage.memory_lists import MemoryFilter
 
@@ -42,7 +42,6 @@ class OptimizeBody(msgspec.Struct):
 
 
 Body = TypeVar("Body", MemoryBody, DeletedBody, OptimizeBody)
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODERS: Final[dict[type, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(kind) for kind in (MemoryBody, DeletedBody, OptimizeBody)
 }
@@ -55,9 +54,8 @@ async def read(request: Request, kind: type[Body]) -> tuple[Body, bytes, list[st
         InvalidFieldError: it is no JSON object, or a member is missing or wrong.
     """
     raw = await read_body(request)
-    body = parse_json(_DECODERS[kind], raw)
-    members = parse_json(_MEMBERS, raw)
-    return body, raw, sorted(set(members).difference(body.__struct_fields__))
+    body, ignored = parse_open_json(_DECODERS[kind], raw)
+    return body, raw, ignored
 
 
 def check_memory(body: MemoryBody) -> tuple[str, tuple[str, ...] | None]:

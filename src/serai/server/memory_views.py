@@ -8,7 +8,7 @@ from typing import Any
 from serai.domain.memories import MemoryChange, MemoryOrigin, MemoryRecord
 from serai.memory.duplicates import group_exact, group_near
 from serai.memory.optimize import Optimization, estimate_tokens
-from serai.server.times import utc_text
+from serai.server.times import utc_text, utc_text_or_null
 from serai.storage.memory_stats import MemoryUser
 
 
@@ -54,7 +54,7 @@ def show_change(change: MemoryChange) -> dict[str, Any]:
         "before": None if change.before is None else show_memory(change.before),
         "after": None if change.after is None else show_memory(change.after),
         "at": utc_text(change.at),
-        "undone_at": None if change.undone_at is None else utc_text(change.undone_at),
+        "undone_at": utc_text_or_null(change.undone_at),
         "undoes": None if change.undoes is None else str(change.undoes),
     }
 

@@ -28,7 +28,6 @@ from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.settings import Settings
 from serai.storage.connection import Database
-from serai.storage.idempotency import forget_expired
 from serai.storage.jobs import JobStore
 from serai.storage.memories import MemoryStore
 from serai.storage.metrics import MetricsStore
@@ -185,10 +184,7 @@ class Runtime:
         """Yield what is done again and again: its name, after how many seconds, and how."""
         started_at = time.monotonic()
         yield "partitions", DAY_S, lambda: create_partitions(self.database)
-        yield "keys", HOUR_S, lambda: forget_expired(self.database)
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
-        yield "cancels", HOUR_S, self.engine.forget_cancels
-        yield "ended-jobs", HOUR_S, self.jobs.forget_ended
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from serai.components.run_input import load_run_input
+from serai.domain.json_text import without_nulls
 from serai.domain.runs import RunRecord
 from serai.domain.schedules import ScheduleRecord
 from serai.storage.schedules import StartedRun
@@ -37,7 +38,7 @@ def show_schedule(record: ScheduleRecord) -> dict[str, Any]:
         "component_id": record.component_id,
         "method": "POST",
         "endpoint": f"/{record.kind}s/{quote(record.component_id, safe='')}/runs",
-        "payload": {name: value for name, value in payload.items() if value is not None},
+        "payload": without_nulls(payload),
         "cron_expr": record.cron,
         "timezone": record.timezone,
         "misfire": record.misfire.value,

@@ -1,4 +1,4 @@
-"""Which project a request speaks of, and which key makes it safe to repeat."""
+"""Which project and whose things a request speaks of, and which key makes it safe to repeat."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ def idempotency_key_of(request: Request) -> str | None:
     """
     key = _header(request, b"idempotency-key")
     return check_name(key, ("header", "Idempotency-Key")) if key else None
+
+
+def read_user(request: Request) -> str | None:
+    """Return the user to whom a request's query keeps, None for all; nobody has an empty name."""
+    return read_named(request, "user_id")
+
+
+def read_named(request: Request, name: str) -> str | None:
+    """Return what a member of the query is to be equal to, None when anything will do.
+
+    Raises:
+        InvalidFieldError: it cannot be stored, so that nothing is equal to it.
+    """
+    text = request.query_params.get(name)
+    return check_name(text, ("query", name)) if text else text
 
 
 def _header(request: Request, name: bytes) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -12,9 +12,10 @@ from starlette.requests import Request
 from serai.domain.ids import new_key
 from serai.domain.json_text import MOST_LEVELS, dump_json, is_too_deep
 from serai.domain.run_state import RunStatus
-from serai.domain.sessions import SESSION_KINDS, NewSession, RunFilter, SessionChanges
+from serai.domain.sessions import NewSession, RunFilter, SessionChanges
 from serai.errors import InvalidFieldError, RequestError
-from serai.server.bodies import parse_json
+from serai.server.bodies import parse_open_json
+from serai.server.components import KINDS
 from serai.server.scope import check_name, check_text
 
 LONGEST_SESSION_NAME: Final = 1000
@@ -25,7 +26,7 @@ STATUSES: Final = (*(status.value for status in RunStatus), "REGENERATED")
 _SECONDS: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _FIRST_SECOND: Final = -62_135_596_800
 _LAST_SECOND: Final = 253_402_300_798
-_COMPONENTS: Final = tuple(f"{kind}_id" for kind in SESSION_KINDS)
+_COMPONENTS: Final = tuple(f"{kind}_id" for kind in KINDS)
 _Object = dict[str, Any]
 
 
@@ -64,13 +65,10 @@ class DeletionBody(msgspec.Struct, kw_only=True):
     session_types: list[Literal["agent", "team", "workflow"]]
 
 
-Body = TypeVar("Body", bound=msgspec.Struct)
-
 _new = msgspec.json.Decoder(NewSessionBody | None)
 _changes = msgspec.json.Decoder(ChangesBody)
 _name = msgspec.json.Decoder(NameBody)
 _deletion = msgspec.json.Decoder(DeletionBody)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_new(raw: bytes, *, project_id: str, kind: str | None) -> tuple[NewSession, list[str]]:
@@ -84,7 +82,7 @@ def read_new(raw: bytes, *, project_id: str, kind: str | None) -> tuple[NewSessi
     Raises:
         InvalidFieldError: it is no JSON object, or a member is wrong.
     """
-    body, ignored = _read(_new, raw) if raw.strip() else (None, [])
+    body, ignored = parse_open_json(_new, raw) if raw.strip() else (None, [])
     body = body or NewSessionBody()
     named = [name for name in _COMPONENTS if getattr(body, name)]
     kind = kind or (named[0].removesuffix("_id") if named else "agent")
@@ -108,7 +106,7 @@ def read_changes(raw: bytes) -> tuple[SessionChanges, list[str]]:
     Raises:
         InvalidFieldError: it is no JSON object, or a member is wrong.
     """
-    body, ignored = _read(_changes, raw)
+    body, ignored = parse_open_json(_changes, raw)
     changes = SessionChanges(
         name=_check_title(body.session_name),
         state=_dump(body.session_state, "session_state"),
@@ -124,7 +122,7 @@ def read_new_name(raw: bytes) -> tuple[SessionChanges, list[str]]:
     Raises:
         InvalidFieldError: it is no JSON object, or has no name.
     """
-    body, ignored = _read(_name, raw)
+    body, ignored = parse_open_json(_name, raw)
     return SessionChanges(name=_check_title(body.session_name)), ignored
 
 
@@ -135,7 +133,7 @@ def read_deletion(raw: bytes) -> tuple[list[str], list[str]]:
         InvalidFieldError: it is no JSON object, or names none.
         RequestError: there are more or fewer types than ids.
     """
-    body, ignored = _read(_deletion, raw)
+    body, ignored = parse_open_json(_deletion, raw)
     if len(body.session_ids) != len(body.session_types):
         raise RequestError("Session IDs and session types must have the same length")
     if not 1 <= len(body.session_ids) <= MOST_DELETED:
@@ -152,25 +150,10 @@ def read_kind(request: Request) -> str | None:
         InvalidFieldError: there is no such type.
     """
     kind = request.query_params.get("type")
-    if kind is None or kind in SESSION_KINDS:
+    if kind is None or kind in KINDS:
         return kind
     msg = "Input should be 'agent', 'team' or 'workflow'"
     raise InvalidFieldError.of(("query", "type"), msg, kind="enum", given=kind[:100])
-
-
-def read_user(request: Request) -> str | None:
-    """Return the user to whom a request's query keeps, None for all; nobody has an empty name."""
-    return read_filter(request, "user_id")
-
-
-def read_filter(request: Request, name: str) -> str | None:
-    """Return what a member of the query is to be equal to, None when anything will do.
-
-    Raises:
-        InvalidFieldError: it cannot be stored, so that nothing is equal to it.
-    """
-    text = request.query_params.get(name)
-    return check_name(text, ("query", name)) if text else text
 
 
 def read_text(request: Request) -> str | None:
@@ -199,14 +182,6 @@ def read_run_filter(request: Request) -> RunFilter:
         until=None if before is None else datetime.fromtimestamp(before + 1, UTC),
         statuses=[status.upper() for status in statuses] or None,
     )
-
-
-def _read(decoder: msgspec.json.Decoder[Any], raw: bytes) -> tuple[Any, list[str]]:
-    body = parse_json(decoder, raw)
-    if body is None:
-        return None, []
-    known = cast("msgspec.Struct", body).__struct_fields__
-    return body, sorted(name for name in _members.decode(raw) if name not in known)
 
 
 def _check_title(name: str | None, where: str = "body") -> str | None:

@@ -9,11 +9,10 @@ import msgspec
 
 from serai.components.blob_references import blobs_of
 from serai.components.run_input import load_run_input
-from serai.domain.json_text import dump_json, load_json, loader_of
-from serai.domain.runs import RunRecord
+from serai.domain.json_text import dump_json, load_json, loader_of, without_nulls
+from serai.domain.runs import RunRecord, message_of
 from serai.server.run_kinds import RUN_KINDS
 from serai.server.run_views import run_object
-from serai.server.session_views import without_nulls
 from serai.server.times import utc_text
 from serai.storage.runs import Answer
 
@@ -28,12 +27,7 @@ class _Said(msgspec.Struct):
     content: Any = None
 
 
-class _Asked(msgspec.Struct):
-    message: str
-
-
 _load_said = loader_of(_Said)
-_load_asked = loader_of(_Asked)
 
 
 def show_session_run(record: RunRecord, answer: Answer, *, name: str, blobs: Mapping[str, bytes]) -> Shown:
@@ -79,7 +73,7 @@ def show_preview(record: RunRecord, answer: Answer) -> Shown:
         f"{record.kind}_id": record.component_id,
         "user_id": record.user_id,
         "status": answer.status.value,
-        "run_input": _load_asked(record.input).message[:LONGEST_PREVIEW],
+        "run_input": message_of(record.input)[:LONGEST_PREVIEW],
         "content_preview": None if text is None else text[:LONGEST_PREVIEW],
         "created_at": utc_text(record.created_at),
     }

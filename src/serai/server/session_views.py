@@ -10,13 +10,13 @@ from msgspec import Raw
 
 from serai.components.blob_references import StoredBytes, blobs_of
 from serai.components.chat_history import chat_history
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, without_nulls
 from serai.domain.sessions import SessionDetail, SessionRecord
-from serai.domain.usage import sum_tokens
+from serai.domain.usage import Usage, sum_tokens, sum_usage
 from serai.server.times import utc_text
 
 _EMPTY: Final = Raw(b"{}")
-_read_usage = msgspec.json.Decoder(list[list[dict[str, Any]]]).decode
+_read_usage = msgspec.json.Decoder(list[Usage]).decode
 
 
 def show_session(
@@ -95,11 +95,6 @@ def media_of(detail: SessionDetail) -> set[str]:
     return {sha256 for document in detail.messages for sha256 in blobs_of(document)}
 
 
-def without_nulls(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members that are not null."""
-    return {name: value for name, value in shown.items() if value is not None}
-
-
 def _raw(document: bytes | None) -> Raw | None:
     return None if document is None else Raw(document)
 
@@ -116,12 +111,6 @@ def _metrics(detail: SessionDetail) -> dict[str, Any]:
     """Return the tokens of a session, of each kind and by model; nothing before its first run."""
     if not detail.record.has_runs:
         return {}
-    by_model: dict[tuple[str | None, str | None], dict[str, int]] = {}
-    for used in _read_usage(f"[{detail.usage}]"):
-        for item in used:
-            tokens = by_model.setdefault((item.pop("id", None), item.pop("provider", None)), {})
-            for name, count in item.items():
-                tokens[name] = tokens.get(name, 0) + count
-    models = [{"id": name, "provider": provider, **tokens} for (name, provider), tokens in by_model.items()]
+    models = sum_usage(item for used in _read_usage(f"[{detail.usage}]") for item in used)
     metrics: dict[str, Any] = {**sum_tokens(models), **_totals(detail.record)}
     return {**metrics, "details": {"model": models}} if models else metrics

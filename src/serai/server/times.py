@@ -18,6 +18,11 @@ def utc_text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat()[:19]}Z"
 
 
+def utc_text_or_null(moment: datetime | None) -> str | None:
+    """Return a time as `utc_text` does, None when it has not come."""
+    return None if moment is None else utc_text(moment)
+
+
 def read_day(request: Request, name: str) -> date | None:
     """Return the day that a query parameter names as ``2026-11-20``, None when it is absent.
 

@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serai.errors import ConflictError
-from serai.storage.connection import Connection, Database, count_of
-
-FORGOTTEN_AT_A_TIME = 5000
+from serai.storage.connection import Connection, Database
 
 # Take keys that are free or have expired; waits for requests that are just using them. No row: it is another's.
 _TAKE = """
@@ -47,14 +45,6 @@ select item.position, kept.fingerprint, kept.answer::text as answer,
 from unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) with ordinality
     as item(project_id, key, fingerprint, data, position)
 join idempotency_keys as kept using (project_id, key)
-"""
-
-# Remove some keys that have expired, leaving those that somebody is just taking over.
-FORGET = """
-delete from idempotency_keys where (project_id, key) in (
-    select project_id, key from idempotency_keys where expires_at < now()
-    order by expires_at limit $1 for update skip locked
-)
 """
 
 
@@ -173,14 +163,3 @@ async def find_first_answers(
 
 def _used_otherwise() -> ConflictError:
     return ConflictError("Idempotency-Key was used with another request; choose a new key.")
-
-
-async def forget_expired(database: Database) -> int:
-    """Remove the keys that have expired, some thousand in a statement, and return how many those were."""
-    forgotten = 0
-    while True:
-        tag = await database.execute(FORGET, FORGOTTEN_AT_A_TIME)
-        count = count_of(tag)
-        forgotten += count
-        if count < FORGOTTEN_AT_A_TIME:
-            return forgotten

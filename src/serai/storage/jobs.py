@@ -15,10 +15,8 @@ from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import NextJob, RunRecord
 from serai.domain.stored_text import storable
-from serai.storage.connection import Connection, Database, count_of
+from serai.storage.connection import Connection, Database
 
-KEPT_DAYS: Final = 7
-_FORGOTTEN_AT_A_TIME: Final = 5000
 LONGEST_ERROR: Final = 4000
 
 # A job with the same key that waits or runs: no row.
@@ -82,12 +80,6 @@ select * from jobs
 where ($1::text is null or project_id = $1) and ($2::text is null or kind = $2)
   and ($3::text[] is null or status = any($3))
 order by id desc limit $4"""
-
-_FORGET = """
-delete from jobs where id in (
-    select id from jobs where ended_at < now() - make_interval(days => $1)
-    order by ended_at limit $2 for update skip locked
-)"""
 
 
 class JobStatus(StrEnum):
@@ -228,16 +220,6 @@ class JobStore:
         """Return the jobs of these kinds that the table gives to a node, with the epochs of their claims."""
         rows = await self._database.fetch(_RUNNING_OF_NODE, node_id, [*kinds])
         return {row["id"]: row["epoch"] for row in rows}
-
-    async def forget_ended(self) -> int:
-        """Remove the jobs that ended days ago, some thousand in a statement, and return how many those were."""
-        forgotten = 0
-        while True:
-            tag = await self._database.execute(_FORGET, KEPT_DAYS, _FORGOTTEN_AT_A_TIME)
-            count = count_of(tag)
-            forgotten += count
-            if count < _FORGOTTEN_AT_A_TIME:
-                return forgotten
 
 
 async def put_next_jobs(connection: Connection, jobs: Sequence[tuple[RunRecord, NextJob]]) -> None:

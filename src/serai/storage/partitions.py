@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import structlog
 
-from serai.domain.ids import first_key_at
+from serai.domain.ids import first_key_of
 from serai.errors import DatabaseUnavailableError
 from serai.storage.connection import Database
 
@@ -24,6 +24,9 @@ where relkind = 'r' and relname ~ '^run_events_[0-9]{4}w[0-9]{2}$' order by reln
 _IS_NEEDED = """
 select exists(select from runs where key >= $1 and key < $2 and parent_key is null
               and (ended_at is null or ended_at >= $3))"""
+# One node at a time; a busy log makes the others wait no longer than this.
+_ONE_NODE = "select pg_advisory_xact_lock(hashtextextended('serai partitions', 0))"
+_HURRY = "set local lock_timeout = '2s'"
 _EXISTING = "select relname from pg_class where relname = any($1::text[])"
 
 
@@ -41,19 +44,15 @@ async def create_partitions(database: Database, *, today: datetime | None = None
     made = []
     for name in (name for name in names if name not in existing):
         start = names[name]
-        bounds = [first_key_at(int(at.timestamp() * 1000)) for at in (start, start + timedelta(weeks=1))]
+        bounds = [first_key_of(at) for at in (start, start + timedelta(weeks=1))]
         try:
-            async with database.transaction() as connection:
-                # One node at a time; a busy log makes the others wait no longer than this.
-                await connection.execute("select pg_advisory_xact_lock(hashtextextended('serai partitions', 0))")
-                await connection.execute("set local lock_timeout = '2s'")
-                await connection.execute(_CREATE.format(name=name, start=bounds[0], end=bounds[1]))
+            is_made = await _alter(
+                database, _ONE_NODE, _HURRY, _CREATE.format(name=name, start=bounds[0], end=bounds[1])
+            )
         except asyncpg.CheckViolationError:
             _log.warning("partition_left_out", partition=name, reason="the default partition holds events of its week")
             continue
-        except DatabaseUnavailableError as error:
-            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
-                raise
+        if not is_made:
             _log.warning("partition_left_out", partition=name, reason="the event log is locked")
             break
         made.append(name)
@@ -69,17 +68,24 @@ async def drop_partitions(database: Database, *, before: datetime) -> int:
     for row in await database.fetch(_WEEKS):
         start = datetime.strptime(row["relname"].removeprefix("run_events_") + " 1", "%Gw%V %u").replace(tzinfo=UTC)
         end = start + timedelta(weeks=1)
-        bounds = [first_key_at(int(at.timestamp() * 1000)) for at in (start, end)]
+        bounds = [first_key_of(at) for at in (start, end)]
         if end > before or await database.fetchval(_IS_NEEDED, *bounds, before):
             continue
-        try:
-            async with database.transaction() as connection:
-                await connection.execute("set local lock_timeout = '2s'")
-                await connection.execute(f"drop table {row['relname']}")
-        except DatabaseUnavailableError as error:
-            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
-                raise
+        if await _alter(database, _HURRY, f"drop table {row['relname']}"):
+            dropped += row["rows"]
+        else:
             _log.warning("partition_left", partition=row["relname"], reason="the event log is locked")
-            continue
-        dropped += row["rows"]
     return dropped
+
+
+async def _alter(database: Database, *statements: str) -> bool:
+    """Execute statements in a transaction; False when they would have to wait too long for the event log."""
+    try:
+        async with database.transaction() as connection:
+            for statement in statements:
+                await connection.execute(statement)
+    except DatabaseUnavailableError as error:
+        if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+            raise
+        return False
+    return True

@@ -13,9 +13,8 @@ from serai.domain.json_text import dump_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, RunRecord
 from serai.domain.usage import Usage, sum_tokens
-from serai.errors import NotFoundError
 from serai.storage.connection import Connection, Database
-from serai.storage.runs import RECORD_COLUMNS, Answer, read_record
+from serai.storage.runs import RECORD_COLUMNS, Answer, read_record, run_gone
 
 _LOCK_SESSION = "select active_run_key from sessions where project_id = $1 and id = $2 for update"
 
@@ -82,8 +81,6 @@ where status = 'PAUSED' and cancel_asked_at is not null and parent_key is null
 _REMEMBER_CANCEL = """
 insert into run_cancellations (project_id, run_id) values ($1, $2)
 on conflict (project_id, run_id) do update set created_at = now()"""
-
-_FORGET_CANCELS = "delete from run_cancellations where created_at < now() - interval '1 day'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ class RunMoves:
         active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
         row = await connection.fetchrow(_LOCK_RUN, record.key)
         if row is None:
-            raise _gone()
+            raise run_gone()
         current = read_record(row)
         if current.status is not RunStatus.PAUSED:
             return Continuation(current, is_moved=False)
@@ -187,7 +184,7 @@ class RunMoves:
             active_key = await connection.fetchval(_LOCK_SESSION, record.project_id, record.session_id)
             row = await connection.fetchrow(_LOCK_RUN, record.key)
             if row is None:
-                raise _gone()
+                raise run_gone()
             current = read_record(row)
             if current.status is RunStatus.RUNNING:
                 await connection.execute(_ASK, current.key)
@@ -222,13 +219,5 @@ class RunMoves:
         return [read_record(row) for row in await self._database.fetch(_LATE_CANCELS, kinds, ids)]
 
     async def remember_cancel(self, project_id: str, run_id: str) -> None:
-        """Keep for a day that a run which nobody knows yet is to be cancelled when it comes."""
+        """Keep that a run which nobody knows yet is to be cancelled when it comes; retention removes it after a day."""
         await self._database.execute(_REMEMBER_CANCEL, project_id, run_id)
-
-    async def forget_cancels(self) -> None:
-        """Remove cancels whose run did not come within a day."""
-        await self._database.execute(_FORGET_CANCELS)
-
-
-def _gone() -> NotFoundError:
-    return NotFoundError("Run not found: its session was removed.")

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from serai.domain.event_folding import CONTENT_NAMES, fold_content
-from serai.domain.ids import first_key_at
+from serai.domain.ids import first_key_of
 from serai.domain.runs import Event
 from serai.storage.connection import Connection, Database, count_of
 
@@ -111,7 +111,7 @@ class RunTidying:
                 await connection.execute(_FORGET_LEFT, kind, left)
                 return Chunk(rows, has_more=True)
             mark = await connection.fetchval(_MARK, kind) or _FIRST
-            found = await connection.fetch(_NEXT, mark, _key_at(before), before, RUNS_AT_A_TIME)
+            found = await connection.fetch(_NEXT, mark, first_key_of(before), before, RUNS_AT_A_TIME)
             if not found:
                 return Chunk(0, has_more=False)
             rows = await _ACTS[kind](connection, [row["key"] for row in found if row["has_rested"]])
@@ -121,12 +121,8 @@ class RunTidying:
 
     async def count(self, kind: Tidied, *, before: datetime) -> int:
         """Return how many rows would go; of events of tokens, at most. Cost: reads their keys."""
-        counted: int = await self._database.fetchval(_COUNTS[kind], kind, _key_at(before), before)
+        counted: int = await self._database.fetchval(_COUNTS[kind], kind, first_key_of(before), before)
         return counted
-
-
-def _key_at(moment: datetime) -> UUID:
-    return first_key_at(int(moment.timestamp() * 1000))
 
 
 async def _remove_steps(connection: Connection, keys: Sequence[UUID]) -> int:

@@ -384,7 +384,7 @@ class RunStore:
         """
         row = await self._database.fetchrow(_ANSWER, key)
         if row is None:
-            raise NotFoundError("Run not found: its session was removed.")
+            raise run_gone()
         return read_answer(row)
 
     async def get_context(self, record: RunRecord, *, history_runs: int) -> SessionContext:
@@ -496,6 +496,11 @@ def read_record(row: asyncpg.Record) -> RunRecord:
     values = {name: row[name] for name in RunRecord.__slots__}
     values["status"] = RunStatus(values["status"])
     return RunRecord(**values)
+
+
+def run_gone() -> NotFoundError:
+    """Return the error for a run that was there and is no more."""
+    return NotFoundError("Run not found: its session was removed.")
 
 
 def read_answer(row: asyncpg.Record) -> Answer:

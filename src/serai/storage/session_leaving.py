@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from serai.domain.json_text import load_json
+from serai.domain.runs import message_of
 from serai.domain.search_text import fold, pieces_of, title_of
 from serai.storage.connection import Connection, count_of
 from serai.storage.metrics import keep_run_totals
@@ -98,7 +98,7 @@ async def _begin_with_next(connection: Connection, project_id: str, session: Map
     """Have a session begin with the first run that it has now, and be called by its message."""
     first = await connection.fetchrow(_NEXT_FIRST, project_id, session["id"])
     assert first is not None  # others have runs in it
-    title = title_of(load_json(first["input"])["message"])
+    title = title_of(message_of(first["input"]))
     await connection.execute(_SET_FIRST, project_id, session["id"], first["key"], title)
     if not session["name"]:
         folded = fold(title)

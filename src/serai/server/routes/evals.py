@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +21,7 @@ from serai.server.dispatch import Route
 from serai.server.eval_bodies import Asked, read_filter, read_ids, read_name, read_new, user_of
 from serai.server.eval_views import show_eval
 from serai.server.flags import read_flag
+from serai.server.large_work import make
 from serai.server.openapi import errors, json_body, json_result
 from serai.server.paging import page_body, read_paging, read_sorting
 from serai.server.routes.eval_shapes import (
@@ -42,8 +42,7 @@ from serai.storage.connection import Connection
 from serai.storage.evals import MOST_COUNTED, SORTED_BY
 from serai.storage.idempotency import RequestKey, answer_once
 
-LARGE_BYTES: Final = 128 * 1024
-LONG_PAGE: Final = 100
+_MOST_SHOWN_HERE: Final = 99
 _PART: Final = "evals"
 
 
@@ -99,11 +98,7 @@ async def list_evals(request: Request) -> Response:
 async def get_eval(request: Request) -> Response:
     """Read an eval; while it runs with what it has measured so far."""
     check_database(request, _PART)
-    eval_id = _id_of(request)
-    record = await runtime_of(request).evals.store.find(project_of(request), eval_id, user_id=user_of(request))
-    if record is None:
-        raise _not_found(str(eval_id))
-    return await _answer(record)
+    return await _answer(await _find(request, _id_of(request), user_id=user_of(request)))
 
 
 async def rename_eval(request: Request) -> Response:
@@ -190,12 +185,16 @@ async def _write(
     """Return the eval after a change, which is made unless it was before under the key."""
 
     async def find(eval_id: str) -> EvalRecord:
-        record = await runtime_of(request).evals.store.find(project_of(request), UUID(eval_id))
-        if record is None:
-            raise _not_found(eval_id)
-        return record
+        return await _find(request, UUID(eval_id), user_id=None)
 
     return await change_once(request, key, change, find=find)
+
+
+async def _find(request: Request, eval_id: UUID, *, user_id: str | None) -> EvalRecord:
+    record = await runtime_of(request).evals.store.find(project_of(request), eval_id, user_id=user_id)
+    if record is None:
+        raise _not_found(str(eval_id))
+    return record
 
 
 async def _answer(record: EvalRecord, *, status: int = 200, ignored: Collection[str] = ()) -> Response:
@@ -206,7 +205,7 @@ async def _answer(record: EvalRecord, *, status: int = 200, ignored: Collection[
 async def _shown(records: Sequence[EvalRecord], show: Callable[[], bytes]) -> bytes:
     """Return evals as JSON; many or large ones are shown by a thread."""
     size = sum(len(record.input) + len(record.results) + len(record.data or b"") for record in records)
-    return show() if size < LARGE_BYTES and len(records) < LONG_PAGE else await asyncio.to_thread(show)
+    return await make(show, size_bytes=size, items=len(records), most_items=_MOST_SHOWN_HERE)
 
 
 def _id_of(request: Request) -> UUID:

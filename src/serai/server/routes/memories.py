@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final, cast
 
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from serai.server.answers import json_answer, name_ignored
 from serai.server.context import description_of, runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
+from serai.server.large_work import make
 from serai.server.memory_bodies import (
     DeletedBody,
     MemoryBody,
@@ -60,7 +60,6 @@ from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.memory_lists import SORTS, Sort, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
 
-LONG_PAGE: Final = 200
 MOST_OPTIMIZED: Final = 5000
 
 
@@ -95,8 +94,7 @@ async def list_all(request: Request) -> Response:
         items = (dump_json(show_memory(record)) for record in page.records)
         return page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
 
-    body = show() if len(page.records) <= LONG_PAGE else await asyncio.to_thread(show)
-    return json_answer(body, ignored=sorting.ignored)
+    return json_answer(await make(show, items=len(page.records)), ignored=sorting.ignored)
 
 
 async def get_memory(request: Request) -> Response:

@@ -18,6 +18,7 @@ from serai.server.context import runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
 from serai.server.flags import read_flag
+from serai.server.large_work import make
 from serai.server.memory_bodies import user_of
 from serai.server.memory_views import show_audit, show_change
 from serai.server.openapi import errors, json_result
@@ -41,7 +42,6 @@ from serai.storage.idempotency import answer_once
 from serai.storage.memory_changes import MOST_COUNTED, list_changes, undo_change, undo_operation
 from serai.storage.memory_lists import MemoryFilter, list_memories
 
-LONG_PAGE: Final = 200
 MOST_AUDITED: Final = 5000
 
 
@@ -67,7 +67,7 @@ async def list_memory_changes(request: Request) -> Response:
         items = (dump_json(show_change(change)) for change in changes)
         return page_body(items, total=min(total, MOST_COUNTED), paging=paging, is_exact=total <= MOST_COUNTED)
 
-    return json_answer(show() if len(changes) <= LONG_PAGE else await asyncio.to_thread(show))
+    return json_answer(await make(show, items=len(changes)))
 
 
 async def undo_memory_change(request: Request) -> Response:

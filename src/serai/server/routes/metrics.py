@@ -15,10 +15,9 @@ from serai.server.dispatch import Route
 from serai.server.flags import read_flag
 from serai.server.metrics_refresh import KIND, refresh_payload
 from serai.server.openapi import JsonObject, errors, header_parameter, json_result, query_parameter
-from serai.server.routes.record_shapes import or_null
-from serai.server.scope import project_of
-from serai.server.session_bodies import read_user
-from serai.server.times import read_day, utc_text
+from serai.server.routes.record_shapes import COUNT, TEXT, TIME, or_null
+from serai.server.scope import project_of, read_user
+from serai.server.times import read_day, utc_text, utc_text_or_null
 from serai.storage.jobs import JobRecord, JobStatus
 from serai.storage.metrics import COUNTS, TOKENS, DayTotals
 
@@ -42,7 +41,7 @@ async def get_metrics(request: Request) -> Response:
     return json_answer(
         {
             "metrics": [show_day(day, user_id=user_id) for day in days],
-            "updated_at": None if updated_at is None else utc_text(updated_at),
+            "updated_at": utc_text_or_null(updated_at),
         }
     )
 
@@ -96,8 +95,8 @@ def _show_status(job: JobRecord | None) -> dict[str, Any]:
         return {"status": "idle", "started_at": None, "finished_at": None, "error": None}
     return {
         "status": _STATES[job.status],
-        "started_at": None if job.started_at is None else utc_text(job.started_at),
-        "finished_at": None if job.ended_at is None else utc_text(job.ended_at),
+        "started_at": utc_text_or_null(job.started_at),
+        "finished_at": utc_text_or_null(job.ended_at),
         "error": job.error if job.status is JobStatus.ERROR else None,
     }
 
@@ -108,8 +107,6 @@ def _range_of(request: Request) -> tuple[date, date]:
 
 _TAGS: Final = ("metrics",)
 _DAY: Final = {"type": "string", "format": "date"}
-_TIME: Final = {"type": "string", "format": "date-time"}
-_COUNT: Final = {"type": "integer", "minimum": 0}
 _RANGE: Final = (
     query_parameter("starting_date", _DAY, "From which day on, in UTC."),
     query_parameter("ending_date", _DAY, "To which day, itself included."),
@@ -118,41 +115,41 @@ _RANGE: Final = (
 _DAY_METRICS: Final[JsonObject] = {
     "type": "object",
     "properties": {
-        "id": {"type": "string"},
-        **{f"{name}_count": _COUNT for name in (*COUNTS, "users")},
+        "id": TEXT,
+        **{f"{name}_count": COUNT for name in (*COUNTS, "users")},
         "token_metrics": {
             "type": "object",
-            "properties": dict.fromkeys((*TOKENS, "audio_total_tokens"), _COUNT),
+            "properties": dict.fromkeys((*TOKENS, "audio_total_tokens"), COUNT),
         },
         "model_metrics": {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"model_id": {"type": "string"}, "model_provider": {"type": "string"}, "count": _COUNT},
+                "properties": {"model_id": TEXT, "model_provider": TEXT, "count": COUNT},
             },
         },
-        **dict.fromkeys(("date", "created_at", "updated_at"), _TIME),
+        **dict.fromkeys(("date", "created_at", "updated_at"), TIME),
     },
 }
 _METRICS: Final[JsonObject] = {
     "type": "object",
     "properties": {
         "metrics": {"type": "array", "items": _DAY_METRICS},
-        "updated_at": or_null(_TIME),
+        "updated_at": or_null(TIME),
     },
 }
 _STATUS: Final[JsonObject] = {
     "type": "object",
     "properties": {
         "status": {"enum": ["idle", "running", "completed", "failed"]},
-        "started_at": or_null(_TIME),
-        "finished_at": or_null(_TIME),
-        "error": or_null({"type": "string"}),
+        "started_at": or_null(TIME),
+        "finished_at": or_null(TIME),
+        "error": or_null(TEXT),
     },
 }
 _STARTED: Final[JsonObject] = {
     "type": "object",
-    "properties": {"status": {"enum": ["started", "already_running"]}, "message": {"type": "string"}},
+    "properties": {"status": {"enum": ["started", "already_running"]}, "message": TEXT},
 }
 
 ROUTES: Final = (
@@ -165,7 +162,7 @@ ROUTES: Final = (
         tags=_TAGS,
         parameters=(
             *_RANGE,
-            query_parameter("user_id", {"type": "string"}, "Of this user alone."),
+            query_parameter("user_id", TEXT, "Of this user alone."),
         ),
         responses={**json_result(_METRICS), **errors(400, 401, 403, 404, 422, 503)},
     ),

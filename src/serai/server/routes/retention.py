@@ -17,9 +17,9 @@ from serai.server.context import runtime_of
 from serai.server.dispatch import Route
 from serai.server.flags import read_flag
 from serai.server.openapi import JsonObject, errors, header_parameter, json_result, query_parameter
-from serai.server.routes.record_shapes import object_schema, or_null
+from serai.server.routes.record_shapes import COUNT, TEXT, TIME, object_schema, or_null
 from serai.server.scope import PROJECT_PARAMETERS, check_name, project_of
-from serai.server.times import utc_text
+from serai.server.times import utc_text_or_null
 from serai.storage.erasure import count_user, erase_user
 from serai.storage.jobs import JobRecord
 
@@ -76,8 +76,8 @@ def _show_job(job: JobRecord) -> dict[str, Any]:
         "status": job.status.value,
         "removed": (job.progress or {}).get("removed", {}),
         "error": job.error,
-        "started_at": None if job.started_at is None else utc_text(job.started_at),
-        "finished_at": None if job.ended_at is None else utc_text(job.ended_at),
+        "started_at": utc_text_or_null(job.started_at),
+        "finished_at": utc_text_or_null(job.ended_at),
     }
 
 
@@ -86,18 +86,18 @@ _DRY_RUN: Final = query_parameter(
     "dry_run", {"type": "boolean", "default": False}, "Only count what would go; nothing is changed."
 )
 _KEY: Final = header_parameter("Idempotency-Key", "Accepted; repeating it does no harm.")
-_ROWS: Final[JsonObject] = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+_ROWS: Final[JsonObject] = {"type": "object", "additionalProperties": COUNT}
 _RULES: Final[JsonObject] = {
     "type": "object",
     "additionalProperties": or_null({"type": "number"}),
     "description": "Days for which each kind of data is kept; null: for ever.",
 }
 _JOB: Final[JsonObject] = {
-    "status": {"type": "string"},
+    "status": TEXT,
     "removed": {**_ROWS, "description": "Rows removed of each kind."},
-    "error": or_null({"type": "string"}),
-    "started_at": or_null({"type": "string", "format": "date-time"}),
-    "finished_at": or_null({"type": "string", "format": "date-time"}),
+    "error": or_null(TEXT),
+    "started_at": or_null(TIME),
+    "finished_at": or_null(TIME),
 }
 
 ROUTES: Final = (
@@ -137,9 +137,7 @@ ROUTES: Final = (
         tags=("users",),
         parameters=(*PROJECT_PARAMETERS, _DRY_RUN, _KEY),
         responses={
-            **json_result(
-                object_schema({"user_id": {"type": "string"}, "dry_run": {"type": "boolean"}, "removed": _ROWS})
-            ),
+            **json_result(object_schema({"user_id": TEXT, "dry_run": {"type": "boolean"}, "removed": _ROWS})),
             **errors(400, 401, 403, 422, 503),
         },
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from serai.domain.schedules import MOST_MADE_UP
+from serai.server.components import KINDS
 from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters
 from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, object_schema, or_null
@@ -20,7 +21,7 @@ PAGING: Final = paging_parameters(default=DEFAULT_LISTED, most=MOST_LISTED)
 ENABLED: Final = query_parameter("enabled", {"type": "boolean"}, "Only those that are enabled, or that are paused.")
 
 _SECONDS: Final = or_null({"type": "integer", "description": "Unix seconds."})
-_KIND: Final = {"enum": ["agent", "team", "workflow"]}
+_KIND: Final = {"enum": list(KINDS)}
 _SAID: Final[dict[str, Any]] = {
     "name": {**TEXT, "maxLength": 200, "description": "Unique in the project; default: component and expression."},
     "description": or_null({**TEXT, "maxLength": 1000}),

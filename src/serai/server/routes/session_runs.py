@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serai.domain.json_text import dump_json
+from serai.domain.json_text import dump_json, without_nulls
 from serai.domain.runs import RunRecord
 from serai.errors import NotFoundError
 from serai.server.answers import json_answer
 from serai.server.context import runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
+from serai.server.large_work import LARGE_BYTES, make
 from serai.server.openapi import errors, json_result
 from serai.server.routes.session_shapes import PREVIEW, RUN, RUN_PARAMETERS, SCOPE, TAGS
-from serai.server.routes.sessions import LARGE_BYTES
 from serai.server.runtime import Runtime
-from serai.server.scope import check_name, project_of
-from serai.server.session_bodies import read_kind, read_run_filter, read_user
+from serai.server.scope import check_name, project_of, read_user
+from serai.server.session_bodies import read_kind, read_run_filter
 from serai.server.session_run_views import media_of_run, show_preview, show_session_run
-from serai.server.session_views import without_nulls
 from serai.storage.runs import Answer
 
 _Runs = Sequence[tuple[RunRecord, Answer]]
@@ -57,9 +56,7 @@ async def list_run_previews(request: Request) -> Response:
     wanted = read_run_filter(request)
     session_id, _ = await _check_session(request)
     runs = await runtime_of(request).sessions.list_runs(project_of(request), session_id, wanted, with_messages=False)
-    if _size_of(runs) < LARGE_BYTES:
-        return json_answer(_previews(runs))
-    return json_answer(await asyncio.to_thread(_previews, runs))
+    return json_answer(await make(partial(_previews, runs), size_bytes=_size_of(runs)))
 
 
 async def _check_session(request: Request) -> tuple[str, bool]:
@@ -81,7 +78,7 @@ async def _show(runtime: Runtime, project_id: str, runs: _Runs, *, keeps_nulls: 
     def show() -> list[bytes]:
         return [_show_run(runtime, *run, blobs=blobs, keeps_nulls=keeps_nulls) for run in runs]
 
-    return show() if not blobs and _size_of(runs) < LARGE_BYTES else await asyncio.to_thread(show)
+    return await make(show, size_bytes=LARGE_BYTES if blobs else _size_of(runs))
 
 
 def _show_run(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from serai.domain.sessions import SESSION_KINDS
+from serai.server.components import KINDS
 from serai.server.databases import DATABASE_PARAMETERS
 from serai.server.openapi import query_parameter
 from serai.server.paging import page_of, paging_parameters, sorting_parameters
-from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, object_schema, or_null
+from serai.server.routes.record_shapes import NAME, OBJECT, TEXT, TIME, object_schema, or_null
 from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
 from serai.server.session_bodies import LONGEST_SESSION_NAME, MOST_DELETED, STATUSES
 from serai.storage.session_lists import ORDERS
@@ -21,7 +21,7 @@ PROJECT: Final = (
     *PROJECT_PARAMETERS,
     *DATABASE_PARAMETERS,
 )
-_KIND: Final = {"enum": list(SESSION_KINDS)}
+_KIND: Final = {"enum": list(KINDS)}
 TYPE: Final = query_parameter("type", _KIND, "Accepted; the session is answered as what it is.")
 NEW_TYPE: Final = query_parameter(
     "type", _KIND, "Of what it is; by default of the component that is named, or an agent."
@@ -51,7 +51,7 @@ DELETE_MEDIA: Final = query_parameter("delete_media", {"type": "boolean"}, "Acce
 _TITLE: Final = {**TEXT, "maxLength": LONGEST_SESSION_NAME}
 _COMPONENTS: Final[dict[str, Any]] = {
     f"{kind}_id": {**TEXT, "description": f"Of a session of {'an' if kind == 'agent' else 'a'} {kind}."}
-    for kind in SESSION_KINDS
+    for kind in KINDS
 }
 _TOKENS: Final = {
     **OBJECT,
@@ -88,8 +88,7 @@ DELETION: Final = object_schema(
     "session_ids",
     "session_types",
 )
-_TIME: Final = {"type": "string", "format": "date-time"}
-_TIMES: Final = {"created_at": _TIME, "updated_at": _TIME}
+_TIMES: Final = {"created_at": TIME, "updated_at": TIME}
 SESSION: Final = object_schema(
     {
         **dict.fromkeys(("session_id", "agent_session_id", "session_name"), TEXT),
@@ -107,7 +106,7 @@ SESSION: Final = object_schema(
             "description": "What users and models said, oldest first. A workflow has none.",
         },
         "session_data": {**OBJECT, "description": "Of a workflow: its name, state and metrics."},
-        **{f"{kind}_data": or_null(OBJECT) for kind in SESSION_KINDS},
+        **{f"{kind}_data": or_null(OBJECT) for kind in KINDS},
         **_TIMES,
     },
     *("session_id", "agent_session_id", "session_name", "session_state", "created_at", "updated_at"),
@@ -131,7 +130,7 @@ PREVIEW: Final = object_schema(
     {
         **dict.fromkeys(("run_id", "parent_run_id", "status", "run_input", "content_preview", "user_id"), TEXT),
         **_COMPONENTS,
-        "created_at": _TIME,
+        "created_at": TIME,
     },
     *("run_id", "status", "run_input", "created_at"),
 )
@@ -141,7 +140,7 @@ RUN: Final = {
             **dict.fromkeys(("run_id", "status", "run_input"), TEXT),
             "run_response_format": {"enum": ["text", "json"]},
             "content": or_null({"anyOf": [TEXT, OBJECT]}),
-            "created_at": _TIME,
+            "created_at": TIME,
         },
         *("run_id", "status", "run_input", "created_at"),
     ),

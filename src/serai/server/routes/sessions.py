@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from serai.server.bodies import read_body
 from serai.server.context import runtime_of
 from serai.server.databases import check_database
 from serai.server.dispatch import Route
+from serai.server.large_work import LARGE_BYTES, make
 from serai.server.openapi import errors, json_body, json_result
 from serai.server.paging import page_body, read_paging, read_sorting
 from serai.server.routes.session_shapes import (
@@ -37,16 +37,14 @@ from serai.server.routes.session_shapes import (
     TAGS,
     USER,
 )
-from serai.server.scope import check_name, project_of
+from serai.server.scope import check_name, project_of, read_named, read_user
 from serai.server.session_bodies import (
     read_changes,
     read_deletion,
-    read_filter,
     read_kind,
     read_new,
     read_new_name,
     read_text,
-    read_user,
 )
 from serai.server.session_views import media_of, show_listed, show_session
 from serai.server.writes import write_key
@@ -56,12 +54,6 @@ from serai.storage.session_lists import ORDERS
 from serai.storage.sessions import remove_sessions
 
 _Body = TypeVar("_Body")
-
-LARGE_BYTES: Final = 128 * 1024
-"""From here on a body is read, and a view made, in a thread."""
-
-LONG_PAGE: Final = 200
-"""The most items of a list that are shown without one."""
 
 
 async def create_session(request: Request) -> Response:
@@ -102,7 +94,7 @@ async def list_sessions(request: Request) -> Response:
         project_id=project_of(request),
         user_id=read_user(request),
         kind=read_kind(request),
-        component_id=read_filter(request, "component_id"),
+        component_id=read_named(request, "component_id"),
         text=read_text(request),
         column=sorting.column,
         is_descending=sorting.is_descending,
@@ -115,8 +107,7 @@ async def list_sessions(request: Request) -> Response:
         items = (show_listed(record) for record in page.records)
         return page_body(items, total=page.total, paging=paging, is_exact=page.is_exact)
 
-    is_small = len(page.records) <= LONG_PAGE and sum(map(_size_of, page.records)) < LARGE_BYTES
-    body = show() if is_small else await asyncio.to_thread(show)
+    body = await make(show, size_bytes=sum(map(_size_of, page.records)), items=len(page.records))
     return json_answer(body, ignored=sorting.ignored)
 
 
@@ -148,14 +139,14 @@ async def delete_sessions(request: Request) -> Response:
     return await _delete(request, session_ids, *ignored)
 
 
-def missing_session(request: Request, session_id: str) -> NotFoundError:
+def _missing_session(request: Request, session_id: str) -> NotFoundError:
     """Return the error for a session that is not there, or another user's."""
     kind = read_kind(request)
     return NotFoundError(f"{f'{kind.capitalize()} ' if kind else ''}Session with id '{session_id}' not found")
 
 
 async def _read(read: Callable[[bytes], _Body], raw: bytes) -> _Body:
-    return read(raw) if len(raw) < LARGE_BYTES else await asyncio.to_thread(read, raw)
+    return await make(partial(read, raw), size_bytes=len(raw))
 
 
 async def _change(
@@ -164,7 +155,7 @@ async def _change(
     check_database(request, "session")
     runtime, project_id = runtime_of(request), project_of(request)
     session_id, user_id = _id_of(request), read_user(request)
-    missing = missing_session(request, session_id)
+    missing = _missing_session(request, session_id)
     changed: SessionDetail | None = None
 
     async def change(connection: Connection | None) -> dict[str, Any]:
@@ -201,7 +192,7 @@ async def _delete(request: Request, session_ids: list[str], *ignored: str) -> Re
 async def _find(request: Request) -> SessionDetail:
     check_database(request, "session")
     session_id = _id_of(request)
-    missing = missing_session(request, session_id)
+    missing = _missing_session(request, session_id)
     detail = await runtime_of(request).sessions.get(project_of(request), session_id, user_id=read_user(request))
     if detail is None:
         raise missing
@@ -216,9 +207,9 @@ async def _show(request: Request, detail: SessionDetail, *, keeps_nulls: bool = 
     if hashes := media_of(detail):
         found = await runtime.engine.blobs.get_all(project_of(request), hashes)
         blobs = {sha256: StoredBytes.of(sha256, data) for sha256, data in found.items()}
-    if not blobs and sum(map(len, detail.messages)) + _size_of(record) < LARGE_BYTES:
-        return show_session(detail, component_name=name, keeps_nulls=keeps_nulls)
-    return await asyncio.to_thread(show_session, detail, component_name=name, blobs=blobs, keeps_nulls=keeps_nulls)
+    show = partial(show_session, detail, component_name=name, blobs=blobs, keeps_nulls=keeps_nulls)
+    size_bytes = LARGE_BYTES if blobs else sum(map(len, detail.messages)) + _size_of(record)
+    return await make(show, size_bytes=size_bytes)
 
 
 def _size_of(record: SessionRecord) -> int:
