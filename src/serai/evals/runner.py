@@ -27,7 +27,7 @@ from serai.evals.judge import judge_by_criteria
 from serai.evals.judges import Judges
 from serai.evals.performance import measure_performance, read_resident_mib
 from serai.evals.reliability import check_reliability
-from serai.evals.results import read_results, sum_up
+from serai.evals.results import read_results, write_sum
 from serai.evals.spec import EvalSpec, Measured, Result, load_spec
 from serai.storage.evals import EvalStore
 from serai.storage.metrics import MetricsStore
@@ -129,8 +129,7 @@ class EvalRunner:
 
     async def _end(self, record: EvalRecord, *, error: str | None) -> None:
         status = EvalStatus.COMPLETED if error is None else EvalStatus.ERROR
-        data = await asyncio.to_thread(lambda: dump_json(sum_up(record)))  # it may be large
-        await self._store.end(record, status, data=data, error=error)
+        await self._store.end(record, status, data=await write_sum(record), error=error)
 
 
 def run_id(eval_id: UUID, iteration: int) -> str:
