@@ -88,7 +88,7 @@ class EvalRunner:
         judge = judge_accuracy if record.eval_type is EvalType.ACCURACY else judge_by_criteria
         try:
             model = await self._judges.find(record.kind, record.component_id, spec.judge)
-            async with counted(model, self._metrics, _spender_of(record)) as lent:
+            async with counted(model, self._metrics, Spender.of(record)) as lent:
                 return await judge(spec, output, lent)
         except Exception as error:  # noqa: BLE001 - the judge's boundary: a provider may raise anything
             _log.warning("eval_judge_failed", eval_id=str(record.id), exc_info=True)
@@ -141,9 +141,3 @@ def _why_nothing(record: EvalRecord) -> str | None:
     """Return why the first iteration failed if all of them did."""
     errors = [result.get("error") for result in read_results(record)]
     return str(errors[0]) if all(errors) else None
-
-
-def _spender_of(record: EvalRecord) -> Spender:
-    return Spender(
-        project_id=record.project_id, kind=record.kind, component_id=record.component_id, user_id=record.user_id
-    )
