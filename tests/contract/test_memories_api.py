@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,8 +21,7 @@ from serai.storage.memories import MemoryStore
 from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.metrics import MetricsStore
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
-from tests.hosting import http_client, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import http_client, make_os, serving
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -67,12 +66,6 @@ def condense(asked: Asked) -> Turn:
 
 def condensing_agent() -> AgentComponent:
     return AgentComponent(Agent(ScriptedModel(condense), name="condenser"))
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

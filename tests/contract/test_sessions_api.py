@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -18,8 +18,7 @@ from serai import AgentOS, Step, Team, Workflow
 from serai.components.deps import RunDeps
 from serai.settings import Settings
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
-from tests.hosting import serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import serving
 
 ODD_ID = "a/b c?d#é%2F"
 DEEP: Any = json.loads('{"a":' + "[" * 101 + "]" * 101 + "}")
@@ -63,12 +62,6 @@ def make_app(dsn: str) -> AgentOS:
         workflows=[Workflow(name="Flow", steps=[Step(name="only", agent=Agent(ScriptedModel("Step."), name="s"))])],
         settings=Settings(database_url=SecretStr(dsn)),
     )
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture
