@@ -16,12 +16,11 @@ from pydantic_ai import Agent
 
 from serai import AgentComponent
 from serai.domain.memories import AutomaticChange, MemoryAction, MemoryOrigin
-from serai.storage.connection import Database
 from serai.storage.memories import MemoryStore
 from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.metrics import MetricsStore
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
-from tests.hosting import http_client, make_os, serving
+from tests.hosting import DatabaseRuntime, http_client, make_os, serving
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -29,25 +28,16 @@ LONG = "x" * 5001
 
 
 @dataclass
-class MemoriesRuntime:
+class MemoriesRuntime(DatabaseRuntime):
     """A runtime that has memories, and counts what models use."""
 
-    dsn: str
-    database: Database = field(init=False)
     memories: MemoryStore = field(init=False)
     metrics: MetricsStore = field(init=False)
 
     async def start(self) -> None:
-        self.database = Database(self.dsn)
-        await self.database.open()
+        await super().start()
         self.memories = MemoryStore(self.database)
         self.metrics = MetricsStore(self.database)
-
-    async def stop(self) -> None:
-        await self.database.close()
-
-    async def ready(self) -> bool:
-        return await self.database.is_reachable()
 
 
 def condense(asked: Asked) -> Turn:
