@@ -7,11 +7,11 @@ import sys
 import pytest
 import structlog
 
-from tests.fixtures_postgres import database_url, postgres_server
+from tests.fixtures_postgres import database, database_url, postgres_server
 from tests.leftovers import Leftovers
 from tests.suites import SuiteReport
 
-__all__ = ["database_url", "postgres_server"]
+__all__ = ["database", "database_url", "postgres_server"]
 
 
 _FIRST = ("test_pythons.py", "acceptance", "compat", "integration")

@@ -91,24 +91,34 @@ class IdleRuntime:
 
 
 @dataclass
-class RecordsRuntime:
-    """A runtime that has records and nothing else."""
+class DatabaseRuntime:
+    """A runtime that has a database, and nothing that works on it."""
 
     dsn: str
-    records: RecordStore = field(init=False)
-    record_queries: RecordQueries = field(init=False)
+    database: Database = field(init=False)
 
     async def start(self) -> None:
         self.database = Database(self.dsn)
         await self.database.open()
-        self.records = RecordStore(self.database)
-        self.record_queries = RecordQueries(self.database)
 
     async def stop(self) -> None:
         await self.database.close()
 
     async def ready(self) -> bool:
         return await self.database.is_reachable()
+
+
+@dataclass
+class RecordsRuntime(DatabaseRuntime):
+    """A runtime that has records and nothing else."""
+
+    records: RecordStore = field(init=False)
+    record_queries: RecordQueries = field(init=False)
+
+    async def start(self) -> None:
+        await super().start()
+        self.records = RecordStore(self.database)
+        self.record_queries = RecordQueries(self.database)
 
 
 def make_os(runtime: Any = None, **members: Any) -> AgentOS:

@@ -26,6 +26,7 @@ from tests.acceptance.cluster import NESTED_OS, Cluster, Node
 from tests.acceptance.run_trees import NAMES, Connection, Tree, check_tokens, check_tree, read_tree
 from tests.acceptance.takeovers import yes_to
 from tests.postgres import PostgresServer, fresh_database, running_server
+from tests.run_values import open_database, until
 
 LEASE_S = 4.0
 _DETACHED = {"stream": "false", "background": "true"}
@@ -116,9 +117,9 @@ class Chaos:
     async def _post(self, client: httpx.AsyncClient, path: str, form: dict[str, str], *, key: str) -> None:
         """Send as a client does: again, under the same key, until some node has answered."""
         while True:
-            node = self.chance.choice(list(self._alive.values()))
+            url = self._any_url() + path
             try:
-                response = await client.post(node.base_url + path, data=form, headers={"Idempotency-Key": key})
+                response = await client.post(url, data=form, headers={"Idempotency-Key": key})
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
                 continue
@@ -143,7 +144,7 @@ class Chaos:
     async def _read(self, client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
         """Return a run as some node shows it; nothing when none does."""
         try:
-            response = await client.get(self.chance.choice(list(self._alive.values())).base_url + self._path(run_id))
+            response = await client.get(self._any_url() + self._path(run_id))
         except httpx.TransportError:
             return {}
         run: dict[str, Any] = response.json() if response.is_success else {}
@@ -154,7 +155,7 @@ class Chaos:
         seen = self.followed.setdefault(run_id, [])
         has_ended = False
         while not has_ended:
-            url = f"{self.chance.choice(list(self._alive.values())).base_url}{self._path(run_id)}/events"
+            url = f"{self._any_url()}{self._path(run_id)}/events"
             headers = {"Last-Event-ID": str(seen[-1] if seen else -1)}
             with suppress(httpx.TransportError):
                 async with client.stream("GET", url, headers=headers) as response:
@@ -165,6 +166,9 @@ class Chaos:
                             event = json.loads(line[6:])
                             has_ended = event.get("run_id") == run_id and event["event"] in _ENDS
             await asyncio.sleep(0.05)
+
+    def _any_url(self) -> str:
+        return self.chance.choice(list(self._alive.values())).base_url
 
     def _path(self, run_id: str) -> str:
         return f"{self.submitted[run_id].runs}/{run_id}"
@@ -184,16 +188,11 @@ class Chaos:
 
     async def _busy_node(self) -> str | None:
         """Return the name of a node that works on a run just now; None when none does for a second."""
-        connection = await asyncpg.connect(self.cluster.dsn)
         sql = "select nodes.name from runs join nodes on nodes.id = node_id where status = 'RUNNING' and name = any($1)"
-        try:
-            for _ in range(50):
-                if found := await connection.fetchval(sql, list(self._alive)):
-                    return str(found)
-                await asyncio.sleep(0.02)
-            return None
-        finally:
-            await connection.close()
+        async with open_database(self.cluster.dsn) as database:
+            with suppress(TimeoutError):
+                return str(await until(database, sql, list(self._alive), timeout_s=1))
+        return None
 
     async def _freeze(self, node: Node) -> None:
         node.signal(signal.SIGSTOP)

@@ -23,15 +23,9 @@ from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
 from serai.testing import Asked, ScriptedModel, Turn
 from tests.component_runs import engine_of
-from tests.run_values import open_database, until
+from tests.run_values import until
 
 FINISHED = "select finished >= $1 from eval_runs"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 class Place:

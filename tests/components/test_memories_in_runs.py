@@ -31,17 +31,11 @@ from serai.storage.memory_changes import ChangeSource, list_changes
 from serai.storage.user_memories import UserMemories
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn, provider_error
 from tests.component_runs import Ran, engine_of, go_on, run, submit
-from tests.run_values import open_database, until
+from tests.run_values import until
 from tests.teams import ask
 
 FOUND = "final_result"
 """The tool by which the model that looks for memories answers."""
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,14 +18,8 @@ from serai.errors import ConfigurationError, RequestError
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run, submit
-from tests.run_values import open_database, until
+from tests.run_values import until
 from tests.teams import ALL, ONE, agent, ask, careful, confirmed, delete_file, leader, searcher, sum_up
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 async def until_said(database: Database, text: str) -> None:

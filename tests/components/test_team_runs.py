@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,18 +14,12 @@ from serai.engine.engine import Engine, EngineOptions
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import engine_of, go_on, outcome_of, run, submit
-from tests.run_values import open_database, until
+from tests.run_values import until
 from tests.teams import ALL, ONE, agent, ask, careful, confirmed, delete_file, leader, searcher, sum_up, writer
 
 MEMBER_RUN = ["RunStarted", "ModelRequestStarted", "ModelRequestCompleted", "RunContentCompleted", "RunCompleted"]
 TEAM_TURN = ["TeamModelRequestStarted", "TeamModelRequestCompleted"]
 TEAM_END = ["TeamRunContentCompleted", "TeamRunCompleted"]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 async def test_a_leader_asks_its_members_and_sums_up(database: Database):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pydantic
@@ -17,18 +16,11 @@ from serai.errors import RequestError
 from serai.storage.connection import Database
 from serai.testing import ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run
-from tests.run_values import open_database
 from tests.step_values import asker
 
 TOP = ["StepStarted", "StepOutput", "StepCompleted"]
 INNER = ["StepStarted", "StepCompleted"]
 END = ["WorkflowCompleted"]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 class Counted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pydantic
@@ -17,17 +17,11 @@ from serai.domain.json_text import load_json
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn, provider_error
 from tests.component_runs import Ran, engine_of, outcome_of, run, submit
-from tests.run_values import open_database, until
+from tests.run_values import until
 
 AGENT_RUN = ["RunStarted", "ModelRequestStarted", "ModelRequestCompleted", "RunContentCompleted", "RunCompleted"]
 TOP = ["StepStarted", "StepOutput", "StepCompleted"]
 INNER = ["StepStarted", "StepCompleted"]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 def echo(name: str, **options: Any) -> Agent[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
@@ -16,7 +16,6 @@ from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran
 from tests.node_stops import Stop, check_stops_anywhere, check_tokens_and_rows, run_stopped
-from tests.run_values import open_database
 from tests.step_values import delete_file
 
 CHANGING = frozenset(
@@ -26,12 +25,6 @@ CHANGING = frozenset(
         *("duration", "time_to_first_token", "start_time", "end_time", "session_state"),
     }
 )
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 class StepStop(Stop):

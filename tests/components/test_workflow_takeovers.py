@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,14 +14,8 @@ from serai.domain.run_state import RunStatus
 from serai.storage.connection import Database
 from serai.testing import Asked, ScriptedModel, Turn
 from tests.component_runs import Ran, engine_of, go_on, outcome_of, run, submit
-from tests.run_values import open_database, until
+from tests.run_values import until
 from tests.step_values import asker
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 class Held:

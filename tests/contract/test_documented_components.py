@@ -22,8 +22,7 @@ from serai.client import AgentOSClient
 from serai.run.workflow import StepOutput
 from serai.settings import Settings
 from tests.documented_examples import ClientCode, Command, Example, examples_of, text_of
-from tests.hosting import serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import serving
 
 PAGES: Final = (
     *("build-a-team", "build-a-workflow", "ask-people-in-workflows", "evaluate-agents", "look-at-sessions"),
@@ -32,12 +31,6 @@ PAGES: Final = (
 EXIT_CODES: Final = {"completed": 0, "failed": 1, "cancelled": 1, "refused": 4, "paused": 5}
 STATUSES: Final = {"failed": "error"}
 RUN_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.mark.parametrize("example", [example for page in PAGES for example in examples_of(page)], ids=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import cycle
 from typing import Any
 from uuid import uuid4
@@ -17,8 +17,7 @@ from pydantic_ai import Agent
 from serai import AgentComponent, AgentOS, Team, tool
 from serai.settings import Settings
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
-from tests.hosting import http_client, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import http_client, serving
 
 ACCURACY = {"agent_id": "adder", "eval_type": "accuracy", "input": "2 + 3", "expected_output": "5"}
 JUDGED = {"agent_id": "adder", "eval_type": "agent_as_judge", "input": "2 + 3", "criteria": "Says a number."}
@@ -160,12 +159,6 @@ def make_os(database_url: str) -> AgentOS:
         teams=[Team("pair", [adder], model=ScriptedModel(lead))],
         settings=Settings(database_url=SecretStr(database_url)),
     )
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,13 +16,11 @@ from pydantic_ai import Agent
 
 from serai import AgentComponent
 from serai.domain.memories import AutomaticChange, MemoryAction, MemoryOrigin
-from serai.storage.connection import Database
 from serai.storage.memories import MemoryStore
 from serai.storage.memory_changes import ChangeSource, apply_automatic
 from serai.storage.metrics import MetricsStore
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
-from tests.hosting import http_client, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import DatabaseRuntime, http_client, make_os, serving
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -30,25 +28,16 @@ LONG = "x" * 5001
 
 
 @dataclass
-class MemoriesRuntime:
+class MemoriesRuntime(DatabaseRuntime):
     """A runtime that has memories, and counts what models use."""
 
-    dsn: str
-    database: Database = field(init=False)
     memories: MemoryStore = field(init=False)
     metrics: MetricsStore = field(init=False)
 
     async def start(self) -> None:
-        self.database = Database(self.dsn)
-        await self.database.open()
+        await super().start()
         self.memories = MemoryStore(self.database)
         self.metrics = MetricsStore(self.database)
-
-    async def stop(self) -> None:
-        await self.database.close()
-
-    async def ready(self) -> bool:
-        return await self.database.is_reachable()
 
 
 def condense(asked: Asked) -> Turn:
@@ -67,12 +56,6 @@ def condense(asked: Asked) -> Turn:
 
 def condensing_agent() -> AgentComponent:
     return AgentComponent(Agent(ScriptedModel(condense), name="condenser"))
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pydantic_ai import Agent
 from serai import AgentOS, Step, Team, Workflow
 from serai.settings import Settings
 from serai.testing import ScriptedModel
-from tests.hosting import serving
+from tests.hosting import http_client, serving
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
         workflows=[Workflow("flow", steps=[Step("ask", agent=helper)])],
         settings=Settings(database_url=SecretStr(database_url)),
     )
-    async with serving(os.app) as url, httpx.AsyncClient(base_url=url, timeout=20) as connected:
+    async with serving(os.app) as url, http_client(url, timeout=20) as connected:
         yield connected
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -16,16 +16,9 @@ from serai.records.export import Export
 from serai.records.place import Place
 from serai.records.queries import MOST_EXPORTS, RecordQueries
 from serai.storage.connection import Database
-from tests.hosting import RecordsRuntime, http_client, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import RecordsRuntime, http_client, make_os, serving
 
 BASE = "/api/v1/beta/agent-data"
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ import pytest
 from serai.records.arguments import Arguments
 from serai.records.collections import DEEPEST_FIELD, MOST_FIELDS, SAMPLED_AT_EACH_END, Listing, names_statement
 from serai.storage.connection import connect
-from tests.hosting import RecordsRuntime, http_client, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import RecordsRuntime, http_client, make_os, serving
 
 BASE = "/api/v1/beta/agent-data"
 INDEX = """
@@ -23,12 +22,6 @@ insert into record_indexes (name, project_id, deployment_name, collection, kind,
                             created_at, built_at, last_used_at)
 values ($1, $2, 'd', $3, $4, $5::jsonb, $6, $7, $8, $9, '2026-01-02 03:04:05Z', $10, $10)
 """
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

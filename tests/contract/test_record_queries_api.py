@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -14,17 +14,10 @@ import httpx
 import pytest
 
 from serai.storage.connection import connect
-from tests.hosting import RecordsRuntime, http_client, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import RecordsRuntime, http_client, make_os, serving
 
 BASE = "/api/v1/beta/agent-data"
 DATA = [{"n": 1, "name": "Ada"}, {"n": 2.5, "name": None}, {"n": "3", "tags": ["x", {"y": 1}]}, {"note": 'a "b",\nc'}]
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

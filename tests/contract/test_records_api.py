@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.hosting import RecordsRuntime, connected, http_client, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import RecordsRuntime, connected, http_client, make_os, serving
 
 BASE = "/api/v1/beta/agent-data"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

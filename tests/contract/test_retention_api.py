@@ -14,7 +14,7 @@ from pydantic_ai import Agent
 from serai import AgentOS, Step, Team, Workflow
 from serai.settings import Settings
 from serai.testing import ScriptedModel, ToolCall, Turn
-from tests.hosting import serving
+from tests.hosting import http_client, serving
 
 PERSON, SECRET = "ada-7f3e", "zebra-19c2"
 PIXEL = (
@@ -39,7 +39,7 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
         workflows=[Workflow("flow", steps=[Step("ask", agent=plain)])],
         settings=Settings(database_url=SecretStr(database_url)),
     )
-    async with serving(os.app) as url, httpx.AsyncClient(base_url=url, timeout=20) as connected:
+    async with serving(os.app) as url, http_client(url, timeout=20) as connected:
         yield connected
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -18,8 +18,7 @@ from serai import AgentOS, Step, Team, Workflow
 from serai.components.deps import RunDeps
 from serai.settings import Settings
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
-from tests.hosting import serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import http_client, serving
 
 ODD_ID = "a/b c?d#é%2F"
 DEEP: Any = json.loads('{"a":' + "[" * 101 + "]" * 101 + "}")
@@ -65,18 +64,12 @@ def make_app(dsn: str) -> AgentOS:
     )
 
 
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
-
-
 @pytest.fixture
 async def client(shared_url: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Project-Id": str(uuid4())}
     async with (
         serving(make_app(shared_url).app) as url,
-        httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as connected,
+        http_client(url, headers=headers, timeout=20) as connected,
     ):
         yield connected
 
@@ -530,8 +523,8 @@ async def test_parallel_runs_on_two_nodes_lose_no_key_and_no_token(shared_url: s
     async with (
         serving(make_app(shared_url).app) as one,
         serving(make_app(shared_url).app) as other,
-        httpx.AsyncClient(base_url=one, headers=project, timeout=20) as client,
-        httpx.AsyncClient(base_url=other, headers=project, timeout=20) as second,
+        http_client(one, headers=project, timeout=20) as client,
+        http_client(other, headers=project, timeout=20) as second,
     ):
         runs = await asyncio.gather(
             *(ask((client, second)[number % 2], "s", f"count k{number}", user_id="u1") for number in range(20))

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, Outcome, RunRecord
@@ -17,13 +15,7 @@ from serai.engine.active_run import ActiveRun, RestingRun
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.storage.connection import Database
 from serai.storage.run_moves import EndAtRest, RunMoves
-from tests.run_values import open_database, until
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
+from tests.run_values import until
 
 
 class Pair:

@@ -21,13 +21,7 @@ from serai.storage import runs
 from serai.storage.connection import Database
 from serai.storage.run_moves import EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore
-from tests.run_values import COMPONENT, new_run, open_database, submit, take_over, until
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
+from tests.run_values import COMPONENT, new_run, submit, take_over, until
 
 
 class Puppet:

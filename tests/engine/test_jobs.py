@@ -26,12 +26,6 @@ PAUSE = "select extract(epoch from not_before - now())::float8 from jobs"
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
 def store(database: Database) -> JobStore:
     return JobStore(database)
 

@@ -15,7 +15,7 @@ from serai.storage import nodes
 from serai.storage.connection import Database, connect
 from serai.storage.runs import RunStore
 from tests.postgres import PostgresServer
-from tests.run_values import begin, claim, new_run, open_database, submit, until
+from tests.run_values import begin, claim, new_run, submit, until
 
 STATUS = "select status from runs"
 
@@ -43,12 +43,6 @@ async def node(dsn: str, released: Released | None = None, *, lease_s: float = 6
         yield member
     finally:
         await member.stop()
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 HOLDER = """

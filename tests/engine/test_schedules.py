@@ -26,12 +26,6 @@ FAR_AWAY = "0 0 29 2 *"
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
 def store(database: Database) -> ScheduleStore:
     return ScheduleStore(database)
 

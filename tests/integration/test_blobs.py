@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 
 import pytest
 
 from serai.storage.blobs import Blob, BlobStore
 from serai.storage.connection import Database
-from tests.run_values import open_database
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff" * 3, b"x" * 3_000_000], ids=["empty", "binary", "long"])

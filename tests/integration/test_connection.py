@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -15,12 +14,6 @@ from tests.run_values import open_database, until
 
 PID = "select pg_backend_pid()"
 BACKENDS = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'serai'"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 async def end_backend(dsn: str, pid: int) -> None:

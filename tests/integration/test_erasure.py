@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from serai.domain.json_text import dump_json
 from serai.domain.search_text import PIECES_END, fold, pieces_of
 from serai.domain.sessions import NewSession, SessionQuestion
@@ -18,17 +16,11 @@ from serai.storage.erasure import erase_user
 from serai.storage.metrics import MetricsStore
 from serai.storage.runs import RunStore
 from serai.storage.sessions import SessionStore
-from tests.run_values import finish_of, new_run, open_database, submit
+from tests.run_values import finish_of, new_run, submit
 
 NODE = "n"
 HOLD_TOTALS = "select pg_advisory_xact_lock(hashtextextended('serai-metrics', 0))"
 IS_WAITED_FOR = "select exists(select from pg_locks where not granted)"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 async def run(database: Database, session_id: str, message: str, **members: Any) -> None:

@@ -35,12 +35,6 @@ async def event_log(
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def record(database: Database) -> RunRecord:
     return await begin(RunStore(database))
 

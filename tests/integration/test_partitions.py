@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from serai.domain.ids import first_key_at, new_key
 from serai.storage.connection import Database
@@ -16,12 +13,6 @@ from serai.storage.runs import RunStore
 from tests.run_values import begin, content, open_database
 
 NEW_YEAR = datetime(2026, 12, 30, 15, 0, tzinfo=UTC)  # the Wednesday of 2026's last ISO week, the 53rd
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 async def partition_of(database: Database, at: datetime) -> str:

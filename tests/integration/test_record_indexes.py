@@ -57,12 +57,6 @@ IN_POSTGRES = "select count(*) from pg_class where relname like 'serai\\_ix\\_%'
 AGED = "update record_indexes set built_at = now() - interval '20 days', last_used_at = null"
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
-
-
 async def no_report(progress: Mapping[str, Any]) -> None:
     pass
 

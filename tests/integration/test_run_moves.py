@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -15,13 +15,7 @@ from serai.storage.connection import Database
 from serai.storage.run_log import Append, RunLog
 from serai.storage.run_moves import Cancelled, EndAtRest, RunMoves
 from serai.storage.runs import Answer, RunStore
-from tests.run_values import apply_retention, claim, completed, content, finish_of, keys, new_run, open_database, submit
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
+from tests.run_values import apply_retention, claim, completed, content, finish_of, keys, new_run, submit
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from serai.components.deps import RunDeps
 from serai.components.durability import SeraiDurability
 from serai.components.hosted_agent import HostedAgent
 from serai.components.pauses import take_answers
-from serai.components.run_memory import MEMORY_TOOLS
+from serai.components.run_memory import memory_toolsets
 from serai.components.tool import options_of
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
@@ -91,7 +91,7 @@ class AgentComponent:
         self.model_provider: str | None = self.model.system
         self.memory = memory_of(memory)
         self.memory_model = self._load_model((self.memory and self.memory.model) or self.model)
-        memory_tools = [MEMORY_TOOLS] if self.memory is not None and self.memory.tool else []
+        memory_tools = memory_toolsets(self.memory)
         try:
             self._durability = SeraiDurability.bind(agent, model=self.model, toolsets=memory_tools)
         except UserError as error:

@@ -14,15 +14,9 @@ from msgspec import UNSET, Raw, UnsetType
 from pydantic_ai.messages import ToolCallPart
 
 from serai.components.blob_references import StoredBytes, blobs_of
-from serai.components.messages import load_messages, wire_messages
+from serai.components.messages import load_messages, wire_call, wire_messages, wire_usage
 
 _SHOWN_ROLES: Final = ("user", "assistant")
-_OTHER_TOKENS: Final = (
-    ("cache_read_tokens", "cache_read_tokens"),
-    ("cache_write_tokens", "cache_write_tokens"),
-    ("input_audio_tokens", "audio_input_tokens"),
-    ("output_audio_tokens", "audio_output_tokens"),
-)
 _QUOTE: Final = ord('"')
 
 
@@ -137,7 +131,7 @@ def _show_response(message: _Response) -> ChatMessage:
         created_at=int(message.timestamp.timestamp()),
         reasoning_content=_joined([part.content for part in parts if isinstance(part, _Thinking)]),
         tool_calls=[_show_call(part) for part in parts if isinstance(part, _Call)] or UNSET,
-        metrics=_show_usage(message.usage),
+        metrics=wire_usage(message.usage),
     )
 
 
@@ -150,23 +144,4 @@ def _joined(texts: Sequence[Raw]) -> Raw | UnsetType:
 
 
 def _show_call(part: _Call) -> dict[str, Any]:
-    call = ToolCallPart(part.tool_name, part.args, tool_call_id=part.tool_call_id)
-    return {
-        "id": call.tool_call_id,
-        "type": "function",
-        "function": {"name": call.tool_name, "arguments": call.args_as_json_str()},
-    }
-
-
-def _show_usage(usage: _Usage) -> dict[str, int]:
-    shown = {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-    }
-    for name, wire_name in _OTHER_TOKENS:
-        if count := getattr(usage, name):
-            shown[wire_name] = count
-    if reasoning := usage.details.get("reasoning_tokens"):
-        shown["reasoning_tokens"] = reasoning
-    return shown
+    return wire_call(ToolCallPart(part.tool_name, part.args, tool_call_id=part.tool_call_id))

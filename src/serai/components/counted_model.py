@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
@@ -12,6 +13,8 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
 from serai.components.messages import wire_usage
+from serai.domain.evals import EvalRecord
+from serai.domain.runs import RunRecord
 from serai.domain.usage import Usage, sum_usage, used
 from serai.storage.metrics import MetricsStore
 
@@ -47,6 +50,13 @@ class Spender:
     kind: str
     component_id: str | None
     user_id: str | None
+
+    @classmethod
+    def of(cls, record: RunRecord | EvalRecord) -> Self:
+        """Return on whose behalf a run or an eval asks."""
+        return cls(
+            project_id=record.project_id, kind=record.kind, component_id=record.component_id, user_id=record.user_id
+        )
 
 
 @asynccontextmanager

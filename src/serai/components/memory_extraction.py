@@ -69,8 +69,7 @@ class MemoryExtraction:
         said = load_run_input(run.input).message
         memories = await self._memories.list_latest(run.project_id, run.user_id, limit=MOST_LOOKED_AT)
         known = await choose_aside(memories, said, token_budget=_TOKENS_SHOWN)
-        spender = Spender(project_id=run.project_id, kind=run.kind, component_id=run.component_id, user_id=run.user_id)
-        async with counted(self._model, self._metrics, spender) as model:
+        async with counted(self._model, self._metrics, Spender.of(run)) as model:
             found = await extract(model, said, known, instructions=self._options.instructions)
         await job.check()
         actions: Counter[MemoryAction] = Counter()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import pydantic
 from pydantic_ai.messages import (
@@ -24,13 +24,24 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_ai.usage import RequestUsage
 
 from serai.components.blob_references import StoredBytes, blobs_of, refer, resolve
 from serai.components.media import wire_media
 from serai.domain.json_text import dump_json, load_json
 
 CUT_OFF: Final = "The run was cancelled before this call ended."
+
+
+class Tokens(Protocol):
+    """What a model's answer used, under the names by which pydantic-ai stores it."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    input_audio_tokens: int
+    output_audio_tokens: int
+    details: dict[str, int]
 
 
 def dump_messages(messages: Sequence[ModelMessage], *, has_media: bool = False) -> bytes:
@@ -122,7 +133,7 @@ def wire_messages(messages: Iterable[ModelMessage]) -> list[dict[str, Any]]:
     return [wired for message in messages for wired in _wire(message)]
 
 
-def wire_usage(usage: RequestUsage) -> dict[str, int]:
+def wire_usage(usage: Tokens) -> dict[str, int]:
     """Return a request's tokens under their names on the wire; zeros are left out but for the three totals."""
     counts = {
         "input_tokens": usage.input_tokens,
@@ -137,6 +148,15 @@ def wire_usage(usage: RequestUsage) -> dict[str, int]:
         "reasoning_tokens": usage.details.get("reasoning_tokens", 0),
     }
     return {**counts, **{name: count for name, count in others.items() if count}}
+
+
+def wire_call(call: ToolCallPart) -> dict[str, Any]:
+    """Return a model's call of a tool as messages carry it."""
+    return {
+        "id": call.tool_call_id,
+        "type": "function",
+        "function": {"name": call.tool_name, "arguments": call.args_as_json_str()},
+    }
 
 
 def _wire(message: ModelMessage) -> Iterator[dict[str, Any]]:
@@ -169,14 +189,7 @@ def _wire_response(message: ModelResponse) -> dict[str, Any]:
     if thinking := thinking_of([message]):
         wired["reasoning_content"] = thinking
     if calls:
-        wired["tool_calls"] = [
-            {
-                "id": call.tool_call_id,
-                "type": "function",
-                "function": {"name": call.tool_name, "arguments": call.args_as_json_str()},
-            }
-            for call in calls
-        ]
+        wired["tool_calls"] = [wire_call(call) for call in calls]
     wired["metrics"] = wire_usage(message.usage)
     return wired | wire_media(part.content for part in message.parts if isinstance(part, FilePart))
 

@@ -46,6 +46,11 @@ def source_of(record: RunRecord, origin: MemoryOrigin, operation_id: str) -> Cha
     )
 
 
+def memory_toolsets(options: Memory | None) -> list[FunctionToolset[Any]]:
+    """Return the tools ``remember`` and ``forget``, if a component that remembers so has them."""
+    return [_TOOLS] if options is not None and options.tool else []
+
+
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """A memory that a run is told."""
@@ -66,8 +71,10 @@ class RunMemory:
     """
 
     def __init__(self, run: ActiveRun, options: Memory) -> None:
+        assert run.record.user_id is not None
         self.context: str | None = None
         self._run = run
+        self._user_id = run.record.user_id
         self._options = options
         self._told: list[Recalled] = []
         self._stored: dict[str, list[dict[str, Any]]] = {}
@@ -75,7 +82,7 @@ class RunMemory:
     @property
     def toolsets(self) -> list[FunctionToolset[Any]]:
         """The tools that the run has for it."""
-        return [MEMORY_TOOLS] if self._options.tool else []
+        return memory_toolsets(self._options)
 
     async def recall(self, message: str) -> None:
         """Look up what has to do with the user's message, in a step: a replay is told the same."""
@@ -129,24 +136,25 @@ class RunMemory:
         return self._told[number - 1]
 
     async def _read(self) -> list[MemoryRecord]:
-        record = self._run.record
-        assert record.user_id is not None
-        user_id = record.user_id
+        project_id = self._run.record.project_id
         found: list[MemoryRecord] = await retry_while_unavailable(
-            lambda: self._run.memories.list_latest(record.project_id, user_id, limit=MOST_LOOKED_AT)
+            lambda: self._run.memories.list_latest(project_id, self._user_id, limit=MOST_LOOKED_AT)
         )
         return found
 
     async def _change(self, plan: Plan) -> list[MemoryChange]:
         """Change memories once for this tool call, however often its node dies in the middle of it."""
         record, call = self._run.record, current_tool_call.get()
-        assert record.user_id is not None
         assert call is not None
-        user_id = record.user_id
         source = source_of(record, MemoryOrigin.TOOL, f"{record.key}:{printable(call)}")
         changed: list[MemoryChange] = await retry_while_unavailable(
             lambda: self._run.memories.change(
-                record.project_id, user_id, plan, root_key=record.root_key, source=source, looked_at=MOST_LOOKED_AT
+                record.project_id,
+                self._user_id,
+                plan,
+                root_key=record.root_key,
+                source=source,
+                looked_at=MOST_LOOKED_AT,
             )
         )
         self._stored[call] = [_shown(change.after) for change in changed if change.after is not None]
@@ -192,7 +200,6 @@ def _memory() -> RunMemory:
     return memory
 
 
-MEMORY_TOOLS: Final = FunctionToolset[Any](id=_TOOLSET_ID)
-"""The tools ``remember`` and ``forget``."""
-MEMORY_TOOLS.add_function(_remember, takes_ctx=False, name="remember")
-MEMORY_TOOLS.add_function(_forget, takes_ctx=False, name="forget")
+_TOOLS: Final = FunctionToolset[Any](id=_TOOLSET_ID)
+_TOOLS.add_function(_remember, takes_ctx=False, name="remember")
+_TOOLS.add_function(_forget, takes_ctx=False, name="forget")

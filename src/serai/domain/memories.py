@@ -139,9 +139,14 @@ def as_stored(
     return MemoryRecord(**values, id=key, revision=revision, created_at=created_at, updated_at=updated_at)
 
 
+def fold_said(text: str) -> str:
+    """Return what two memories have in common when they differ in case and blanks at most."""
+    return " ".join(fold(text).split())
+
+
 def fold_hash(project_id: str, user_id: str, text: str) -> bytes:
-    """Return what two memories of a user have in common when they differ in case and blanks at most."""
-    said = "\0".join((project_id, user_id, " ".join(fold(text).split())))
+    """Return a hash that two memories of a user have in common when they differ in case and blanks at most."""
+    said = "\0".join((project_id, user_id, fold_said(text)))
     return hashlib.blake2b(said.encode(), digest_size=16).digest()
 
 

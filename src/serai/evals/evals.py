@@ -10,12 +10,11 @@ from uuid import UUID
 
 from serai.domain.evals import EvalRecord, EvalStatus, NewEval
 from serai.domain.ids import new_key
-from serai.domain.json_text import dump_json
 from serai.engine.engine import Engine
 from serai.engine.jobs import JobRunner
 from serai.errors import NotFoundError, ShuttingDownError
 from serai.evals.judges import Judges, Subject
-from serai.evals.results import sum_up
+from serai.evals.results import write_sum
 from serai.evals.runner import EvalRunner, run_id
 from serai.storage.connection import Connection, Database
 from serai.storage.evals import EvalStore
@@ -114,7 +113,7 @@ class Evals:
 
     async def cancel(self, connection: Connection, record: EvalRecord) -> EvalRecord:
         """End an eval that is held, keeping what it measured; one that has ended stays as it is."""
-        data = await asyncio.to_thread(lambda: dump_json(sum_up(record)))  # it may be large
+        data = await write_sum(record)
         ended = await self.store.end(record, EvalStatus.CANCELLED, data=data, connection=connection)
         if ended is None:
             return record

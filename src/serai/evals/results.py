@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from serai.domain.evals import EvalRecord, EvalType
-from serai.domain.json_text import load_json
+from serai.domain.json_text import dump_json, load_json
 from serai.evals.accuracy import sum_up_accuracy
 from serai.evals.judge import sum_up_judge
 from serai.evals.performance import sum_up_performance
@@ -34,6 +35,11 @@ def sum_up(record: EvalRecord) -> dict[str, Any]:
         if "error" in result
     ]
     return {"run_id": str(record.id), **_SUMS[record.eval_type](results), **({"errors": errors} if errors else {})}
+
+
+async def write_sum(record: EvalRecord) -> bytes:
+    """Return what an eval has measured so far as it is stored; in a thread, for it may be large."""
+    return await asyncio.to_thread(lambda: dump_json(sum_up(record)))
 
 
 def read_results(record: EvalRecord) -> list[Result]:

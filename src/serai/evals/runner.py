@@ -27,7 +27,7 @@ from serai.evals.judge import judge_by_criteria
 from serai.evals.judges import Judges
 from serai.evals.performance import measure_performance, read_resident_mib
 from serai.evals.reliability import check_reliability
-from serai.evals.results import read_results, sum_up
+from serai.evals.results import read_results, write_sum
 from serai.evals.spec import EvalSpec, Measured, Result, load_spec
 from serai.storage.evals import EvalStore
 from serai.storage.metrics import MetricsStore
@@ -88,7 +88,7 @@ class EvalRunner:
         judge = judge_accuracy if record.eval_type is EvalType.ACCURACY else judge_by_criteria
         try:
             model = await self._judges.find(record.kind, record.component_id, spec.judge)
-            async with counted(model, self._metrics, _spender_of(record)) as lent:
+            async with counted(model, self._metrics, Spender.of(record)) as lent:
                 return await judge(spec, output, lent)
         except Exception as error:  # noqa: BLE001 - the judge's boundary: a provider may raise anything
             _log.warning("eval_judge_failed", eval_id=str(record.id), exc_info=True)
@@ -129,8 +129,7 @@ class EvalRunner:
 
     async def _end(self, record: EvalRecord, *, error: str | None) -> None:
         status = EvalStatus.COMPLETED if error is None else EvalStatus.ERROR
-        data = await asyncio.to_thread(lambda: dump_json(sum_up(record)))  # it may be large
-        await self._store.end(record, status, data=data, error=error)
+        await self._store.end(record, status, data=await write_sum(record), error=error)
 
 
 def run_id(eval_id: UUID, iteration: int) -> str:
@@ -142,9 +141,3 @@ def _why_nothing(record: EvalRecord) -> str | None:
     """Return why the first iteration failed if all of them did."""
     errors = [result.get("error") for result in read_results(record)]
     return str(errors[0]) if all(errors) else None
-
-
-def _spender_of(record: EvalRecord) -> Spender:
-    return Spender(
-        project_id=record.project_id, kind=record.kind, component_id=record.component_id, user_id=record.user_id
-    )

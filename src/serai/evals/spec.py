@@ -8,8 +8,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from serai.components.workflow.values import text_of
 from serai.domain.evals import EvalType
-from serai.domain.json_text import dump_json, loader_of
+from serai.domain.json_text import loader_of
 
 
 class EvalSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -71,10 +72,7 @@ class Measured:
     @property
     def output(self) -> str:
         """The answer as text; anything else is JSON."""
-        content = self.document.get("content")
-        if content is None:
-            return ""
-        return content if isinstance(content, str) else dump_json(content).decode(errors="replace")
+        return text_of(self.document.get("content"))
 
 
 Result: TypeAlias = dict[str, Any]

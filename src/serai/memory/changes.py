@@ -12,8 +12,9 @@ from serai.domain.memories import (
     AutomaticChange,
     MemoryAction,
     MemoryRecord,
+    fold_said,
+    without_repeats,
 )
-from serai.domain.search_text import fold
 from serai.domain.stored_text import storable
 from serai.memory.duplicates import Words, are_near, words_of
 
@@ -84,7 +85,7 @@ class _Said:
 
     @classmethod
     def of(cls, text: str) -> _Said:
-        return cls(text, " ".join(fold(text).split()), words_of(text))
+        return cls(text, fold_said(text), words_of(text))
 
     def is_near(self, other: _Said) -> bool:
         return self.folded == other.folded or are_near(self.words, other.words)
@@ -95,4 +96,4 @@ class _Said:
 
 def _clean(topics: Sequence[str]) -> tuple[str, ...]:
     said = (storable(topic).strip()[:LONGEST_TOPIC] for topic in topics)
-    return tuple(dict.fromkeys(topic for topic in said if topic))[:MOST_TOPICS]
+    return without_repeats([topic for topic in said if topic])[:MOST_TOPICS]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from serai.domain.memories import UNSPACED
+from serai.domain.memories import UNSPACED, fold_said
 from serai.domain.search_text import fold
 
 NEAR: Final = 0.8
@@ -58,7 +58,7 @@ def group_exact(texts: Sequence[str]) -> list[list[int]]:
     """Return the positions of texts that are the same but for case and blanks, two or more in a group."""
     positions: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(texts):
-        positions[_said(text)].append(position)
+        positions[fold_said(text)].append(position)
     return [group for group in positions.values() if len(group) > 1]
 
 
@@ -104,7 +104,3 @@ def _near_pairs(words: Mapping[int, Words]) -> Iterable[tuple[int, int]]:
         yield from ((position, holder) for holder in sorted(candidates) if are_near(of_one, words[holder]))
         for word in rarest:
             holders[word].append(position)
-
-
-def _said(text: str) -> str:
-    return " ".join(fold(text).split())

@@ -99,7 +99,7 @@ def own_copy(content: Any) -> Any:
 
 
 def text_of(content: Any) -> str:
-    """Return a step's content as text: what an agent behind it is asked."""
+    """Return a content as text, what is no text as JSON: a step's is what an agent behind it is asked."""
     if isinstance(content, str):
         return content
     return "" if content is None else dump_json(content).decode()
