@@ -12,18 +12,12 @@ from serai.engine.jobs import JobRunner
 from serai.engine.retention import JOB, Retention, RetentionRules, enqueue_nightly
 from serai.storage.connection import Database
 from serai.storage.jobs import JobStatus, JobStore
-from tests.run_values import open_database, until
+from tests.run_values import until
 
 NODES = ("one", "two", "three")
 MADE = """
 insert into sessions (project_id, id, kind, updated_at)
 select 'p', 's' || n, 'agent', now() - interval '31 days' from generate_series(1, 250) as n"""
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from serai.storage.connection import Database
 from serai.storage.metrics import MetricsStore
 from serai.storage.runs import RunStore
 from serai.storage.session_expiry import count_expired, remove_expired
-from tests.run_values import finish_of, new_run, open_database, submit, until_locked
+from tests.run_values import finish_of, new_run, submit, until_locked
 
 NODE = "n"
 LONG_AGO = datetime.now(UTC) - timedelta(days=30)
 AGE_ALL = "update sessions set updated_at = now() - interval '31 days'"
 LEFT = "select array_agg(id order by id) from sessions"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url) as opened:
-        yield opened
 
 
 async def remove(database: Database) -> list[int]:

@@ -22,19 +22,22 @@ PROJECT: Final = "default"
 BETWEEN_JOBS: Final = timedelta(hours=23)
 _ROWS_AT_A_TIME: Final = 5000
 
-_TIMES: Final = {
-    "schedule_runs": "fire_at",
-    "memory_changes": "at",
-    "idempotency_keys": "created_at",
-    "jobs": "ended_at",
-    "run_cancellations": "created_at",
+_OLD: Final = {
+    "schedule_runs": "fire_at < $1",
+    "memory_changes": "at < $1",
+    "idempotency_keys": "expires_at < $1::timestamptz + interval '24 hours'",  # as it is indexed
+    "jobs": "ended_at < $1",
+    "run_cancellations": "created_at < $1",
 }
-"""Tables of which rows go by their age alone, and where that stands."""
+"""Tables of which rows go by their age alone, and which ones do."""
 
-_COUNT_ROWS = {table: f"select count(*) from {table} where {at} < $1" for table, at in _TIMES.items()}  # noqa: S608
+_COUNT_ROWS = {table: f"select count(*) from {table} where {is_old}" for table, is_old in _OLD.items()}  # noqa: S608
+# Rows that somebody is just using again are left.
 _REMOVE_ROWS = {
-    table: f"delete from {table} where ctid = any (array(select ctid from {table} where {at} < $1 limit $2))"  # noqa: S608
-    for table, at in _TIMES.items()
+    table: f"""
+delete from {table} where ctid = any (array(
+    select ctid from {table} where {is_old} limit $2 for update skip locked))"""  # noqa: S608 - our own text
+    for table, is_old in _OLD.items()
 }
 
 Tell = Callable[[Mapping[str, Any]], Awaitable[None]]
