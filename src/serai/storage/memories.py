@@ -21,7 +21,10 @@ from serai.storage.memory_rows import COLUMNS, Place, record_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_GET = f"""
+_GET = f"select {COLUMNS} from memories where project_id = $1 and id = $2"  # noqa: S608 - our own text
+
+# The same of several. PostgreSQL plans this anew each time.
+_GET_ALL = f"""
 select {COLUMNS} from memories
 where (project_id, id) in (select * from unnest($1::text[], $2::uuid[]))"""  # noqa: S608 - our own text
 
@@ -128,7 +131,10 @@ class MemoryStore:
         return [record_of(row) for row in await self._database.fetch(LATEST_OF_USER, project_id, user_id, limit)]
 
     async def _get(self, items: list[tuple[str, UUID]]) -> list[MemoryRecord | None]:
-        rows = await self._database.fetch(_GET, [project for project, _ in items], [key for _, key in items])
+        if len(items) == 1:
+            row = await self._database.fetchrow(_GET, *items[0])
+            return [None if row is None else record_of(row)]
+        rows = await self._database.fetch(_GET_ALL, [project for project, _ in items], [key for _, key in items])
         found = {(row["project_id"], row["id"]): record_of(row) for row in rows}
         return [found.get(item) for item in items]
 

@@ -13,8 +13,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from serai.domain.memories import MemoryRecord, tag_marks, text_marks
 from serai.domain.search_text import fold
 from serai.storage.connection import Database
-from serai.storage.far_pages import FAR, Listing, far_page, far_page_by_days
 from serai.storage.memory_rows import COLUMNS, record_of
+from serai.storage.pages import FAR, Listing, far_page, far_page_by_days, first_page, first_rows
 
 MOST_COUNTED: Final = 1000
 SORTS: Final = ("updated_at", "created_at", "user_id")
@@ -103,20 +103,13 @@ async def list_memories(
         offset: how many come before it.
         most_counted: of a filtered list no more are counted, and a list of no more is looked at one by one.
 
-    Cost: the page and what lies between it and the nearer end of the list, which is walked in an index.
+    Cost: the page, and what lies between it and the nearer end of the list, or of a day, which is walked in an index.
     """
     order = _Order(wanted.user_id is not None, sort, is_descending)
+    if not wanted.is_narrow:
+        return await _list_whole(database, (project_id, wanted.user_id), order, limit=limit, offset=offset)
     async with database.connection() as connection:
-        if offset and not wanted.is_narrow:
-            far = _far(order, is_by_days=offset > FAR and sort == "updated_at" and wanted.user_id is None)
-            rows = await connection.fetch(far, project_id, wanted.user_id, limit, offset)
-            return MemoryPage(
-                [record_of(row) for row in rows if row["id"] is not None], rows[0]["total"], is_exact=True
-            )
         total: int = await connection.fetchval(_count(order.is_of_user), project_id, wanted.user_id)
-        if not wanted.is_narrow:
-            rows = await connection.fetch(_page(order), project_id, wanted.user_id, limit, offset)
-            return MemoryPage([record_of(row) for row in rows], total, is_exact=True)
         folded = fold(wanted.search)
         arguments = (project_id, wanted.user_id, wanted.topics, wanted.agent_id, wanted.team_id, folded)
         # Few enough are looked at one by one; else the marks tell which.
@@ -128,7 +121,7 @@ async def list_memories(
             rows = await connection.fetch(_read(order), project_id, found["ids"])
             return MemoryPage([record_of(row) for row in rows], found["total"], is_exact=True)
         # So many that the next ones in order are soon found.
-        rows = await connection.fetch(_page(order, is_narrow=True), *arguments, limit, offset)
+        rows = await connection.fetch(_common(order), *arguments, limit, offset)
         return MemoryPage([record_of(row) for row in rows], most_counted, is_exact=False)
 
 
@@ -144,6 +137,18 @@ class _Order(NamedTuple):
         return _ORDERS[self.sort][self.is_descending]
 
 
+async def _list_whole(
+    database: Database, whose: tuple[str, str | None], order: _Order, *, limit: int, offset: int
+) -> MemoryPage:
+    if offset:
+        is_by_days = offset > FAR and order.sort == "updated_at" and not order.is_of_user
+        rows = await database.fetch(_far(order, is_by_days), *whose, limit, offset)
+    else:
+        rows = await database.fetch(_first(order, first_rows(limit)), *whose)
+    records = [record_of(row) for row in rows[:limit] if row["id"] is not None]
+    return MemoryPage(records, rows[0]["total"], is_exact=True)
+
+
 def _marks(project_id: str, wanted: MemoryFilter, folded: str) -> set[int]:
     return text_marks(project_id, folded) | tag_marks(project_id, wanted.topics, wanted.agent_id, wanted.team_id)
 
@@ -154,30 +159,36 @@ def _count(is_of_user: bool) -> str:
 
 
 @cache
-def _far(order: _Order, *, is_by_days: bool) -> str:
-    listing = Listing(
+def _first(order: _Order, most: int) -> str:
+    return first_page(_listing(order), total=_TOTALS[order.is_of_user], most=most)
+
+
+@cache
+def _far(order: _Order, is_by_days: bool) -> str:
+    page = {"limit": "$3::bigint", "offset": "$4::bigint"}
+    if not is_by_days:
+        return far_page(_listing(order), total=_TOTALS[order.is_of_user], **page)
+    return far_page_by_days(_listing(order), at="updated_at", is_descending=order.is_descending, days=_DAYS, **page)
+
+
+def _listing(order: _Order) -> Listing:
+    return Listing(
         table="memories",
         where=_WHOSE[order.is_of_user],
         columns=COLUMNS,
         sorted_by="id, user_id, updated_at",
         order=order.sql,
         reverse=order._replace(is_descending=not order.is_descending).sql,
-        limit="$3::bigint",
-        offset="$4::bigint",
     )
-    if is_by_days:
-        return far_page_by_days(listing, at="updated_at", is_descending=order.is_descending, days=_DAYS)
-    return far_page(listing, total=_TOTALS[order.is_of_user])
 
 
 @cache
-def _page(order: _Order, *, is_narrow: bool = False) -> str:
+def _common(order: _Order) -> str:
     """Return the statement that walks to a page: the ids are found in an index alone, and then their rows are read."""
-    checks, last = (_CHECKS, 6) if is_narrow else ("", 2)
     return f"""
 with page as materialized (
-    select id from memories where {_WHOSE[order.is_of_user]}{checks}
-    order by {order.sql} limit ${last + 1} offset ${last + 2}
+    select id from memories where {_WHOSE[order.is_of_user]}{_CHECKS}
+    order by {order.sql} limit $7 offset $8
 )
 select {COLUMNS} from memories where project_id = $1 and id in (select id from page)
 order by {order.sql}"""  # noqa: S608 - our own text

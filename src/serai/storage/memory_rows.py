@@ -79,19 +79,22 @@ with item as materialized (
 )
 select id, revision, created_at, updated_at from stored"""  # noqa: S608 - our own text
 
+# Which memories a statement is about: several, for which PostgreSQL plans it anew each time, or one.
+_SEVERAL: Final = "unnest($1::text[], $2::uuid[]) as item(project_id, id)"
+_ONE: Final = "(values ($1::text, $2::uuid)) as item(project_id, id)"
+
 # Hold memories, and before them their users' rows, until the transaction ends.
 _HOLD = f"""
 with holder as materialized (
     select project_id, user_id from memory_users
     where (project_id, user_id) in (
         select project_id, user_id
-        from unnest($1::text[], $2::uuid[]) as item(project_id, id) join memories using (project_id, id)
+        from {{items}} join memories using (project_id, id)
     )
     order by project_id, user_id for update
 )
 select {COLUMNS}
-from unnest($1::text[], $2::uuid[]) as item(project_id, id)
-join memories using (project_id, id) join holder using (project_id, user_id)
+from {{items}} join memories using (project_id, id) join holder using (project_id, user_id)
 order by project_id, id for update of memories"""  # noqa: S608 - our own text
 
 # Those of a user whose row is held.
@@ -152,8 +155,8 @@ select project_id, id, revision, updated_at from changed"""
 # Remove memories that are held, and what is counted of them.
 _REMOVE = """
 with gone as materialized (
-    delete from memories where (project_id, id) in (select * from unnest($1::text[], $2::uuid[]))
-    returning project_id, user_id, topics, updated_at
+    delete from memories using {items} where memories.project_id = item.project_id and memories.id = item.id
+    returning memories.project_id, user_id, memories.id, topics, updated_at
 ), lost as materialized (
     select project_id, user_id, count(*) as memories from gone group by project_id, user_id
 ), users as (
@@ -161,7 +164,7 @@ with gone as materialized (
     set memories = kept.memories - lost.memories,
         last_updated_at = coalesce((
             select updated_at from memories
-            where project_id = lost.project_id and user_id = lost.user_id and id <> all($2)
+            where project_id = lost.project_id and user_id = lost.user_id and id not in (select id from gone)
             order by updated_at desc limit 1
         ), kept.last_updated_at)
     from lost where kept.project_id = lost.project_id and kept.user_id = lost.user_id
@@ -227,7 +230,7 @@ async def hold(connection: Connection, places: Sequence[Place]) -> dict[Place, M
 
     Of any user: whose they may be is checked by the caller.
     """
-    rows = await connection.fetch(_HOLD, [project_id for project_id, _ in places], [key for _, key in places])
+    rows = await connection.fetch(*_about(_HOLD, places))
     return {(row["project_id"], row["id"]): record_of(row) for row in rows}
 
 
@@ -284,7 +287,14 @@ async def replace_held(
 async def remove_held(connection: Connection, places: Sequence[Place]) -> None:
     """Remove memories that are held."""
     if places:
-        await connection.execute(_REMOVE, [project_id for project_id, _ in places], [key for _, key in places])
+        await connection.execute(*_about(_REMOVE, places))
+
+
+def _about(sql: str, places: Sequence[Place]) -> tuple[str, Any, Any]:
+    """Return a statement about memories with its arguments."""
+    if len(places) == 1:
+        return (sql.format(items=_ONE), *places[0])
+    return sql.format(items=_SEVERAL), [project_id for project_id, _ in places], [key for _, key in places]
 
 
 def _given(row: asyncpg.Record) -> dict[str, Any]:

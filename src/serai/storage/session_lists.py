@@ -15,7 +15,7 @@ import asyncpg
 from serai.domain.search_text import fold, pieces_to_find
 from serai.domain.sessions import SessionPage, SessionQuestion, SessionRecord
 from serai.storage.connection import Database
-from serai.storage.far_pages import FAR, Listing, far_page, far_page_by_days
+from serai.storage.pages import FAR, Listing, far_page, far_page_by_days, first_page, first_rows
 
 MOST_COUNTED: Final = 1000
 """How many a search counts."""
@@ -36,7 +36,6 @@ first_run_key is not null as has_runs, created_at, updated_at"""
 _WIDTH: Final = len(SessionRecord._fields)
 
 _SORTED_BY: Final = "id, created_at, updated_at, name, first_message"
-_LIMITS: Final = (20, 100, 1_000, 10_000)
 
 # How many sessions a list has: those that were counted, and those whose deltas are not folded yet.
 _TOTAL = """
@@ -44,13 +43,6 @@ coalesce((select sessions from session_counts where project_id = $1 and {counted
 + coalesce((select sum(listed) from usage_deltas where project_id = $1{filters}), 0)"""
 
 _ONLY_TOTAL = "select {total} as total"
-
-# The first page. The limit is a number in the text: PostgreSQL would plan for a tenth of the table.
-_FIRST = """
-select total, page.*
-from (select {total} as total) as counted left join lateral (
-    select {columns} from sessions where project_id = $1{filters} order by {order} limit {most}) as page on true
-order by {order}"""
 
 # How many sessions were made on each day.
 _DAYS = """
@@ -126,8 +118,7 @@ class SessionLists:
             is_by_days = question.offset > FAR and question.column == "created_at" and question.user_id is None
             rows = await self._database.fetch(_far(shape, is_by_days), *values, question.limit, question.offset)
         else:
-            most = next(limit for limit in _LIMITS if question.limit <= limit)
-            rows = await self._database.fetch(_first(shape, most), *values)
+            rows = await self._database.fetch(_first(shape, first_rows(question.limit)), *values)
         return SessionPage(_records(rows)[: question.limit], rows[0]["total"])
 
     async def _search(self, question: SessionQuestion) -> SessionPage:
@@ -161,21 +152,24 @@ def _records(rows: Sequence[asyncpg.Record]) -> list[SessionRecord]:
 
 @cache
 def _first(shape: _Shape, most: int) -> str:
-    return _FIRST.format(**_parts(shape), most=most)
+    return first_page(_listing(shape), total=_total(shape.filters), most=most)
 
 
 @cache
 def _far(shape: _Shape, is_by_days: bool) -> str:
     parts = _parts(shape)
-    listing = Listing(
-        table="sessions",
-        where="project_id = $1{filters}".format(**parts),
-        **{name: parts[name] for name in ("columns", "sorted_by", "order", "reverse", "limit", "offset")},
-    )
+    page = {"limit": parts["limit"], "offset": parts["offset"]}
     if not is_by_days:
-        return far_page(listing, total=parts["total"])
+        return far_page(_listing(shape), total=parts["total"], **page)
     days = _DAYS.format(**parts, counted_days=_counted(shape.filters, "kind", "component_id"))
-    return far_page_by_days(listing, at="created_at", is_descending=shape.is_descending, days=days)
+    return far_page_by_days(_listing(shape), at="created_at", is_descending=shape.is_descending, days=days, **page)
+
+
+def _listing(shape: _Shape) -> Listing:
+    parts = _parts(shape)
+    where = "project_id = $1" + parts["filters"]
+    given = {name: parts[name] for name in ("columns", "sorted_by", "order", "reverse")}
+    return Listing(table="sessions", where=where, **given)
 
 
 @cache

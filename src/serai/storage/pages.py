@@ -1,15 +1,24 @@
-"""Pages far into a list: walked to from its nearer end, or from where one of its days begins or ends.
+"""Pages of lists: the first one, and those far in, walked to from the nearer end of the list or of one of its days.
 
 The texts are made of what the caller gives, never of what a client wrote.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 FAR: Final = 1000
 """Up to so many rows are passed as fast as days are added up."""
+
+_LIMITS: Final = (20, 100, 1_000, 10_000)
+
+# The limit is a number in the text: PostgreSQL would plan for a tenth of the table.
+_FIRST = """
+select total, page.*
+from (select {total} as total) as counted left join lateral (
+    select {columns} from {table} where {where} order by {order} limit {most}) as page on true
+order by {order}"""
 
 # The list as a whole.
 _WHOLE = """
@@ -23,7 +32,7 @@ from (select day, sum(number) as number from ({days}) as told group by day) as d
 window passed as (order by day {direction})"""
 
 # The ids of the page, from the place before it or from the one behind it, whichever is nearer; then its rows.
-_PAGE = """
+_FAR = """
 with place as materialized ({places}
 ), bounds as (
     select coalesce(max(total), 0) as total, least({offset} + {limit}, coalesce(max(total), 0)) as stop from place
@@ -63,7 +72,6 @@ class Listing:
         sorted_by: the columns in which `order` is told, and the id.
         order: what it is sorted by.
         reverse: the same from the end.
-        limit, offset: of the page; SQL of type bigint.
     """
 
     table: str
@@ -72,23 +80,39 @@ class Listing:
     sorted_by: str
     order: str
     reverse: str
-    limit: str
-    offset: str
 
 
-def far_page(listing: Listing, *, total: str) -> str:
-    """Return the statement of a page: `total` and the columns, of null when the page is empty.
+def first_rows(limit: int) -> int:
+    """Return how many rows the statement of a first page returns that has so many."""
+    return next(most for most in _LIMITS if limit <= most)
+
+
+def first_page(listing: Listing, *, total: str, most: int) -> str:
+    """Return the statement of a first page: `total` and the columns, of null when the page is empty.
 
     Args:
         listing: what is listed.
         total: SQL of the number of its rows.
+        most: of `first_rows`.
+    """
+    return _FIRST.format(**asdict(listing), total=total, most=most)
+
+
+def far_page(listing: Listing, *, total: str, limit: str, offset: str) -> str:
+    """Return the statement of another page.
+
+    Args:
+        listing: what is listed.
+        total: SQL of the number of its rows.
+        limit: of the page; SQL of type bigint.
+        offset: of the page, too.
 
     Cost: what lies between the page and the nearer end of the list.
     """
-    return _page(listing, _WHOLE.format(total=total))
+    return _far(listing, _WHOLE.format(total=total), limit=limit, offset=offset)
 
 
-def far_page_by_days(listing: Listing, *, at: str, is_descending: bool, days: str) -> str:
+def far_page_by_days(listing: Listing, *, at: str, is_descending: bool, days: str, limit: str, offset: str) -> str:
     """Return the same for a list in the order of a time, at the cost of one of its days.
 
     Args:
@@ -96,29 +120,21 @@ def far_page_by_days(listing: Listing, *, at: str, is_descending: bool, days: st
         at: the column of the time.
         is_descending: the latest come first.
         days: SQL of the numbers of its rows by days in UTC, columns `day` and `number`; those of a day are added up.
+        limit: of the page; SQL of type bigint.
+        offset: of the page, too.
     """
     before, behind = ("<", ">=") if is_descending else (">=", "<")
     near, far = ("(day + 1)", "day") if is_descending else ("day", "(day + 1)")
     places = _DAYS.format(near=near, far=far, days=days, direction="desc" if is_descending else "asc")
-    return _page(
+    return _far(
         listing,
         places,
+        limit=limit,
+        offset=offset,
         from_near=f" and {at} {before} (select near from walk)",  # noqa: S608 - our own text
         to_far=f" and {at} {behind} (select far from walk)",  # noqa: S608
     )
 
 
-def _page(listing: Listing, places: str, *, from_near: str = "", to_far: str = "") -> str:
-    return _PAGE.format(
-        places=places,
-        from_near=from_near,
-        to_far=to_far,
-        table=listing.table,
-        where=listing.where,
-        columns=listing.columns,
-        sorted_by=listing.sorted_by,
-        order=listing.order,
-        reverse=listing.reverse,
-        limit=listing.limit,
-        offset=listing.offset,
-    )
+def _far(listing: Listing, places: str, *, from_near: str = "", to_far: str = "", limit: str, offset: str) -> str:
+    return _FAR.format(**asdict(listing), places=places, from_near=from_near, to_far=to_far, limit=limit, offset=offset)
