@@ -22,12 +22,12 @@ order by {order}"""
 
 # The list as a whole.
 _WHOLE = """
-select 0 as before, total as upto, total, null as near, null as far from (select ({total}) as total) as counted"""
+select 0 as before, ({total}) as upto, null as near, null as far"""
 
 # Its days, in its order: how many rows come before each and up to its end, and the times that bound it.
 _DAYS = """
 select (sum(number) over passed - number)::bigint as before, (sum(number) over passed)::bigint as upto,
-       (sum(number) over ())::bigint as total, {near}::timestamptz as near, {far}::timestamptz as far
+       {near}::timestamptz as near, {far}::timestamptz as far
 from (select day, sum(number) as number from ({days}) as told group by day) as days
 window passed as (order by day {direction})"""
 
@@ -35,7 +35,7 @@ window passed as (order by day {direction})"""
 _FAR = """
 with place as materialized ({places}
 ), bounds as (
-    select coalesce(max(total), 0) as total, least({offset} + {limit}, coalesce(max(total), 0)) as stop from place
+    select coalesce(max(upto), 0) as total, least({offset} + {limit}, coalesce(max(upto), 0)) as stop from place
 ), walk as materialized (
     select total, near, far, greatest(stop - {offset}, 0) as rows, coalesce({offset} - before, 0) as passed,
            coalesce(upto - stop, 0) as left_over, {offset} - before <= upto - stop as is_forward

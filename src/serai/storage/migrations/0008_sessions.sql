@@ -59,7 +59,7 @@ create table session_days (
     day          date   not null,
     sessions     bigint not null,
     unique nulls not distinct (project_id, kind, component_id, day)
-);
+) with (fillfactor = 50);                                    -- today's rows change each second
 
 -- The totals of each day; those without a user are of all, with users or without.
 create table metrics_days (

@@ -55,7 +55,7 @@ create table memory_days (
     day        date             not null,
     memories   bigint           not null,
     primary key (project_id, day)
-);
+) with (fillfactor = 50);
 
 create table memory_changes (
     id           uuid             not null,           -- UUIDv7
