@@ -232,6 +232,19 @@ def test_an_eval_that_failed_ends_the_command_so_and_what_is_mistyped_is_told(ur
         assert typed(url, "evals", "run", "reliability", "i", *wrong).exit_code == 2
 
 
+def test_an_eval_below_what_is_asked_of_it_ends_the_command_so(url: str) -> None:
+    accuracy = ["evals", "run", "accuracy", "hi", "--agent", "helper", "--expected", "You said: hi"]
+    assert [typed(url, *accuracy, "--at-least", least).exit_code for least in ("8", "8.5")] == [0, 1]
+    reliability = ["evals", "run", "reliability", "Note x", "--agent", "helper", "--tool", "note"]
+    assert typed(url, *reliability).exit_code == 0
+    missed = typed(url, *reliability, "--tool", "absent")
+    assert (missed.exit_code, "FAILED" in missed.stdout) == (1, True)
+    assert typed(url, *reliability, "--tool", "absent", "--at-least", "0").exit_code == 0
+    for wrong in (["performance", "hi"], ["accuracy", "hi", "--background"]):
+        refused = typed(url, "evals", "run", *wrong, "--agent", "helper", "--at-least", "1")
+        assert (refused.exit_code, "--at-least" in refused.stderr) == (2, True)
+
+
 def test_retention_is_shown_and_applied(url: str) -> None:
     rows = [row.split() for row in printed(url, "retention", "show").partition("\n\n")[0].splitlines()[1:]]
     assert ["sessions", "30", "days"] in rows

@@ -99,12 +99,22 @@ def run(  # noqa: PLR0913 - its flags
     model: Annotated[
         str | None, typer.Option(help="Model that judges, as provider:id.", show_default="the component's own")
     ] = None,
+    at_least: Annotated[
+        float | None,
+        typer.Option(
+            help="The least average score (accuracy), or per cent passed; with less, the command fails.",
+            show_default=False,
+        ),
+    ] = None,
     background: Annotated[bool, typer.Option("--background", help="Do not wait for the outcome.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an agent or a team, and show what was found; the eval goes on when the command is stopped."""
+    """Measure an agent or a team, and show what was found; the eval goes on when the command is stopped.
+
+    It fails, with exit code 1, when the eval does, when tools were not called as expected, and below --at-least.
+    """
     work = _work()
     asked = {
         "eval_type": eval_type,
@@ -125,7 +135,8 @@ def run(  # noqa: PLR0913 - its flags
         "warmup_runs": warmup,
         **work.read_model(model),
     }
-    work.run_eval(url, key, asked, waits=not background, as_json=as_json)
+    work.check_least(eval_type, at_least, waits=not background)
+    work.run_eval(url, key, asked, waits=not background, at_least=at_least, as_json=as_json)
 
 
 @app.command()

@@ -27,6 +27,12 @@ _OUTCOMES = {
     EvalType.PERFORMANCE: ("avg_run_time", "s a run"),
 }
 """Of each kind the member of its data that says most, and what to call it."""
+_LEASTS = {
+    EvalType.ACCURACY: "avg_score",
+    EvalType.AGENT_AS_JUDGE: "pass_rate",
+    EvalType.RELIABILITY: "pass_rate",
+}
+"""Of each kind the member of which a least value can be asked."""
 
 
 def list_evals(url: str, key: str | None, part: Part, filters: Mapping[str, Any], *, as_json: bool) -> None:
@@ -43,8 +49,26 @@ def show_eval(url: str, key: str | None, eval_id: str, *, as_json: bool) -> None
     _show(found, as_json=as_json)
 
 
-def run_eval(url: str, key: str | None, question: Mapping[str, Any], *, waits: bool, as_json: bool) -> None:
-    """Run an eval and print it, when asked to once it has ended; one that failed ends the command with exit code 1."""
+def check_least(eval_type: EvalType, at_least: float | None, *, waits: bool) -> None:
+    """End the command when ``--at-least`` is asked of what has no outcome to compare."""
+    if at_least is None:
+        return
+    if eval_type not in _LEASTS:
+        fail(EXIT_MISUSED, f"--at-least is for {', '.join(_LEASTS)}; {eval_type} has times only.")
+    if not waits:
+        fail(EXIT_MISUSED, "--at-least needs the outcome, for which --background does not wait.")
+
+
+def run_eval(
+    url: str,
+    key: str | None,
+    question: Mapping[str, Any],
+    *,
+    waits: bool,
+    at_least: float | None = None,
+    as_json: bool,
+) -> None:
+    """Run an eval and print it, when asked to once it has ended; exit code 1 says that it has not passed."""
     with asked(url, key) as client:
         found = client.run_eval(**question, background=True)  # agno's own server waits nevertheless
         delay_s = _FIRST_DELAY_S
@@ -56,7 +80,7 @@ def run_eval(url: str, key: str | None, question: Mapping[str, Any], *, waits: b
         print("The server says nothing about evals of components that it has elsewhere.", file=sys.stderr)
         return
     _show(found, as_json=as_json)
-    if found.status == RunStatus.ERROR:
+    if not _has_passed(found, at_least):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -95,6 +119,15 @@ def read_tool_arguments(text: str | None) -> Any:
     if not isinstance(found, dict):
         fail(EXIT_MISUSED, '--tool-arguments must be an object, such as {"add": {"a": 1}}.')
     return found
+
+
+def _has_passed(found: EvalSchema, at_least: float | None) -> bool:
+    if found.status == RunStatus.ERROR:
+        return False
+    if at_least is None:
+        return found.eval_data.get("eval_status") != "FAILED"
+    outcome: float = found.eval_data.get(_LEASTS[EvalType(found.eval_type)], 0)
+    return outcome >= at_least
 
 
 def _show(found: EvalSchema, *, as_json: bool) -> None:
