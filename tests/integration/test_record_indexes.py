@@ -230,6 +230,7 @@ async def test_an_invalid_index_of_a_dead_build_is_replaced(database: Database):
 
     async def lose(progress: Mapping[str, Any]) -> None:
         if progress["phase"] == "index":
+            await until(database, "select exists(select from pg_index where not indisvalid)")
             raise FencedError("taken over")
 
     async with database.connection() as writer:
