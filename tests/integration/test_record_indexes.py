@@ -54,6 +54,9 @@ from generate_series(1, $4::int) as i
 """
 INDEXES = "select name, kind, shape::text, state, declared, error from record_indexes order by created_at, name"
 IN_POSTGRES = "select count(*) from pg_class where relname like 'serai\\_ix\\_%' and relkind = 'i'"
+BUILDS_NOTHING = """
+select not exists(select from pg_stat_activity where datname = current_database() and state = 'active'
+                  and query like 'create index concurrently%')"""
 AGED = "update record_indexes set built_at = now() - interval '20 days', last_used_at = null"
 
 
@@ -239,6 +242,7 @@ async def test_an_invalid_index_of_a_dead_build_is_replaced(database: Database):
         keep_open = asyncio.create_task(build_here(database, Shape(contains=(TAGS,)), report=lose))
         with pytest.raises(FencedError):
             await keep_open
+        await until(database, BUILDS_NOTHING)  # what was cancelled could go on to the end, once nobody holds it up
         await writer.execute("rollback")
     invalid = "select count(*) from pg_index where not indisvalid"
     assert await database.fetchval(invalid) == 1
