@@ -209,13 +209,21 @@ _FORGET_USER = (
     ),
 )
 
-_READ_DAYS = f"""
+# Of all users together, or of one.
+_WHOSE: Final = {False: "$4::text is null and user_id is null", True: "user_id = $4"}
+_READ_DAYS: Final = {
+    is_of_user: f"""
 select day, {_COLUMNS}, users, created_at, updated_at from metrics_days
-where project_id = $1 and day between $2 and $3 and user_id is not distinct from $4 order by day"""  # noqa: S608
-_READ_MODELS = """
+where project_id = $1 and day between $2 and $3 and {whose} order by day"""  # noqa: S608 - our own text
+    for is_of_user, whose in _WHOSE.items()
+}
+_READ_MODELS: Final = {
+    is_of_user: f"""
 select day, model_id, model_provider, runs from metrics_models
-where project_id = $1 and day between $2 and $3 and user_id is not distinct from $4
-order by day, runs desc, model_id, model_provider"""
+where project_id = $1 and day between $2 and $3 and {whose}
+order by day, runs desc, model_id, model_provider"""  # noqa: S608 - our own text
+    for is_of_user, whose in _WHOSE.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,19 +312,20 @@ class MetricsStore:
 
     async def _read_days(self, project_id: str, first: date, last: date, user_id: str | None) -> list[DayTotals]:
         models: dict[date, list[tuple[str, str, int]]] = {}
-        for row in await self._database.fetch(_READ_MODELS, project_id, first, last, user_id):
+        is_of_user = user_id is not None
+        for row in await self._database.fetch(_READ_MODELS[is_of_user], project_id, first, last, user_id):
             models.setdefault(row["day"], []).append((row["model_id"], row["model_provider"], row["runs"]))
         return [
             DayTotals(
                 day=row["day"],
                 counts={name: row[name] for name in COUNTS},
-                users=row["users"] if user_id is None else 1,
+                users=1 if is_of_user else row["users"],
                 tokens={name: row[name] for name in TOKENS},
                 models=models.get(row["day"], []),
                 created_at=row["created_at"],
                 updated_at=row["updated_at"],
             )
-            for row in await self._database.fetch(_READ_DAYS, project_id, first, last, user_id)
+            for row in await self._database.fetch(_READ_DAYS[is_of_user], project_id, first, last, user_id)
         ]
 
 

@@ -83,7 +83,7 @@ create table metrics_days (
     reasoning_tokens    bigint      not null default 0,
     created_at          timestamptz not null default now(),
     updated_at          timestamptz not null default now(),
-    unique nulls not distinct (project_id, day, user_id)
+    unique nulls not distinct (project_id, user_id, day)
 );
 create table metrics_models (
     project_id     text   not null,
@@ -92,7 +92,7 @@ create table metrics_models (
     model_id       text   not null,
     model_provider text   not null,
     runs           bigint not null,                          -- that used it
-    unique nulls not distinct (project_id, day, user_id, model_id, model_provider)
+    unique nulls not distinct (project_id, user_id, day, model_id, model_provider)
 );
 
 -- The same of sessions and runs that are there no more: totals are recomputed from what is there, and from these.
