@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from serai.components.workflow.component import Workflow
     from serai.components.workflow.definition import Condition, Loop, Parallel, Router, Step, Steps
     from serai.components.workflow.values import StepInput, StepOutput
+    from serai.knowledge.options import Knowledge
     from serai.memory.options import Memory
     from serai.records.indexes.declared import RecordIndex
     from serai.server.app import AgentOS
@@ -30,6 +31,7 @@ _HOMES = {
     "AgentOSClient": "serai.client",
     "AsyncAgentDataClient": "serai.agent_data",
     "Condition": "serai.components.workflow.definition",
+    "Knowledge": "serai.knowledge.options",
     "Loop": "serai.components.workflow.definition",
     "Memory": "serai.memory.options",
     "Parallel": "serai.components.workflow.definition",
@@ -55,6 +57,7 @@ __all__ = [
     "AgentOSClient",
     "AsyncAgentDataClient",
     "Condition",
+    "Knowledge",
     "Loop",
     "Memory",
     "Parallel",

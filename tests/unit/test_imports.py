@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.glob("serai/**/*.py"))
 
 CORE = {"errors", "wire", "domain"}
 STORAGE = CORE | {"storage"}
-COMPONENTS = STORAGE | {"engine", "records", "memory", "components"}
+COMPONENTS = STORAGE | {"engine", "records", "memory", "knowledge", "components"}
 SERVER = COMPONENTS | {"evals", "server", "settings"}
 MAY_IMPORT = {
     "errors": {"errors"},
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "engine": STORAGE | {"engine"},
     "records": STORAGE | {"records"},
     "memory": STORAGE | {"memory"},
+    "knowledge": STORAGE | {"engine", "knowledge"},
     "components": COMPONENTS,
     "evals": COMPONENTS | {"evals"},
     "settings": {"settings"},

@@ -1,0 +1,1 @@
+"""Knowledge bases: reading, cutting, embedding and searching documents."""

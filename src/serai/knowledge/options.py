@@ -1,0 +1,78 @@
+"""``serai.Knowledge``: a base of documents that agents search, and how it takes them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_ai.embeddings import Embedder, EmbeddingModel
+
+from serai.domain.knowledge import MOST_RESULTS, SearchType
+from serai.errors import ConfigurationError
+
+DEFAULT_CHUNK_SIZE: Final = 1500
+DEFAULT_CHUNK_OVERLAP: Final = 150
+DEFAULT_RESULTS: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """A base of documents: ``AgentOS(knowledge=[base])``, and ``AgentComponent(agent, knowledge=base)`` to search it.
+
+    Args:
+        id: its id in requests, and of its rows: another id is another base.
+        name: what people see; the id by default.
+        description: what is in it; agents that may search it are told.
+        embedder: makes vectors of texts: a pydantic-ai embedder, its model, or a string such as
+            ``openai:text-embedding-3-small``. Without one the base is searched by words.
+        dimensions: of the vectors, where the model lets one choose; fixed once there are vectors.
+        reranker: puts what was found into a better order: the URL of a ``/rerank`` endpoint as Cohere, Jina and vLLM
+            have it, or a function.
+        language: of PostgreSQL's text search, such as ``english``, ``german`` or ``simple``.
+        search_type: how it is searched unless asked otherwise; by default by words and vectors where there are both.
+        max_results: how many chunks a search finds unless asked otherwise, 1 to 1,000.
+        chunker: how documents are cut unless asked otherwise; by default as their reader says.
+        chunk_size: the most characters of a chunk.
+        chunk_overlap: how many of these the next chunk begins with again.
+        allow_private_urls: whether URLs of this machine and of private networks may be fetched.
+
+    Raises:
+        ConfigurationError: a number is out of its bounds, or vectors are asked for without an embedder.
+    """
+
+    id: str = "knowledge"
+    name: str | None = None
+    description: str | None = None
+    embedder: Embedder | EmbeddingModel | str | None = None
+    dimensions: int | None = None
+    reranker: Any = None
+    language: str = "english"
+    search_type: SearchType | str | None = None
+    max_results: int = DEFAULT_RESULTS
+    chunker: str | None = None
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+    chunk_overlap: int = DEFAULT_CHUNK_OVERLAP
+    allow_private_urls: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.id.strip():
+            raise ConfigurationError("A Knowledge needs an id that is not empty.")
+        if not 1 <= self.max_results <= MOST_RESULTS:
+            raise ConfigurationError(
+                f"max_results of Knowledge {self.id!r} is {self.max_results}; it must be 1 to {MOST_RESULTS}."
+            )
+        if self.chunk_size < 1 or not 0 <= self.chunk_overlap < self.chunk_size:
+            raise ConfigurationError(
+                f"Knowledge {self.id!r} has chunk_size {self.chunk_size} and chunk_overlap {self.chunk_overlap}; "
+                "the size must be 1 or more and the overlap less than it."
+            )
+        if self.search_type in (SearchType.VECTOR, SearchType.HYBRID) and self.embedder is None:
+            raise ConfigurationError(
+                f"Knowledge {self.id!r} is to be searched by {self.search_type}: pass embedder=…, such as "
+                "'openai:text-embedding-3-small', or leave search_type out."
+            )
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return self.name or self.id

@@ -1,0 +1,58 @@
+-- Knowledge: contents of bases, the bytes they were made of, and the chunks they were cut into. Vectors of chunks are in
+-- a table that is made when PostgreSQL has the extension and a base has an embedder: knowledge_vectors.
+
+create table knowledge_contents (
+    project_id     text        not null,
+    base_id        text        not null,
+    id             uuid        not null,                    -- follows from the base and the bytes, or the URL
+    user_id        text,
+    name           text,
+    description    text,
+    metadata       jsonb       not null default '{}',
+    origin         text        not null,                    -- text, url or file
+    media_type     text,
+    url            text,
+    reader_id      text,                                    -- what was asked for; null leaves it to the base
+    chunker        text,
+    chunk_size     integer,
+    chunk_overlap  integer,
+    sha256         bytea,                                   -- of the bytes; null of a URL that was not fetched yet
+    size           bigint      not null default 0,
+    replaces       boolean     not null default false,      -- others of its name go when it is there
+    status         text        not null default 'processing',
+    status_message text        not null default '',
+    phase          text,                                    -- of what is processed
+    done           bigint      not null default 0,          -- how far the phase is
+    total          bigint      not null default 0,
+    chunks         integer     not null default 0,          -- how many it has
+    job_id         uuid,
+    created_at     timestamptz not null default now(),
+    updated_at     timestamptz not null default now(),
+    primary key (project_id, base_id, id)
+);
+create index knowledge_contents_newest on knowledge_contents (project_id, base_id, created_at, id);
+create index knowledge_contents_named on knowledge_contents (project_id, base_id, name);
+
+create table knowledge_sources (
+    project_id text  not null,
+    base_id    text  not null,
+    content_id uuid  not null,
+    user_id    text,
+    bytes      bytea not null,
+    primary key (project_id, base_id, content_id)
+);
+
+create table knowledge_chunks (
+    project_id text     not null,
+    base_id    text     not null,
+    content_id uuid     not null,
+    position   integer  not null,                           -- from 1
+    user_id    text,
+    text       text     not null,
+    metadata   jsonb    not null,
+    tokens     integer  not null,
+    words      tsvector not null,
+    primary key (project_id, base_id, content_id, position)
+);
+create index knowledge_chunks_words on knowledge_chunks using gin (words);
+create index knowledge_chunks_metadata on knowledge_chunks using gin (metadata jsonb_path_ops);
