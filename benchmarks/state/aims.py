@@ -12,6 +12,11 @@ from benchmarks.subjects import PEER_ON_POSTGRES, SERAI
 
 Measure = Callable[[Sample], float | None]
 ONE_BY_ONE_AIM, FLAT_AIM, AT_ONCE_MS = 0.15, 1.5, 5.0
+_FAR = {
+    Operation.MIDDLE: Operation.NEWEST,
+    Operation.LAST: Operation.NEWEST,
+    Operation.MEMORY_MIDDLE: Operation.MEMORY_NEWEST,
+}
 _AT_ONCE = (Operation.TOPICS, Operation.STATISTICS, Operation.STATISTICS_MIDDLE)
 
 
@@ -38,6 +43,12 @@ def _flat(result: Result) -> Iterator[Ratio]:
             for place, rows in ((Place.MEDIUM, result.medium_rows), (Place.LARGE, result.rows)):
                 many = figure_of(result, operation, SERAI, place, measure)
                 yield Ratio(f"{operation}: {name} at {rows:,} over {result.small_rows}", many, few, "ms", FLAT_AIM)
+        for operation, first in _FAR.items():
+            far = figure_of(result, operation, SERAI, Place.LARGE, measure)
+            few = figure_of(result, first, SERAI, Place.SMALL, measure)
+            yield Ratio(
+                f"{operation}: {name} at {result.rows:,} over {first} of {result.small_rows}", far, few, "ms", FLAT_AIM
+            )
         heavy, light = (
             figure_of(result, operation, SERAI, Place.MEDIUM, measure)
             for operation in (Operation.HEAVY, Operation.LIGHT)

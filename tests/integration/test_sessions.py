@@ -173,7 +173,7 @@ async def test_every_page_is_a_part_of_the_whole(database: Database, project: st
 async def test_pages_are_found_from_the_days_on_which_sessions_were_made(
     database: Database, project: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(session_lists, "FAR", 0)
+    monkeypatch.setattr(session_lists, "FAR", -1000)
     store, metrics = SessionStore(database), MetricsStore(database)
     made = """
         with made as (

@@ -136,15 +136,21 @@ class _Order(NamedTuple):
     def sql(self) -> str:
         return _ORDERS[self.sort][self.is_descending]
 
+    @property
+    def has_days(self) -> bool:
+        """Whether it is known how many memories of such a list were last changed on each day."""
+        return self.sort == "updated_at" and not self.is_of_user
+
 
 async def _list_whole(
     database: Database, whose: tuple[str, str | None], order: _Order, *, limit: int, offset: int
 ) -> MemoryPage:
-    if offset:
-        is_by_days = offset > FAR and order.sort == "updated_at" and not order.is_of_user
-        rows = await database.fetch(_far(order, is_by_days), *whose, limit, offset)
-    else:
+    if not offset:
         rows = await database.fetch(_first(order, first_rows(limit)), *whose)
+    elif order.has_days:
+        rows = await database.fetch(_far_by_days(order), *whose, limit, offset, FAR)
+    else:
+        rows = await database.fetch(_far(order), *whose, limit, offset)
     records = [record_of(row) for row in rows[:limit] if row["id"] is not None]
     return MemoryPage(records, rows[0]["total"], is_exact=True)
 
@@ -164,11 +170,22 @@ def _first(order: _Order, most: int) -> str:
 
 
 @cache
-def _far(order: _Order, is_by_days: bool) -> str:
-    page = {"limit": "$3::bigint", "offset": "$4::bigint"}
-    if not is_by_days:
-        return far_page(_listing(order), total=_TOTALS[order.is_of_user], **page)
-    return far_page_by_days(_listing(order), at="updated_at", is_descending=order.is_descending, days=_DAYS, **page)
+def _far(order: _Order) -> str:
+    return far_page(_listing(order), total=_TOTALS[order.is_of_user], limit="$3::bigint", offset="$4::bigint")
+
+
+@cache
+def _far_by_days(order: _Order) -> str:
+    return far_page_by_days(
+        _listing(order),
+        total=_TOTALS[order.is_of_user],
+        limit="$3::bigint",
+        offset="$4::bigint",
+        at="updated_at",
+        is_descending=order.is_descending,
+        days=_DAYS,
+        least="$5::bigint",
+    )
 
 
 def _listing(order: _Order) -> Listing:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 FAR: Final = 1000
-"""Up to so many rows are passed as fast as days are added up."""
+"""Up to so many rows are passed as fast as days are added up; what asks `far_page_by_days` says so."""
 
 _LIMITS: Final = (20, 100, 1_000, 10_000)
 
@@ -22,20 +22,27 @@ order by {order}"""
 
 # The list as a whole.
 _WHOLE = """
-select 0 as before, ({total}) as upto, null as near, null as far"""
+select 0 as before, total as upto, {near} as near, {far} as far from counted"""
 
-# Its days, in its order: how many rows come before each and up to its end, and the times that bound it.
+# Its days, in its order: how many rows come before each and up to its end, and the times that bound it. Only for what
+# is far from both ends.
 _DAYS = """
-select (sum(number) over passed - number)::bigint as before, (sum(number) over passed)::bigint as upto,
-       {near}::timestamptz as near, {far}::timestamptz as far
-from (select day, sum(number) as number from ({days}) as told group by day) as days
+union all
+select (sum(number) over passed - number)::bigint, (sum(number) over passed)::bigint, {near}, {far}
+from (
+    select day, sum(number) as number from ({days}) as told
+    where (select least({offset}, total - {offset} - {limit}) > {least} from counted)
+    group by day
+) as days
 window passed as (order by day {direction})"""
 
 # The ids of the page, from the place before it or from the one behind it, whichever is nearer; then its rows.
 _FAR = """
-with place as materialized ({places}
+with counted as materialized (
+    select ({total}) as total
+), place as materialized ({places}
 ), bounds as (
-    select coalesce(max(upto), 0) as total, least({offset} + {limit}, coalesce(max(upto), 0)) as stop from place
+    select total, least({offset} + {limit}, total) as stop from counted
 ), walk as materialized (
     select total, near, far, greatest(stop - {offset}, 0) as rows, coalesce({offset} - before, 0) as passed,
            coalesce(upto - stop, 0) as left_over, {offset} - before <= upto - stop as is_forward
@@ -109,32 +116,47 @@ def far_page(listing: Listing, *, total: str, limit: str, offset: str) -> str:
 
     Cost: what lies between the page and the nearer end of the list.
     """
-    return _far(listing, _WHOLE.format(total=total), limit=limit, offset=offset)
-
-
-def far_page_by_days(listing: Listing, *, at: str, is_descending: bool, days: str, limit: str, offset: str) -> str:
-    """Return the same for a list in the order of a time, at the cost of one of its days.
-
-    Args:
-        listing: what is listed.
-        at: the column of the time.
-        is_descending: the latest come first.
-        days: SQL of the numbers of its rows by days in UTC, columns `day` and `number`; those of a day are added up.
-        limit: of the page; SQL of type bigint.
-        offset: of the page, too.
-    """
-    before, behind = ("<", ">=") if is_descending else (">=", "<")
-    near, far = ("(day + 1)", "day") if is_descending else ("day", "(day + 1)")
-    places = _DAYS.format(near=near, far=far, days=days, direction="desc" if is_descending else "asc")
-    return _far(
-        listing,
-        places,
-        limit=limit,
-        offset=offset,
-        from_near=f" and {at} {before} (select near from walk)",  # noqa: S608 - our own text
-        to_far=f" and {at} {behind} (select far from walk)",  # noqa: S608
+    places = _WHOLE.format(near="null", far="null")
+    return _FAR.format(
+        **asdict(listing), total=total, places=places, limit=limit, offset=offset, from_near="", to_far=""
     )
 
 
-def _far(listing: Listing, places: str, *, from_near: str = "", to_far: str = "", limit: str, offset: str) -> str:
-    return _FAR.format(**asdict(listing), places=places, from_near=from_near, to_far=to_far, limit=limit, offset=offset)
+def far_page_by_days(
+    listing: Listing,
+    *,
+    total: str,
+    limit: str,
+    offset: str,
+    at: str,
+    is_descending: bool,
+    days: str,
+    least: str,
+) -> str:
+    """Return the same for a list in the order of a time; far from both ends at the cost of one of its days.
+
+    Args:
+        listing: what is listed.
+        total: SQL of the number of its rows.
+        limit: of the page; SQL of type bigint.
+        offset: of the page, too.
+        at: the column of the time.
+        is_descending: the latest come first.
+        days: SQL of the numbers of its rows by days in UTC, columns `day` and `number`; those of a day are added up.
+        least: SQL of how far that is: `FAR`.
+    """
+    begin, end, never, ever = "day::timestamptz", "(day + 1)::timestamptz", "'-infinity'", "'infinity'"
+    if is_descending:
+        begin, end, never, ever = end, begin, ever, never
+    before, behind, direction = ("<", ">=", "desc") if is_descending else (">=", "<", "asc")
+    page = {"limit": limit, "offset": offset}
+    places = _WHOLE.format(near=f"timestamptz {never}", far=f"timestamptz {ever}")
+    places += _DAYS.format(days=days, near=begin, far=end, direction=direction, least=least, **page)
+    return _FAR.format(
+        **asdict(listing),
+        **page,
+        total=total,
+        places=places,
+        from_near=f" and {at} {before} (select near from walk)",  # noqa: S608 - our own text
+        to_far=f" and {at} {behind} (select far from walk)",  # noqa: S608
+    )

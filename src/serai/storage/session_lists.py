@@ -88,6 +88,11 @@ class _Shape(NamedTuple):
     column: str
     is_descending: bool
 
+    @property
+    def has_days(self) -> bool:
+        """Whether it is known how many sessions of such a list were made on each day."""
+        return self.column == "created_at" and "user_id" not in self.filters
+
 
 class _Source(Enum):
     """Where a search looks."""
@@ -114,11 +119,12 @@ class SessionLists:
         filters = question.filters
         shape = _Shape(tuple(filters), question.column, question.is_descending)
         values = (question.project_id, *filters.values())
-        if question.offset:
-            is_by_days = question.offset > FAR and question.column == "created_at" and question.user_id is None
-            rows = await self._database.fetch(_far(shape, is_by_days), *values, question.limit, question.offset)
-        else:
+        if not question.offset:
             rows = await self._database.fetch(_first(shape, first_rows(question.limit)), *values)
+        elif shape.has_days:
+            rows = await self._database.fetch(_far_by_days(shape), *values, question.limit, question.offset, FAR)
+        else:
+            rows = await self._database.fetch(_far(shape), *values, question.limit, question.offset)
         return SessionPage(_records(rows)[: question.limit], rows[0]["total"])
 
     async def _search(self, question: SessionQuestion) -> SessionPage:
@@ -156,13 +162,24 @@ def _first(shape: _Shape, most: int) -> str:
 
 
 @cache
-def _far(shape: _Shape, is_by_days: bool) -> str:
+def _far(shape: _Shape) -> str:
     parts = _parts(shape)
-    page = {"limit": parts["limit"], "offset": parts["offset"]}
-    if not is_by_days:
-        return far_page(_listing(shape), total=parts["total"], **page)
-    days = _DAYS.format(**parts, counted_days=_counted(shape.filters, "kind", "component_id"))
-    return far_page_by_days(_listing(shape), at="created_at", is_descending=shape.is_descending, days=days, **page)
+    return far_page(_listing(shape), total=parts["total"], limit=parts["limit"], offset=parts["offset"])
+
+
+@cache
+def _far_by_days(shape: _Shape) -> str:
+    parts = _parts(shape)
+    return far_page_by_days(
+        _listing(shape),
+        total=parts["total"],
+        limit=parts["limit"],
+        offset=parts["offset"],
+        at="created_at",
+        is_descending=shape.is_descending,
+        days=_DAYS.format(**parts, counted_days=_counted(shape.filters, "kind", "component_id")),
+        least=parts["least"],
+    )
 
 
 def _listing(shape: _Shape) -> Listing:
@@ -199,6 +216,7 @@ def _parts(shape: _Shape) -> dict[str, Any]:
         "reverse": order.format(d="asc" if shape.is_descending else "desc"),
         "limit": f"${number}::bigint",
         "offset": f"${number + 1}::bigint",
+        "least": f"${number + 2}::bigint",
         "text": f"${number + 2}::text",
         "pieces": f"${number + 3}::text[]",
     }
