@@ -140,6 +140,24 @@ class Components:
         return component
 
 
+def modelled(component: Component) -> Iterator[Agent]:
+    """Yield whatever has a model in a component: itself, its members, the agents and teams of its steps."""
+    inside: list[Component] = []
+
+    def note(part: Component) -> dict[str, Any]:
+        inside.append(part)
+        return {}
+
+    if component.kind == "workflow":
+        cast("Workflow", component).describe_steps(note)
+    else:
+        yield cast("Agent", component)
+    if component.kind == "team":
+        inside += cast("Team", component).members
+    for part in inside:
+        yield from modelled(part)
+
+
 def slugify(name: str) -> str:
     """Return a name as an id: lower case letters and digits of any script, joined by hyphens."""
     return re.sub(r"[\W_]+", "-", name.lower()).strip("-")
