@@ -128,6 +128,10 @@ class Components:
         """Return the components of one of `KINDS` by their ids."""
         return self._of_kind[kind]
 
+    def modelled(self) -> Iterator[Agent]:
+        """Yield all that have a model, those inside teams and workflows, too."""
+        return (agent for component in self for agent in modelled(component))
+
     def find(self, kind: str, component_id: str) -> Component:
         """Return a component.
 

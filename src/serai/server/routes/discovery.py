@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from serai.errors import InvalidFieldError, NotFoundError, RetryLaterError
 from serai.server.answers import json_answer
-from serai.server.components import KINDS, Agent, Component, Team, Workflow, modelled
+from serai.server.components import KINDS, Agent, Component, Team, Workflow
 from serai.server.context import description_of, runtime_of
 from serai.server.databases import DATABASE_ID, TABLES
 from serai.server.dispatch import Route
@@ -93,8 +93,8 @@ async def get_config(request: Request) -> Response:
 
 async def list_models(request: Request) -> Response:
     """The models that components use, those inside teams and workflows too, each once."""
-    modelled = (agent for component in description_of(request).components for agent in modelled(component))
-    models = {(agent.model_name, agent.model_provider or "") for agent in modelled if agent.model_name}
+    agents = description_of(request).components.modelled()
+    models = {(agent.model_name, agent.model_provider or "") for agent in agents if agent.model_name}
     return json_answer([{"id": name, "provider": provider} for name, provider in sorted(models)])
 
 
