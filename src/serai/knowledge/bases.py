@@ -231,9 +231,7 @@ class KnowledgeBases:
     def __init__(
         self, database: Database, bases: Iterable[Knowledge], *, announce: Callable[[], None] = lambda: None
     ) -> None:
-        self._bases = {
-            base_id: KnowledgeBase(database, options, announce) for base_id, options in by_id(bases).items()
-        }
+        self._bases = {base_id: KnowledgeBase(database, options, announce) for base_id, options in by_id(bases).items()}
 
     def __iter__(self) -> Iterator[KnowledgeBase]:
         """Yield the bases in the order they were given in."""

@@ -16,11 +16,13 @@ from starlette.requests import Request
 from serai.domain.json_text import dump_json, is_too_deep
 from serai.domain.knowledge import LONGEST_NAME, LONGEST_QUERY, MOST_RESULTS, ContentOrigin, SearchType
 from serai.domain.stored_text import is_storable, storable
-from serai.errors import InvalidFieldError, RequestError
+from serai.errors import InvalidFieldError, NotFoundError, RequestError
 from serai.knowledge.bases import KnowledgeBase, Upload
 from serai.knowledge.chunking import check_chunking
 from serai.knowledge.reading import readers
 from serai.server.bodies import parse_open_json, read_body
+from serai.server.context import runtime_of
+from serai.server.databases import DATABASE_ID
 from serai.server.form_fields import Form, parse_json_text, read_bool, read_form
 from serai.server.large_work import make
 from serai.server.paging import LAST_PAGE, MOST_LISTED
@@ -84,6 +86,35 @@ class ChangesForm:
 
 
 _search = msgspec.json.Decoder(SearchBody)
+
+
+def base_of(request: Request) -> KnowledgeBase:
+    """Return the base that a query speaks of: the only one, or that which it names.
+
+    Raises:
+        NotFoundError: there is no such base, or no such database.
+        RequestError: there are several, and none is named.
+        RetryLaterError: there is none at all.
+    """
+    return named_base(request, request.query_params.get("db_id"), request.query_params.get("knowledge_id"))
+
+
+def bases_of(request: Request) -> list[KnowledgeBase]:
+    """Return the base that a query names, all when it names none.
+
+    Raises:
+        NotFoundError: there is no such base, or no such database.
+        RetryLaterError: there is none at all.
+    """
+    all_bases = list(runtime_of(request).knowledge)
+    return all_bases if len(all_bases) > 1 and not request.query_params.get("knowledge_id") else [base_of(request)]
+
+
+def named_base(request: Request, database_id: str | None, knowledge_id: str | None) -> KnowledgeBase:
+    """Return the base of these names; as `base_of`."""
+    if database_id and database_id != DATABASE_ID:
+        raise NotFoundError(f"Knowledge instance with db_id '{database_id[:200]}' not found")
+    return runtime_of(request).knowledge.get(knowledge_id or None)
 
 
 async def read_upload(

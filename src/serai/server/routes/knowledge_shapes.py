@@ -134,3 +134,33 @@ _FOUND: Final = object_schema(
     *("id", "content", "name", "meta_data", "usage", "score", "reranking_score", "content_id", "size"),
 )
 PAGE_OF_FOUND: Final = page_of(_FOUND)
+SEARCHED: Final = (
+    "By words, by vectors or by both, as the base says unless `search_type` does. `max_results` chunks are found, and "
+    '`meta` pages through these. A query is read as people type them: "words in quotes" stand together, and those '
+    "with a minus must not be there."
+)
+_BY_ID: Final = {"type": "object", "additionalProperties": {"type": "object"}}
+CONFIG: Final = object_schema(
+    {
+        "readers": _BY_ID,
+        "readersForType": {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}},
+        "chunkers": _BY_ID,
+        "filters": {"type": "array", "items": TEXT, "description": "Names that metadata of contents have."},
+        "vector_dbs": {
+            "type": "array",
+            "items": object_schema(
+                {
+                    "id": TEXT,
+                    "name": TEXT,
+                    "description": or_null(TEXT),
+                    "search_types": {"type": "array", "items": {"enum": [kind.value for kind in SearchType]}},
+                },
+                *("id", "name", "search_types"),
+            ),
+        },
+        "remote_content_sources": {"type": "null"},
+        "unavailable_readers": {**_BY_ID, "description": "What more packages would add."},
+        "unavailable_chunkers": _BY_ID,
+    },
+    *("readers", "readersForType", "chunkers", "filters", "vector_dbs"),
+)
