@@ -5,21 +5,32 @@ Whatever comes before the last transaction may be done again; what an embedding 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid5
 
 import structlog
 
-from serai.domain.stored_text import storable
-from serai.engine.jobs import ActiveJob
-from serai.knowledge.embedding import Embedding
-from serai.knowledge.fetching import FetchLimits
+from serai.domain.knowledge import ContentPhase, ContentRecord, ContentStatus, NewChunk
+from serai.domain.stored_text import is_storable, storable
+from serai.engine.interruption import is_stop_request
+from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob
+from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, SeraiError
+from serai.knowledge.chunking import cut
+from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
+from serai.knowledge.fetching import FetchLimits, UnfetchableError, fetch
 from serai.knowledge.options import Knowledge
-from serai.knowledge.reading import ReadLimits
+from serai.knowledge.reading import ReadLimits, UnreadableError, read_document
 from serai.storage.connection import Database
+from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import ContentStore
+from serai.storage.knowledge_vectors import prepare, put_vectors
 
 JOB: Final = "knowledge.ingest"
 """The kind of these jobs; their payload is ``{"base_id", "content_id"}``."""

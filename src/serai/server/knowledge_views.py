@@ -7,9 +7,8 @@ from typing import Any
 
 from serai.domain.knowledge import ContentOrigin, ContentRecord, FoundChunk
 from serai.knowledge.bases import KnowledgeBase
-from serai.knowledge.chunking import chunkers
 from serai.knowledge.options import Knowledge
-from serai.knowledge.reading import readers, readers_for_type, unavailable
+from serai.knowledge.reading import ChunkerInfo, ReaderInfo, chunkers, readers, readers_for_type, unavailable
 from serai.server.databases import DATABASE_ID, KNOWLEDGE_TABLE
 from serai.server.times import utc_text
 
