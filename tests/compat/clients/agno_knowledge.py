@@ -304,7 +304,7 @@ async def the_security_key_guards_knowledge(target):
 
 @check
 async def all_contents_of_a_base_are_deleted(target):
-    client, made = await known(target, "One.")
+    client, _ = await known(target, "One.")
     equal(await client.delete_all_knowledge_content(), "success")
     equal((await client.list_knowledge_content()).data, [])
     equal(await found(client, "One"), [])
