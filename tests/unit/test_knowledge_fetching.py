@@ -42,8 +42,8 @@ class Website:
 
 
 @asynccontextmanager
-async def website(answer: bytes, **options: bool) -> AsyncIterator[Website]:
-    site = Website(answer, **options)
+async def website(answer: bytes, *, stays_open: bool = False) -> AsyncIterator[Website]:
+    site = Website(answer, stays_open=stays_open)
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
     site.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -89,7 +89,7 @@ async def refused(url: str, *, part: str, **options: object) -> None:
 async def test_the_bytes_come_with_their_type_and_name():
     async with website(http(b"<p>hi", "Content-Type: text/html; charset=utf-8")) as site:
         fetched = await get(site.url("/a/b%20c.html?q=1#top"))
-    assert fetched == Fetched(data=b"<p>hi", media_type="text/html", name="b c.html")
+    assert fetched == Fetched(data=b"<p>hi", media_type="text/html", name="b c.html", charset="utf-8")
     head = site.asked[0].splitlines()
     assert head[0] == "GET /a/b%20c.html?q=1 HTTP/1.1"
     assert f"Host: site.example:{site.port}" in head
