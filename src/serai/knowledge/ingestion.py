@@ -125,7 +125,7 @@ class Ingestion:
         document = await read_document(
             source.data,
             name=source.name,
-            media_type="; charset=".join(part for part in (source.media_type, source.charset) if part),
+            media_type="; charset=".join(part for part in (source.media_type, source.charset) if part) or None,
             reader_id=record.reader_id,
             limits=self._read_limits,
         )

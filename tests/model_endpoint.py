@@ -1,4 +1,4 @@
-"""An OpenAI-compatible ``/v1/embeddings`` endpoint in the test's own process. Not a test itself."""
+"""Endpoints of embedding models and rerankers in the test's own process. Not a test itself."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ class Endpoint:
     Attributes:
         answer: for the body of a request, the status and the body of its answer.
         asked: the paths and bodies of requests, in order.
+        keys: what stood in their header Authorization.
         at_once: the most requests that were open at a time.
     """
 
     answer: Callable[[dict[str, Any]], Answer]
     url: str = ""
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     at_once: int = 0
     _open: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(int(line[15:]) for line in head.lower().splitlines() if line.startswith("content-length:"))
-        body = json.loads(await reader.readexactly(length))
-        self.asked.append((head.split()[1], body))
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().splitlines()
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        body = json.loads(await reader.readexactly(int(headers["content-length"])))
+        self.asked.append((first.split()[1], body))
+        self.keys.append(headers.get("authorization"))
         self._open += 1
         self.at_once = max(self.at_once, self._open)
         await asyncio.sleep(0.005)
@@ -57,7 +60,7 @@ async def endpoint(answer: Callable[[dict[str, Any]], Answer]) -> AsyncIterator[
 
 
 def embeddings(body: dict[str, Any], *, dimensions: int = 3) -> Answer:
-    """Return what an endpoint answers: a vector that follows from the length of each text."""
+    """Return what an OpenAI-compatible endpoint answers: a vector that follows from the length of each text."""
     vectors = [[float(len(text)), *[1.0] * (dimensions - 1)] for text in body["input"]]
     data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
     return 200, {
