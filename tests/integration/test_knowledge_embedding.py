@@ -28,8 +28,8 @@ from serai.knowledge.options import Knowledge
 from serai.storage.connection import Database
 from serai.storage.knowledge_embeddings import forget_embeddings
 from serai.testing import HashedEmbeddingModel, provider_error
-from tests.model_endpoint import Answer, embeddings, endpoint
 from tests.hosting import shared_database
+from tests.model_endpoint import Answer, embeddings, endpoint
 from tests.postgres import PostgresServer
 from tests.run_values import open_database
 
