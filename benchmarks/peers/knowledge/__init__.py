@@ -1,0 +1,1 @@
+"""The published server for knowledge, with an environment of its own."""

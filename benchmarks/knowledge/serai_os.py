@@ -1,0 +1,45 @@
+"""What is measured of Serai: a base whose vectors cost nothing, as the peer's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic_ai import Agent
+from pydantic_ai.embeddings import EmbeddingModel, EmbeddingResult, EmbeddingSettings
+from pydantic_ai.embeddings.result import EmbedInputType
+
+from benchmarks.knowledge.dataset import BASE, vector_of
+from serai import AgentOS, Knowledge
+from serai.testing import ScriptedModel
+
+
+class HashEmbedding(EmbeddingModel):
+    """Makes a vector of a text's hash."""
+
+    @property
+    def model_name(self) -> str:
+        """What it is called."""
+        return "hash"
+
+    @property
+    def system(self) -> str:
+        """Whose it is."""
+        return "benchmarks"
+
+    async def embed(
+        self, inputs: str | Sequence[str], *, input_type: EmbedInputType, settings: EmbeddingSettings | None = None
+    ) -> EmbeddingResult:
+        """Return the vectors; no setting changes them."""
+        del settings
+        texts = [inputs] if isinstance(inputs, str) else [*inputs]
+        return EmbeddingResult(
+            embeddings=[vector_of(text) for text in texts],
+            inputs=texts,
+            input_type=input_type,
+            model_name=self.model_name,
+            provider_name=self.system,
+        )
+
+
+base = Knowledge(id=BASE, embedder=HashEmbedding())
+os = AgentOS(name="Benchmark", agents=[Agent(ScriptedModel(["Four."]), name="instant")], knowledge=[base])
