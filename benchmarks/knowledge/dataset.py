@@ -32,9 +32,9 @@ def tag_of(number: int) -> str:
 
 
 def question_of(index: int, chunks: int) -> str:
-    """Return the words of a question that some chunk has all of: three that many have or few, as it comes."""
-    words = text_of(1 + index * 7919 % chunks).split()
-    return " ".join(words[at] for at in (index % 20, 20 + index % 20, 40 + index % 20))
+    """Return the words of a question: three of a chunk's, of those that many have."""
+    words = text_of(1 + index * 7919 % chunks).split()[:WORDS_OF_CHUNK]
+    return " ".join(sorted(set(words), key=lambda word: int(word.removeprefix("word")))[2:5])
 
 
 def contents(chunks: int) -> Iterator[tuple[UUID, str, list[NewChunk]]]:
