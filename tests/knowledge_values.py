@@ -16,9 +16,10 @@ from serai.storage.knowledge_vectors import put_vectors
 JOB = "test.ingest"
 
 
-def new_content(project_id: str, name: str = "Doc", **members: Any) -> NewContent:
+def new_content(project_id: str, name: str | None = "Doc", **members: Any) -> NewContent:
     """Return a content to be stored, of base ``b``."""
-    return NewContent(**({"project_id": project_id, "base_id": "b", "id": uuid4(), "name": name} | members))
+    given: dict[str, Any] = {"project_id": project_id, "base_id": "b", "id": uuid4(), "name": name}
+    return NewContent(**(given | members))
 
 
 async def take_in(

@@ -10,12 +10,13 @@ from uuid import uuid4
 
 import pytest
 
-from serai.domain.knowledge import ContentPhase, ContentRecord, ContentStatus
+from serai.domain.knowledge import ContentPhase, ContentRecord, ContentStatus, NewChunk
 from serai.knowledge.options import Knowledge
 from serai.knowledge.searching import Searcher
 from serai.storage.connection import Database
 from serai.storage.erasure import count_user, erase_user
 from serai.storage.jobs import JobStatus, JobStore
+from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import SORTS, ContentChanges, ContentStore, TakenIn
 from serai.storage.knowledge_vectors import prepare
 from tests.hosting import shared_database
@@ -138,9 +139,6 @@ async def test_new_metadata_counts_in_searches_and_what_is_said_of_a_chunk_alone
 
 
 async def test_metadata_changed_while_a_content_is_taken_in_is_that_of_its_chunks(store, database, project):
-    from serai.domain.knowledge import NewChunk
-    from serai.storage.knowledge_chunks import put_chunks
-
     record, _ = await store.add(new_content(project, metadata={"tag": "a", "x": 1}), b"x", job_kind=JOB)
     await store.update(project, "b", record.id, ContentChanges(metadata={"tag": "b"}))
     chunk = NewChunk(position=1, text="Cats", metadata={"tag": "a", "x": 1, "page": 3})
@@ -168,8 +166,9 @@ async def test_pages_put_together_are_the_sorted_list(store, project, sort_by):
             new_content(project, size=at % 3, media_type=None if at % 2 else "x/y", name=name), None, job_kind=JOB
         )
     await store.add(new_content(project, base_id="other"), None, job_kind=JOB)
+    whole: list[ContentRecord] = []
     for is_descending in (False, True):
-        asked = {"sort_by": sort_by, "is_descending": is_descending}
+        asked: dict[str, Any] = {"sort_by": sort_by, "is_descending": is_descending}
         whole, total = await store.page(project, "b", **asked, limit=50)
         assert total == len(whole) == 5
         pages = [await store.page(project, "b", **asked, limit=2, offset=offset) for offset in (0, 2, 4, 6)]
@@ -189,7 +188,7 @@ async def test_a_base_is_emptied_and_others_stay(store, database, project):
 
 async def test_nothing_of_an_erased_user_is_left_and_nothing_else_goes(store, database, project):
     assert await prepare(database, 2)
-    own = {"user_id": "ada", "metadata": {"by": "ada"}}
+    own: dict[str, Any] = {"user_id": "ada", "metadata": {"by": "ada"}}
     await take_in(database, new_content(project, **own), ["Adas cats"], vectors=[[1, 0]])
     await take_in(database, new_content(project, user_id="bob"), ["Bobs cats"], vectors=[[0, 1]])
     assert (await count_user(database, project, "ada"))["knowledge_contents"] == 1
