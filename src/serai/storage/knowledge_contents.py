@@ -73,8 +73,10 @@ _DELETE = """
 delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
 returning id, status, job_id"""
 _DELETE_ALL = "delete from knowledge_contents where project_id = $1 and base_id = $2 returning id, status, job_id"
+# Those that were given before; ids of jobs rise.
 _OTHERS_OF_NAME = """
-select id from knowledge_contents where project_id = $1 and base_id = $2 and name = $3 and id <> $4"""
+select id from knowledge_contents
+where project_id = $1 and base_id = $2 and name = $3 and id <> $4 and (job_id is null or job_id < $5)"""
 _KEYS = """
 select distinct key
 from (
@@ -218,7 +220,7 @@ class ContentStore:
         if not row["replaces"] or row["name"] is None:
             return []
         place = (record.project_id, record.base_id)
-        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id, record.job_id)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
     async def fail(
