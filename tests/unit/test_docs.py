@@ -46,6 +46,7 @@ PUBLIC_NAMES = {
     },
     "serai.testing": {
         "Asked",
+        "HashedEmbeddingModel",
         "Rule",
         "ScriptError",
         "ScriptedModel",
