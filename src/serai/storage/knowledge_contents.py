@@ -217,10 +217,14 @@ class ContentStore:
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None
-        if not row["replaces"] or row["name"] is None:
+        return await self.delete_namesakes(connection, _record(row)) if row["replaces"] else []
+
+    async def delete_namesakes(self, connection: Connection, record: ContentRecord) -> list[UUID]:
+        """Remove other contents of a content's name, and return which there were."""
+        if record.name is None:
             return []
         place = (record.project_id, record.base_id)
-        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, record.name, record.id)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
     async def fail(
