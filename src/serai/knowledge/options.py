@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,3 +77,25 @@ class Knowledge:
     def title(self) -> str:
         """What people see."""
         return self.name or self.id
+
+
+def knowledge_of(given: Knowledge | Sequence[Knowledge] | bool | None) -> tuple[Knowledge, ...]:
+    """Return what ``knowledge=…`` means: True is a `Knowledge` with its defaults, False and None are none."""
+    if given is True:
+        return (Knowledge(),)
+    return (given,) if isinstance(given, Knowledge) else tuple(given or ())
+
+
+def by_id(bases: Iterable[Knowledge]) -> dict[str, Knowledge]:
+    """Return bases by their ids, each once.
+
+    Raises:
+        ConfigurationError: two different ones have the same id.
+    """
+    found: dict[str, Knowledge] = {}
+    for base in bases:
+        if found.setdefault(base.id, base) != base:
+            raise ConfigurationError(
+                f"Two knowledge bases have the id {base.id!r}: give one of them another, as in Knowledge(id='manuals')."
+            )
+    return found

@@ -13,7 +13,7 @@ import asyncpg
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.knowledge import ContentOrigin, ContentPhase, ContentRecord, ContentStatus, NewContent
 from serai.domain.stored_text import storable, storable_json
-from serai.storage.connection import Connection, Database, count_of
+from serai.storage.connection import Connection, Database
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_chunks import replace_metadata
 from serai.storage.pages import Listing, far_page, first_page, first_rows
@@ -24,16 +24,18 @@ _LOOKED_AT: Final = 10_000
 _MOST_KEYS: Final = 1_000
 
 _NEW: Final = [member.name for member in fields(NewContent)]
-_COLUMNS: Final = ", ".join(member.name for member in fields(ContentRecord))
+_STORED_AS: Final = {member.name: member.name for member in fields(ContentRecord)} | {"total": "goal"}
+_COLUMNS: Final = ", ".join(_STORED_AS.values())
 
-# One that failed is taken up again as it is given now; any other stays as it is, and no row is returned.
+# One that failed is taken up again as it is given now, and so is a URL that replaces what it answered before; any other
+# stays as it is, and no row is returned.
 _ADD = f"""
 insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
 values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')
 on conflict (project_id, base_id, id) do update
 set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
-    status = 'processing', status_message = '', phase = 'queued', done = 0, total = 0, updated_at = now()
-where kept.status = 'failed'
+    status = 'processing', status_message = '', phase = 'queued', done = 0, goal = 0, updated_at = now()
+where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
 returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
 _PUT_SOURCE = """
@@ -49,11 +51,11 @@ _HOLD = f"{_GET} for update"
 _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
 _ADVANCE = f"""
-update knowledge_contents set phase = $5, done = $6, total = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
 _HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
-set status = 'completed', status_message = $5, phase = null, done = 0, total = 0, chunks = $6, updated_at = now(),
+set status = 'completed', status_message = $5, phase = null, done = 0, goal = 0, chunks = $6, updated_at = now(),
     media_type = coalesce($7, media_type), sha256 = coalesce($8, sha256), size = coalesce($9, size),
     name = coalesce(name, $10)
 {_OF_JOB} returning {_COLUMNS}"""  # noqa: S608
@@ -73,10 +75,9 @@ _DELETE = """
 delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
 returning id, status, job_id"""
 _DELETE_ALL = "delete from knowledge_contents where project_id = $1 and base_id = $2 returning id, status, job_id"
-# Those that were given before; ids of jobs rise.
 _OTHERS_OF_NAME = """
 select id from knowledge_contents
-where project_id = $1 and base_id = $2 and name = $3 and id <> $4 and (job_id is null or job_id < $5)"""
+where project_id = $1 and base_id = $2 and name = $3 and id <> $4 and ($5::uuid is null or job_id < $5)"""
 _KEYS = """
 select distinct key
 from (
@@ -84,7 +85,6 @@ from (
     order by created_at desc, id desc limit $3
 ) as newest, jsonb_object_keys(metadata) as key
 order by key limit $4"""
-_ERASE = "delete from knowledge_contents where project_id = $1 and user_id = $2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,8 @@ class ContentStore:
         """Store a content, its bytes and the job that takes it in; return it, and whether it is new.
 
         Args:
-            new: one that is there stays as it is, unless it failed: then it is taken in again.
+            new: one that is there stays as it is, unless it failed, or is a URL and replaces itself: then it is taken
+                in again.
             source: None of a URL.
             job_kind: whose handler gets ``{"base_id", "content_id"}``.
             connection: within whose transaction; None is one of its own.
@@ -217,10 +218,24 @@ class ContentStore:
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None
-        if not row["replaces"] or row["name"] is None:
+        if not row["replaces"]:
+            return []
+        return await self.delete_namesakes(connection, _record(row), before_job=row["job_id"])
+
+    async def delete_namesakes(
+        self, connection: Connection, record: ContentRecord, *, before_job: UUID | None = None
+    ) -> list[UUID]:
+        """Remove other contents of a content's name, and return which there were.
+
+        Args:
+            connection: in a transaction.
+            record: this one stays.
+            before_job: only those that were given before this job, whose ids rise; None is all.
+        """
+        if record.name is None:
             return []
         place = (record.project_id, record.base_id)
-        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id, record.job_id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, record.name, record.id, before_job)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
     async def fail(
@@ -247,10 +262,12 @@ class ContentStore:
         async with self._database.transaction() as own:
             return await self._delete(own, _DELETE, project_id, base_id, ids)
 
-    async def delete_all(self, project_id: str, base_id: str) -> int:
+    async def delete_all(self, project_id: str, base_id: str, connection: Connection | None = None) -> int:
         """Remove all contents of a base, and return how many there were."""
-        async with self._database.transaction() as connection:
+        if connection is not None:
             return len(await self._delete(connection, _DELETE_ALL, project_id, base_id))
+        async with self._database.transaction() as own:
+            return len(await self._delete(own, _DELETE_ALL, project_id, base_id))
 
     async def metadata_keys(self, project_id: str, base_id: str) -> list[str]:
         """Return the keys that contents of a base have in their metadata; of very many the newest contents tell."""
@@ -283,11 +300,6 @@ class ContentStore:
         return [row["id"] for row in rows]
 
 
-async def erase_user_contents(connection: Connection, project_id: str, user_id: str) -> int:
-    """Remove all contents of a user with all that is found of them, and return how many there were."""
-    return count_of(await connection.execute(_ERASE, project_id, user_id))
-
-
 async def _update(
     connection: Connection, place: tuple[str, str, UUID], changes: ContentChanges
 ) -> ContentRecord | None:
@@ -316,7 +328,7 @@ def _values(new: NewContent) -> list[Any]:
 
 
 def _record(row: asyncpg.Record) -> ContentRecord:
-    values = {member.name: row[member.name] for member in fields(ContentRecord)}
+    values = {name: row[column] for name, column in _STORED_AS.items()}
     values["metadata"] = load_json(values["metadata"])
     values["origin"] = ContentOrigin(values["origin"])
     values["status"] = ContentStatus(values["status"])
