@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from serai.knowledge.chunking import cut
@@ -114,11 +116,9 @@ async def test_word_documents_are_markdown_in_their_order():
 
 
 async def test_rows_of_workbooks_name_their_sheet_and_columns():
-    import datetime
-
     data = xlsx_of(
         {
-            "Staff": [["Name", "Since", "Share"], ["Ada", datetime.datetime(2026, 3, 1), 0.5], ["Alan", None, 2.0]],  # noqa: DTZ001
+            "Staff": [["Name", "Since", "Share"], ["Ada", datetime(2026, 3, 1), 0.5], ["Alan", None, 2.0]],  # noqa: DTZ001
             "Empty": [],
             "Ünits": [[1, 2]],
         }
