@@ -33,6 +33,7 @@ PUBLIC_NAMES = {
         "SyncAgentOSClient",
         "Team",
         "Condition",
+        "Knowledge",
         "Loop",
         "Memory",
         "Parallel",
