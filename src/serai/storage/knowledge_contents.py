@@ -52,6 +52,9 @@ _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
 _ADVANCE = f"""
 update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+# Two that replace each other would wait for each other's rows.
+_LOCK_NAME = """
+select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
 _HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
@@ -75,8 +78,10 @@ _DELETE = """
 delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
 returning id, status, job_id"""
 _DELETE_ALL = "delete from knowledge_contents where project_id = $1 and base_id = $2 returning id, status, job_id"
+# Those that were given before; ids of jobs rise.
 _OTHERS_OF_NAME = """
-select id from knowledge_contents where project_id = $1 and base_id = $2 and name = $3 and id <> $4"""
+select id from knowledge_contents
+where project_id = $1 and base_id = $2 and name = $3 and id <> $4 and (job_id is null or job_id < $5)"""
 _KEYS = """
 select distinct key
 from (
@@ -203,7 +208,12 @@ class ContentStore:
         return bool(await self._database.fetchval(_ADVANCE, *_of_job(record), phase.value, done, total))
 
     async def hold(self, connection: Connection, record: ContentRecord) -> ContentRecord | None:
-        """Return a content as it is now, held until the transaction ends; None when its job should stop."""
+        """Return a content as it is now, held until the transaction ends; None when its job should stop.
+
+        Others of its name that replace what they find wait for that, too.
+        """
+        if record.replaces and record.name is not None:
+            await connection.execute(_LOCK_NAME, record.project_id, record.base_id, record.name)
         row = await connection.fetchrow(_HOLD_OF_JOB, *_of_job(record))
         return None if row is None else _record(row)
 
@@ -217,10 +227,16 @@ class ContentStore:
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None
-        if not row["replaces"] or row["name"] is None:
+        return await self.delete_namesakes(connection, _record(row), before=record.job_id) if row["replaces"] else []
+
+    async def delete_namesakes(
+        self, connection: Connection, record: ContentRecord, *, before: UUID | None
+    ) -> list[UUID]:
+        """Remove other contents of a content's name whose jobs came before one; return which there were."""
+        if record.name is None:
             return []
         place = (record.project_id, record.base_id)
-        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, record.name, record.id, before)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
     async def fail(
