@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_S: Final = 2.0
 _FIRST_WAIT_S: Final = 0.1
-_OF_ONE_FILE: Final = frozenset({400, 409, 413, 415, 422})
+OF_ONE_FILE: Final = frozenset({400, 409, 413, 415, 422})
 """Statuses that refuse one file and say nothing about the next."""
 
 
@@ -95,7 +95,7 @@ def upload_folder(
         try:
             content = yield from core.converse(upload(path))
         except (OSError, ServerStatusError) as error:
-            if isinstance(error, ServerStatusError) and error.status not in _OF_ONE_FILE:
+            if isinstance(error, ServerStatusError) and error.status not in OF_ONE_FILE:
                 raise
             yield Emit(FolderUpload(path, error=error))
         else:
