@@ -110,7 +110,7 @@ def _documents(client: SyncAgentOSClient, wanted: Wanted) -> list[_Document]:
         elif _is_there(source):
             found.append(_Document(source, {"file": source, "name": wanted.name}))
         else:
-            fail(EXIT_MISUSED, f"There is no file {shortened(source)}. A text is added with: echo … | serai knowledge add -")
+            fail(EXIT_MISUSED, f"There is no file {shortened(source)}. Texts come by: echo … | serai knowledge add -")
     if wanted.name is not None and (len(found) > 1 or suffixes is not None):
         fail(EXIT_MISUSED, "--name is for one document; those of a folder are called by their paths in it.")
     return found
