@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from serai.domain.knowledge import ContentOrigin, ContentRecord, FoundChunk
 from serai.knowledge.bases import KnowledgeBase
-from serai.knowledge.chunking import chunkers
-from serai.knowledge.reading import readers, readers_for_type, unavailable
 from serai.knowledge.options import Knowledge
+from serai.knowledge.reading import ChunkerInfo, ReaderInfo, chunkers, readers, readers_for_type, unavailable
 from serai.server.databases import DATABASE_ID, KNOWLEDGE_TABLE
 from serai.server.times import utc_text
 
@@ -75,13 +74,15 @@ def show_bases(bases: Iterable[Knowledge]) -> dict[str, Any]:
     return {"dbs": [{"db_id": DATABASE_ID, "tables": [KNOWLEDGE_TABLE]}], "knowledge_instances": instances}
 
 
-def show_config(bases: Iterable[KnowledgeBase], filters: Iterable[str]) -> dict[str, Any]:
+def show_config(bases: Sequence[KnowledgeBase], filters: Iterable[str]) -> dict[str, Any]:
     """Return what bases read, how they cut and search, and by what their contents can be filtered."""
     missing = unavailable()
+    options = bases[0].options
+    sizes = {"chunk_size": options.chunk_size, "chunk_overlap": options.chunk_overlap}
     return {
-        "readers": readers(),
+        "readers": {key: _show_reader(reader) for key, reader in readers().items()},
         "readersForType": readers_for_type(),
-        "chunkers": chunkers(),
+        "chunkers": {key: _show_chunker(chunker, sizes) for key, chunker in chunkers().items()},
         "filters": sorted(set(filters)),
         "vector_dbs": [
             {
@@ -93,8 +94,28 @@ def show_config(bases: Iterable[KnowledgeBase], filters: Iterable[str]) -> dict[
             for base in bases
         ],
         "remote_content_sources": None,
-        "unavailable_readers": missing,
-        "unavailable_chunkers": {},
+        "unavailable_readers": missing.readers,
+        "unavailable_chunkers": missing.chunkers,
+    }
+
+
+def _show_reader(reader: ReaderInfo) -> dict[str, Any]:
+    return {
+        "id": reader.id,
+        "name": reader.name,
+        "description": reader.description,
+        "chunkers": reader.chunkers,
+        "content_types": reader.content_types,
+        "unavailable_content_types": None,
+    }
+
+
+def _show_chunker(chunker: ChunkerInfo, sizes: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "key": chunker.key,
+        "name": chunker.name,
+        "description": chunker.description,
+        "metadata": {**sizes, **chunker.metadata},
     }
 
 

@@ -165,8 +165,8 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         summary="Take a document into a knowledge base",
         description=(
-            "A job reads, cuts and stores it; its content can be read at once. The same bytes, or the same URL, are one "
-            "content: it gets the name, the description and the metadata that are given last."
+            "A job reads, cuts and stores it; what comes of it can be read at once. The same bytes or URL are one "
+            "content, which gets the name, the description and the metadata that are given last."
         ),
         tags=TAGS,
         parameters=(*SCOPE, USER, KEY),

@@ -10,9 +10,8 @@ from starlette.responses import Response
 from serai.domain.json_text import dump_json
 from serai.errors import RequestError
 from serai.server.answers import json_answer
-from serai.server.context import runtime_of
 from serai.server.dispatch import Route
-from serai.server.knowledge_bodies import base_of, bases_of, named_base, read_search
+from serai.server.knowledge_bodies import bases_of, named_base, read_search
 from serai.server.knowledge_views import show_config, show_found
 from serai.server.large_work import make
 from serai.server.openapi import errors, json_body, json_result
