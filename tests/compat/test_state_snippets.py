@@ -1,4 +1,4 @@
-"""The document's snippets of what is stored, with our import paths: against Serai and, but for knowledge, agno's own."""
+"""The document's snippets of what is stored, with our import paths: on Serai and, but for knowledge, agno's own."""
 
 from __future__ import annotations
 
