@@ -23,7 +23,7 @@ create table knowledge_contents (
     status_message text        not null default '',
     phase          text,                                    -- of what is processed
     done           bigint      not null default 0,          -- how far the phase is
-    total          bigint      not null default 0,
+    goal           bigint      not null default 0,          -- how far it will go
     chunks         integer     not null default 0,          -- how many it has
     job_id         uuid,
     created_at     timestamptz not null default now(),
@@ -103,6 +103,7 @@ create table knowledge_embeddings (
     primary key (project_id, model, dimensions, sha256)
 );
 create index knowledge_embeddings_used on knowledge_embeddings (used_at);
+create index knowledge_embeddings_of_user on knowledge_embeddings (project_id, user_id) where user_id is not null;
 
 -- The model and the length of a base's vectors: what is not alike cannot be compared.
 create table knowledge_models (
