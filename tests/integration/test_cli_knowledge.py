@@ -69,15 +69,15 @@ def test_a_file_is_added_found_shown_and_removed(url: str, tmp_path: Path) -> No
     path.write_text("# Lift\n\nThe paternoster stops at midnight.\n")
     line = printed(url, "add", str(path), "--metadata", "kind=manual", "--metadata", "year:=2026", "--wait")
     content, name, *told = line.split()
-    assert (name, told) == ("lift.md", ["can", "be", "found,", "1", "pieces"])
+    assert (name, told) == ("lift.md", ["can", "be", "found,", "1", "chunk"])
     facts = dict(line.split(maxsplit=1) for line in printed(url, "status", content).splitlines())
     assert facts["content:"] == content
-    assert (facts["base:"], facts["status:"], facts["pieces:"]) == ("notes", "completed", "1")
+    assert (facts["base:"], facts["status:"], facts["chunks:"]) == ("notes", "completed", "1")
     assert facts["metadata:"] == '{"kind": "manual", "year": 2026}'
     for filters in (["kind=manual"], ["year:=2026", "kind=manual"]):
         flags = [flag for one in filters for flag in ("--filter", one)]
         title, text = printed(url, "search", "paternoster", *flags).splitlines()
-        assert title.startswith("1. lift.md · ")
+        assert title.startswith("1. lift.md · Lift · score ")
         assert "stops at midnight" in text
     assert typed(url, "search", "paternoster", "--filter", "year=2026").stderr == "Nothing is found.\n"
     assert printed(url, "rm", content) == f"Removed {content}\n"
@@ -134,7 +134,7 @@ def test_contents_are_a_table_and_the_next_page_is_named(url: str) -> None:
     ids = [added(url, "-", "--name", f"page {number}", said=f"Page number {number}".encode()) for number in range(2)]
     result = typed(url, "list", "--limit", "1")
     heading, row = result.stdout.splitlines()
-    assert heading.split() == ["CONTENT", "NAME", "TYPE", "SIZE", "PIECES", "STATUS", "CREATED", "(UTC)"]
+    assert heading.split() == ["CONTENT", "NAME", "TYPE", "SIZE", "CHUNKS", "STATUS", "CREATED", "(UTC)"]
     assert row.split()[:8] == [ids[1], "page", "1", "manual", "13", "bytes", "1", "completed"]
     assert result.stderr.endswith("the next: --page 2\n")
     assert ids[0] in printed(url, "list", "--all", "--json")

@@ -39,7 +39,7 @@ class FolderUpload:
     error: Exception | None = None
 
 
-def waits() -> Iterator[float]:
+def wait_times() -> Iterator[float]:
     """Yield how long to wait before each further look at something that is under way, in seconds."""
     wait_s = _FIRST_WAIT_S
     while True:
@@ -72,7 +72,7 @@ def wait_for(core: Core, call: Call[ContentResponseSchema], timeout_s: float | N
     """
     limit_s = core.run_timeout_s if timeout_s is None else timeout_s
     deadline = core.clock() + limit_s
-    pauses = waits()
+    pauses = wait_times()
     while (content := (yield from core.converse(call))).status == ContentStatus.PROCESSING:
         if core.clock() >= deadline:
             message = f"Content {content.id} is not taken in after {limit_s:g} s; that goes on, ask for it by its id"
