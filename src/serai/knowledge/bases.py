@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from serai.domain.ids import new_key
 from serai.domain.knowledge import (
     ContentOrigin,
     ContentRecord,
@@ -192,7 +193,7 @@ class KnowledgeBase:
                 await self.contents.update(new.project_id, self.id, new.id, changes, connection=connection) or record
             )
         if new.replaces and record.status is ContentStatus.COMPLETED:
-            await self.contents.delete_namesakes(connection, record)
+            await self.contents.delete_namesakes(connection, record, before=new_key())
         return record
 
     async def _content_of(self, upload: Upload) -> NewContent:
