@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from serai.client import SyncAgentOSClient
 
 _LONGEST_LABEL = 40
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,11 @@ def _wait(
     with _shown(len(uploaded)) as bar:
         for label, content in uploaded:
             done = _wait_for(client, label, content, base, bar)
-            _tell(label, done, as_json=as_json)
-            if done.status == ContentStatus.FAILED:
+            if done is None:
+                print(printable(f"serai: {label} was removed, or replaced by another of its name."), file=sys.stderr)
+            else:
+                _tell(label, done, as_json=as_json)
+            if done is None or done.status == ContentStatus.FAILED:
                 exit_code = EXIT_FAILED
             bar.advance()
     return exit_code
@@ -174,7 +178,8 @@ def _wait(
 
 def _wait_for(
     client: SyncAgentOSClient, label: str, content: ContentResponseSchema, base: str | None, bar: _Bar
-) -> ContentResponseSchema:
+) -> ContentResponseSchema | None:
+    """Return a content when it is no more processed; None when it is no more there."""
     pauses = wait_times()
     try:
         while content.status == ContentStatus.PROCESSING:
@@ -183,6 +188,10 @@ def _wait_for(
                 count = f" {content.done or 0:,}/{content.total:,}" if content.total else ""
                 bar.say(f"{content.phase or 'processing'}{count} {label}")
                 time.sleep(next(pauses))
+    except ServerStatusError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
     except KeyboardInterrupt:
         fail(130, f"Stopped waiting; the server goes on. See: {own_command()} knowledge status {content.id}")
     return content

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from serai.client._core import Core
     from serai.wire.knowledge import ConfigResponseSchema, ContentResponseSchema
 
-LONGEST_WAIT_S: Final = 2.0
-_FIRST_WAIT_S: Final = 0.1
 OF_ONE_FILE: Final = frozenset({400, 409, 413, 415, 422})
 """Statuses that refuse one file and say nothing about the next."""
+
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def wait_times() -> Iterator[float]:
     wait_s = _FIRST_WAIT_S
     while True:
         yield wait_s
-        wait_s = min(1.5 * wait_s, LONGEST_WAIT_S)
+        wait_s = min(1.5 * wait_s, _LONGEST_WAIT_S)
 
 
 def documents_in(folder: str | os.PathLike[str], suffixes: Collection[str] | None = None) -> list[Path]:
