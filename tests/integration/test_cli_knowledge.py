@@ -119,6 +119,15 @@ def test_replacing_takes_the_place_of_what_is_called_the_same(url: str, client: 
     assert "Grace" in printed(url, "search", "Monday")
 
 
+def test_a_url_is_fetched_by_the_server_and_says_why_it_failed(url: str) -> None:
+    result = typed(url, "add", "http://127.0.0.1:9/handbook.html", "--name", "handbook", "--wait")
+    content, name, told, *why = result.stdout.split()
+    assert (name, told, result.exit_code) == ("handbook", "failed:", 1)
+    facts = dict(line.split(maxsplit=1) for line in printed(url, "status", content).splitlines())
+    assert (facts["url:"], facts["status:"]) == ("http://127.0.0.1:9/handbook.html", "failed")
+    assert facts["message:"] == " ".join(why)
+
+
 def test_one_document_that_is_refused_stops_none_of_the_others(url: str, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "full.txt").write_bytes(b"Full moon")
