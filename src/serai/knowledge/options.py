@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,3 +77,16 @@ class Knowledge:
     def title(self) -> str:
         """What people see."""
         return self.name or self.id
+
+
+def knowledge_of(given: Knowledge | Sequence[Knowledge] | None) -> tuple[Knowledge, ...]:
+    """Return what ``knowledge=…`` of a component means: the bases that it may search.
+
+    Raises:
+        ConfigurationError: two of them have the same id.
+    """
+    bases = (given,) if isinstance(given, Knowledge) else tuple(given or ())
+    ids = [base.id for base in bases]
+    if twice := [base_id for base_id in ids if ids.count(base_id) > 1]:
+        raise ConfigurationError(f"knowledge has two bases with the id {twice[0]!r}: give one of them another.")
+    return bases
