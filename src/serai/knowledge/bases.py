@@ -22,7 +22,7 @@ from serai.domain.knowledge import (
 from serai.errors import ConfigurationError, NotFoundError, RequestError, RetryLaterError, SeraiError
 from serai.knowledge.embedding import Embedding
 from serai.knowledge.ingestion import JOB, content_id
-from serai.knowledge.options import Knowledge
+from serai.knowledge.options import Knowledge, by_id
 from serai.knowledge.reranking import Reranker
 from serai.knowledge.searching import Searcher
 from serai.storage.connection import Connection, Database
@@ -231,9 +231,7 @@ class KnowledgeBases:
     def __init__(
         self, database: Database, bases: Iterable[Knowledge], *, announce: Callable[[], None] = lambda: None
     ) -> None:
-        self._bases = {
-            base_id: KnowledgeBase(database, options, announce) for base_id, options in bases_by_id(bases).items()
-        }
+        self._bases = {base_id: KnowledgeBase(database, options, announce) for base_id, options in by_id(bases).items()}
 
     def __iter__(self) -> Iterator[KnowledgeBase]:
         """Yield the bases in the order they were given in."""
@@ -289,21 +287,6 @@ class KnowledgeBases:
                 raise
             except SeraiError as error:
                 _log.warning("knowledge_without_vectors", base=base.id, reason=error.message)
-
-
-def bases_by_id(bases: Iterable[Knowledge]) -> dict[str, Knowledge]:
-    """Return bases by their ids, each once.
-
-    Raises:
-        ConfigurationError: two different ones have the same id.
-    """
-    found: dict[str, Knowledge] = {}
-    for base in bases:
-        if found.setdefault(base.id, base) is not base:
-            raise ConfigurationError(
-                f"Two knowledge bases have the id {base.id!r}: give one of them another, as in Knowledge(id='manuals')."
-            )
-    return found
 
 
 def _changed(given: Given | None, stored: Given | None) -> Given | None:

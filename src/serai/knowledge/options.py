@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,14 +79,23 @@ class Knowledge:
         return self.name or self.id
 
 
-def knowledge_of(given: Knowledge | Sequence[Knowledge] | None) -> tuple[Knowledge, ...]:
-    """Return what ``knowledge=…`` of a component means: the bases that it may search.
+def knowledge_of(given: Knowledge | Sequence[Knowledge] | bool | None) -> tuple[Knowledge, ...]:
+    """Return what ``knowledge=…`` means: True is a `Knowledge` with its defaults, False and None are none."""
+    if given is True:
+        return (Knowledge(),)
+    return (given,) if isinstance(given, Knowledge) else tuple(given or ())
+
+
+def by_id(bases: Iterable[Knowledge]) -> dict[str, Knowledge]:
+    """Return bases by their ids, each once.
 
     Raises:
-        ConfigurationError: two of them have the same id.
+        ConfigurationError: two different ones have the same id.
     """
-    bases = (given,) if isinstance(given, Knowledge) else tuple(given or ())
-    ids = [base.id for base in bases]
-    if twice := [base_id for base_id in ids if ids.count(base_id) > 1]:
-        raise ConfigurationError(f"knowledge has two bases with the id {twice[0]!r}: give one of them another.")
-    return bases
+    found: dict[str, Knowledge] = {}
+    for base in bases:
+        if found.setdefault(base.id, base) != base:
+            raise ConfigurationError(
+                f"Two knowledge bases have the id {base.id!r}: give one of them another, as in Knowledge(id='manuals')."
+            )
+    return found

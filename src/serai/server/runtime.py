@@ -19,6 +19,9 @@ from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
 from serai.evals.evals import Evals
+from serai.knowledge.bases import KnowledgeBases
+from serai.knowledge.ingestion import JOB, Ingestion
+from serai.knowledge.options import Knowledge
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
@@ -46,6 +49,9 @@ POSTGRES_LOOK_S = 2.0
 FOLD_S = 1.0
 MEMORY_JOBS = 8
 """Runs whose words are read at a time: each waits for a model, and for nothing else."""
+KNOWLEDGE_JOBS = 4
+"""Contents that are taken in at a time: each is read in a process of its own, and waits for an embedder."""
+VECTORS_S = 60.0
 _log = structlog.get_logger("serai.server")
 
 
@@ -58,6 +64,7 @@ class Runtime:
         record_indexes: indexes of records that a person asks for.
         os_id: of the OS that declares the schedules.
         schedules: what the OS declares.
+        knowledge: its knowledge bases.
     """
 
     database: Database
@@ -73,6 +80,7 @@ class Runtime:
     retention: Retention
     sessions: SessionStore
     evals: Evals
+    knowledge: KnowledgeBases
 
     def __init__(
         self,
@@ -82,10 +90,12 @@ class Runtime:
         record_indexes: Sequence[RecordIndex] = (),
         os_id: str = "serai",
         schedules: Sequence[ScheduleSpec] = (),
+        knowledge: Sequence[Knowledge] = (),
     ) -> None:
         self.settings = settings
         self.components = components
         self._declared = (os_id, schedules)
+        self._knowledge = knowledge
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
         self._indexing = RecordIndexing(settings, record_indexes)
@@ -139,7 +149,9 @@ class Runtime:
             extraction = extraction_handlers(self.database, self.components)
             memory_jobs = JobRunner(self.database, self.engine.node.id, extraction, max_jobs=MEMORY_JOBS)
             self.evals = Evals(self.database, self.engine, self.components)
-            self._runners = (self.job_runner, memory_jobs, self.evals)
+            knowledge_jobs = self._open_knowledge()
+            await self.knowledge.prepare()
+            self._runners = (self.job_runner, memory_jobs, self.evals, knowledge_jobs)
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
@@ -176,6 +188,15 @@ class Runtime:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
 
+    def _open_knowledge(self) -> JobRunner:
+        """Return what takes contents in: apart from other jobs, which would wait for long documents."""
+        handlers: dict[str, JobHandler] = {JOB: Ingestion(self.database, self._knowledge).do} if self._knowledge else {}
+        runner = JobRunner(
+            self.database, self.engine.node.id, handlers, max_jobs=KNOWLEDGE_JOBS, tell=self.engine.tell_jobs
+        )
+        self.knowledge = KnowledgeBases(self.database, self._knowledge, announce=lambda: runner.announce(JOB))
+        return runner
+
     def _look_for_jobs(self) -> None:
         for runner in self._runners:
             runner.look()
@@ -187,6 +208,7 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
+        yield "knowledge", VECTORS_S, self.knowledge.prepare
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

@@ -56,3 +56,26 @@ create table knowledge_chunks (
 );
 create index knowledge_chunks_words on knowledge_chunks using gin (words);
 create index knowledge_chunks_metadata on knowledge_chunks using gin (metadata jsonb_path_ops);
+
+-- Vectors of texts that an embedding model has been asked for, so that none is paid for twice.
+create table knowledge_embeddings (
+    project_id text        not null,
+    model      text        not null,                        -- provider and name
+    dimensions integer     not null,
+    sha256     bytea       not null,                        -- of the text
+    user_id    text,
+    vector     bytea       not null,                        -- single precision, little endian
+    used_at    timestamptz not null default now(),
+    primary key (project_id, model, dimensions, sha256)
+);
+create index knowledge_embeddings_used on knowledge_embeddings (used_at);
+
+-- The model and the length of a base's vectors: what is not alike cannot be compared.
+create table knowledge_models (
+    project_id text    not null,
+    base_id    text    not null,
+    user_id    text,                                        -- always null: a base is its project's
+    model      text    not null,
+    dimensions integer not null,
+    primary key (project_id, base_id)
+);

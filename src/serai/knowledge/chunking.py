@@ -1,0 +1,52 @@
+"""Cutting documents into chunks that search finds and models are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from serai.domain.knowledge import NewChunk
+from serai.knowledge.passages import ReadDocument
+from serai.knowledge.readers.catalog import CHUNKERS
+
+LARGEST_CHUNK: Final = 50_000
+
+
+def check_chunking(chunker: str | None, size: int | None, overlap: int | None) -> None:
+    """Refuse a way of cutting that does not exist or cannot work; None leaves it to the base.
+
+    Raises:
+        ValueError: the message names the argument and what it may be.
+    """
+    if chunker is not None and chunker not in CHUNKERS:
+        raise ValueError(f"chunker: {chunker[:100]!r} is not known; use one of {', '.join(CHUNKERS)}")
+    if size is not None and not 1 <= size <= LARGEST_CHUNK:
+        raise ValueError(f"chunk_size: {size} is out of bounds; it must be 1 to {LARGEST_CHUNK:,}")
+    if overlap is not None and overlap < 0:
+        raise ValueError(f"chunk_overlap: {overlap} is out of bounds; it must be 0 or more")
+    if size is not None and overlap is not None and overlap >= size:
+        raise ValueError(f"chunk_overlap: {overlap} must be less than chunk_size, which is {size}")
+
+
+async def cut(
+    document: ReadDocument,
+    *,
+    metadata: Mapping[str, Any],
+    chunker: str | None,
+    chunk_size: int,
+    chunk_overlap: int,
+) -> list[NewChunk]:
+    """Return the chunks of a document in its order.
+
+    Args:
+        document: as its reader left it.
+        metadata: the content's; each chunk has it, and what its passage says of the place.
+        chunker: its key; None leaves it to the document's reader.
+        chunk_size: the most characters of a chunk, or tokens where the chunker counts those.
+        chunk_overlap: how many of these the next chunk may begin with again; less than the size.
+
+    Raises:
+        UnreadableError: it would become too many chunks, or takes too long; larger chunks help.
+        ValueError: as `check_chunking`.
+    """
+    raise NotImplementedError
