@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -13,6 +13,7 @@ _METADATA: Final = frozenset(
 )
 """Where clouds tell a machine its secrets: AWS and most others, Alibaba, Azure, Oracle, AWS over IPv6."""
 
+_THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -51,7 +52,7 @@ def _never(address: Address) -> str | None:
         return "a cloud's metadata address"
     if address.is_link_local:
         return "a link-local address"
-    if address.is_unspecified or int(address) < 2**24:
+    if address.is_unspecified or address in _THIS_NETWORK:
         return "an unspecified address"
     return "a multicast address" if address.is_multicast else None
 
@@ -59,4 +60,6 @@ def _never(address: Address) -> str | None:
 def _private(address: Address) -> str | None:
     if address.is_loopback:
         return "an address of this machine"
-    return None if address.is_global and not address.is_reserved else "an address of a private network"
+    is_site_local = isinstance(address, IPv6Address) and address.is_site_local
+    is_public = address.is_global and not address.is_reserved and not is_site_local
+    return None if is_public else "an address of a private network"

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import structlog
-
 from serai.domain.knowledge import (
     ContentOrigin,
     ContentRecord,
@@ -19,20 +17,18 @@ from serai.domain.knowledge import (
     SearchQuestion,
     SearchType,
 )
-from serai.errors import ConfigurationError, NotFoundError, RequestError, RetryLaterError, SeraiError
-from serai.knowledge.embedding import Embedding
+from serai.errors import NotFoundError, RequestError, RetryLaterError
+from serai.knowledge.embedding import Embedding, EmbeddingError
 from serai.knowledge.ingestion import JOB, content_id
 from serai.knowledge.options import Knowledge, by_id
 from serai.knowledge.reranking import Reranker
 from serai.knowledge.searching import Searcher
 from serai.storage.connection import Connection, Database
 from serai.storage.knowledge_contents import ContentChanges, ContentStore
-from serai.storage.knowledge_vectors import prepare
+from serai.storage.knowledge_vectors import has_vectors, prepare
 
 _LARGE_BYTES: Final = 1024 * 1024
 _NO_BASE_RETRY_S: Final = 3600
-_OVERLAP_SHARE: Final = 10
-_log = structlog.get_logger("serai.knowledge")
 Given = TypeVar("Given")
 
 
@@ -109,13 +105,17 @@ class KnowledgeBase:
         return SearchType.HYBRID if self.has_vectors else SearchType.KEYWORD
 
     async def prepare(self) -> None:
-        """Make room for its vectors, if it has an embedder and PostgreSQL the extension; may be repeated.
+        """See whether PostgreSQL has vectors, and make room for those there may be; does not ask the embedder.
 
         Raises:
             ConfigurationError: its vectors are of another model, or of other dimensions.
         """
-        if self.embedding is not None and not self.has_vectors:
-            self.has_vectors = await prepare(self._database, await self.embedding.dimensions())
+        if self.embedding is None:
+            return
+        dimensions = await self.embedding.check()
+        self.has_vectors = await has_vectors(self._database)
+        if self.has_vectors and dimensions is not None:
+            await prepare(self._database, dimensions)
 
     async def upload(self, upload: Upload, *, connection: Connection | None = None) -> ContentRecord:
         """Store a document to be taken in by a job, and return its content, which can be read at once.
@@ -162,8 +162,12 @@ class KnowledgeBase:
 
         Raises:
             SearchUnavailableError: it asks for vectors, and there are none.
+            RetryLaterError: the embedder cannot be asked.
         """
-        return await self._searcher.search(question)
+        try:
+            return await self._searcher.search(question)
+        except EmbeddingError as error:
+            raise RetryLaterError(f"{error.message} Searching by keyword does without it.") from error
 
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
         record, is_new = await self.contents.add(new, data, job_kind=JOB, connection=connection)
@@ -199,7 +203,7 @@ class KnowledgeBase:
             reader_id=upload.reader_id,
             chunker=upload.chunker,
             chunk_size=upload.chunk_size,
-            chunk_overlap=self._overlap_of(upload),
+            chunk_overlap=upload.chunk_overlap,
             sha256=digest,
             size=len(upload.data or b""),
             replaces=upload.replaces,
@@ -208,12 +212,6 @@ class KnowledgeBase:
     def _identify(self, source: bytes | str) -> tuple[UUID, bytes | None]:
         digest = hashlib.sha256(source).digest() if isinstance(source, bytes) else None
         return content_id(self.id, source), digest
-
-    def _overlap_of(self, upload: Upload) -> int | None:
-        """Return the overlap to cut with: chunks smaller than the base's have a smaller one, too."""
-        if upload.chunk_size is None or upload.chunk_overlap is not None:
-            return upload.chunk_overlap
-        return min(self.options.chunk_overlap, upload.chunk_size // _OVERLAP_SHARE)
 
 
 class KnowledgeBases:
@@ -275,18 +273,13 @@ class KnowledgeBases:
         return await base.search(base.question(project_id, text, filters=filters))
 
     async def prepare(self) -> None:
-        """Make room for the vectors of all bases; what cannot be done now is logged, and done at the next call.
+        """Make room for the vectors of all bases.
 
         Raises:
             ConfigurationError: vectors of a base are of another model, or of other dimensions.
         """
         for base in self:
-            try:
-                await base.prepare()
-            except ConfigurationError:
-                raise
-            except SeraiError as error:
-                _log.warning("knowledge_without_vectors", base=base.id, reason=error.message)
+            await base.prepare()
 
 
 def _changed(given: Given | None, stored: Given | None) -> Given | None:

@@ -237,9 +237,9 @@ class Embedding:
         length = self._base.dimensions or self._dimensions or settled.dimensions
         if settled != VectorKind(self.model_name, length):
             raise ConfigurationError(
-                f"Knowledge {self._base.id!r} holds vectors of {settled.model} with {settled.dimensions} dimensions and "
-                f"is declared with {self.model_name} and {length}; these cannot be compared. Declare what it holds, "
-                "give the base another id, or remove its contents before."
+                f"Knowledge {self._base.id!r} holds vectors of {settled.model} with {settled.dimensions} dimensions "
+                f"and is declared with {self.model_name} and {length}; these cannot be compared. Declare what it "
+                "holds, give the base another id, or remove its contents before."
             )
 
 

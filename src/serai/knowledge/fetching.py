@@ -30,7 +30,7 @@ from serai.knowledge.addresses import why_forbidden
 MOST_ADDRESSES: Final = 4
 """Addresses of one name that are tried."""
 
-LAST_PORT: Final = 65_535
+_LAST_PORT: Final = 65_535
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WEB_PORTS: Final = frozenset({80, 443})
@@ -212,7 +212,7 @@ def _parse(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
         raise UnfetchableError(f"{text!r} is no URL: {error}.") from error
     if url.scheme not in ("http", "https"):
         raise UnfetchableError(f"{text!r} is not fetched: only http and https URLs are.")
-    if not url.host or not 0 < (url.port or 80) <= LAST_PORT:
+    if not url.host or (url.port is not None and not 0 < url.port <= _LAST_PORT):
         raise UnfetchableError(f"{text!r} names no host, or a port that there is not.")
     return url
 

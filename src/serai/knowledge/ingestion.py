@@ -66,8 +66,8 @@ class Ingestion:
         database: Database,
         bases: Iterable[Knowledge],
         *,
-        read_limits: ReadLimits | None = None,
-        fetch_limits: FetchLimits | None = None,
+        read_limits: ReadLimits = ReadLimits(),  # noqa: B008 - frozen
+        fetch_limits: FetchLimits = FetchLimits(),  # noqa: B008 - frozen
     ) -> None:
         self._database = database
         self._contents = ContentStore(database)
@@ -75,12 +75,67 @@ class Ingestion:
         self._embeddings = {
             base.id: Embedding(base, database) for base in self._bases.values() if base.embedder is not None
         }
-        self._read_limits = read_limits or ReadLimits()
+        self._read_limits = read_limits
         self._fetch_limits = fetch_limits
 
     async def do(self, job: ActiveJob) -> None:
         """Take in a job's content; one that is gone, done or another job's by now is left alone.
 
         What is wrong with the content ends it as failed. Anything else is tried again with the job, and ends the
-        content as failed at the last attempt.
+        content as failed when that comes to nothing.
+
+        Raises:
+            EmbedderUnavailableError: the embedding model cannot be asked just now.
+            DatabaseUnavailableError: PostgreSQL cannot be reached.
+            FencedError: the job is another node's by now.
         """
+        record = await self._contents.get(job.project_id, job.payload["base_id"], UUID(job.payload["content_id"]))
+        if record is None or record.status is not ContentStatus.PROCESSING or record.job_id != job.id:
+            return
+        if job.attempts >= MAX_ATTEMPTS:
+            await self._fail(record, f"It was begun {MAX_ATTEMPTS - 1} times and came to no end; it may be too large.")
+            return
+        try:
+            await self._take_in(record)
+        except (UnfetchableError, UnreadableError, ConfigurationError) as error:
+            await self._fail(record, error.message)
+        except EmbeddingError as error:
+            if isinstance(error, EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
+                raise
+            await self._fail(record, error.message)
+        except (FencedError, RetryLaterError):
+            raise
+        except Exception as error:
+            if job.attempts < MAX_ATTEMPTS - 1:
+                raise
+            _log.exception("knowledge_content_failed", content_id=str(record.id))
+            await self._fail(record, f"It could not be taken in ({describe(error)}); the server's log says more.")
+
+    async def _take_in(self, record: ContentRecord) -> None:
+        base = self._bases.get(record.base_id)
+        if base is None:
+            raise UnknownBaseError(f"no knowledge base {record.base_id!r} is declared on this server")
+        embedding = self._embeddings.get(base.id)
+        async with _telling(self._contents, record) as progress:
+            data, record = await self._source(base, record, progress)
+            progress.enter(ContentPhase.READING)
+            document = await read_document(
+                data,
+                name=record.name,
+                media_type=record.media_type,
+                reader_id=record.reader_id,
+                limits=self._read_limits,
+            )
+            progress.enter(ContentPhase.CHUNKING)
+            chunks = await _cut(document, record, base)
+            vectors = None
+            if embedding is not None and await prepare(self._database, await embedding.dimensions()):
+                progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
+                vectors = await embedding.embed(
+                    [chunk.text for chunk in chunks],
+                    project_id=record.project_id,
+                    user_id=record.user_id,
+                    tell=progress.tell,
+                )
+            progress.enter(ContentPhase.STORING, total=len(chunks))
+            await self._store(base, record, chunks, vectors)

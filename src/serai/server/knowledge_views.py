@@ -7,9 +7,8 @@ from typing import Any
 
 from serai.domain.knowledge import ContentOrigin, ContentRecord, FoundChunk
 from serai.knowledge.bases import KnowledgeBase
-from serai.knowledge.chunking import chunkers
 from serai.knowledge.options import Knowledge
-from serai.knowledge.reading import readers, readers_for_type, unavailable
+from serai.knowledge.reading import ChunkerInfo, ReaderInfo, chunkers, readers, readers_for_type, unavailable
 from serai.server.databases import DATABASE_ID, KNOWLEDGE_TABLE
 from serai.server.times import utc_text
 
@@ -79,9 +78,9 @@ def show_config(bases: Iterable[KnowledgeBase], filters: Iterable[str]) -> dict[
     """Return what bases read, how they cut and search, and by what their contents can be filtered."""
     missing = unavailable()
     return {
-        "readers": readers(),
+        "readers": {key: _show_reader(reader) for key, reader in readers().items()},
         "readersForType": readers_for_type(),
-        "chunkers": chunkers(),
+        "chunkers": {key: _show_chunker(chunker) for key, chunker in chunkers().items()},
         "filters": sorted(set(filters)),
         "vector_dbs": [
             {
@@ -93,8 +92,28 @@ def show_config(bases: Iterable[KnowledgeBase], filters: Iterable[str]) -> dict[
             for base in bases
         ],
         "remote_content_sources": None,
-        "unavailable_readers": missing,
-        "unavailable_chunkers": {},
+        "unavailable_readers": missing.readers,
+        "unavailable_chunkers": missing.chunkers,
+    }
+
+
+def _show_reader(reader: ReaderInfo) -> dict[str, Any]:
+    return {
+        "id": reader.id,
+        "name": reader.name,
+        "description": reader.description,
+        "chunkers": reader.chunkers,
+        "content_types": reader.content_types,
+        "unavailable_content_types": None,
+    }
+
+
+def _show_chunker(chunker: ChunkerInfo) -> dict[str, Any]:
+    return {
+        "key": chunker.key,
+        "name": chunker.name,
+        "description": chunker.description,
+        "metadata": chunker.metadata,
     }
 
 

@@ -20,7 +20,7 @@ from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
 from serai.evals.evals import Evals
 from serai.knowledge.bases import KnowledgeBases
-from serai.knowledge.ingestion import JOB, Ingestion
+from serai.knowledge.ingestion import JOB, JOBS_AT_ONCE, Ingestion
 from serai.knowledge.options import Knowledge
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
@@ -49,9 +49,6 @@ POSTGRES_LOOK_S = 2.0
 FOLD_S = 1.0
 MEMORY_JOBS = 8
 """Runs whose words are read at a time: each waits for a model, and for nothing else."""
-KNOWLEDGE_JOBS = 4
-"""Contents that are taken in at a time: each is read in a process of its own, and waits for an embedder."""
-VECTORS_S = 60.0
 _log = structlog.get_logger("serai.server")
 
 
@@ -192,7 +189,7 @@ class Runtime:
         """Return what takes contents in: apart from other jobs, which would wait for long documents."""
         handlers: dict[str, JobHandler] = {JOB: Ingestion(self.database, self._knowledge).do} if self._knowledge else {}
         runner = JobRunner(
-            self.database, self.engine.node.id, handlers, max_jobs=KNOWLEDGE_JOBS, tell=self.engine.tell_jobs
+            self.database, self.engine.node.id, handlers, max_jobs=JOBS_AT_ONCE, tell=self.engine.tell_jobs
         )
         self.knowledge = KnowledgeBases(self.database, self._knowledge, announce=lambda: runner.announce(JOB))
         return runner
@@ -208,7 +205,6 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
-        yield "knowledge", VECTORS_S, self.knowledge.prepare
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from serai.domain.knowledge import LONGEST_NAME, LONGEST_QUERY, MOST_RESULTS, ContentPhase, ContentStatus, SearchType
+from serai.knowledge.chunking import LARGEST_CHUNK
 from serai.server.databases import DATABASE_ID
-from serai.server.knowledge_bodies import LONGEST_DESCRIPTION, LONGEST_URL, MOST_CHUNK_SIZE, MOST_METADATA_BYTES
+from serai.server.knowledge_bodies import LONGEST_DESCRIPTION, LONGEST_URL, MOST_METADATA_BYTES
 from serai.server.openapi import query_parameter
 from serai.server.paging import MOST_LISTED, page_of, paging_parameters, sorting_parameters
 from serai.server.routes.record_shapes import COUNT, TEXT, TIME, object_schema, or_null
@@ -41,7 +42,7 @@ UPLOAD: Final = object_schema(
         "metadata": {**_METADATA, "description": f"{_METADATA['description']} Other text is its member `value`."},
         "reader_id": {**TEXT, "description": "What reads it; by default its type decides."},
         "chunker": {**TEXT, "description": "What cuts it; by default the base or the reader decides."},
-        "chunk_size": {"type": "integer", "minimum": 1, "maximum": MOST_CHUNK_SIZE},
+        "chunk_size": {"type": "integer", "minimum": 1, "maximum": LARGEST_CHUNK},
         "chunk_overlap": {"type": "integer", "minimum": 0, "description": "Less than `chunk_size`."},
         "replace": {
             "type": "boolean",
