@@ -25,7 +25,7 @@ from serai.components.tool import options_of
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
-from serai.knowledge.options import Knowledge, knowledge_of
+from serai.knowledge.options import Knowledge, by_id, knowledge_of
 from serai.memory.options import Memory, memory_of
 
 DEFAULT_HISTORY_RUNS = 3
@@ -46,7 +46,7 @@ class AgentComponent:
         usage_limits: bounds of one run: requests, tool calls, tokens, cost.
         timeout_s: seconds of work that one run may take, from its start or its continuation.
         memory: what it remembers of its users; True: as a `Memory` with its defaults says.
-        knowledge: the base that it may search, or several.
+        knowledge: the base that it may search, or several; True: one with its defaults.
         metadata: free members shown to clients.
 
     Raises:
@@ -68,7 +68,7 @@ class AgentComponent:
         usage_limits: UsageLimits | None = None,
         timeout_s: float | None = None,
         memory: Memory | bool | None = None,
-        knowledge: Knowledge | Sequence[Knowledge] | None = None,
+        knowledge: Knowledge | Sequence[Knowledge] | bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if not agent.name:
@@ -96,7 +96,7 @@ class AgentComponent:
         self.model_provider: str | None = self.model.system
         self.memory = memory_of(memory)
         self.memory_model = self._load_model((self.memory and self.memory.model) or self.model)
-        self.knowledge = knowledge_of(knowledge)
+        self.knowledge = tuple(by_id(knowledge_of(knowledge)).values())
         more_tools = {
             "memory": memory_toolsets(self.memory),
             "knowledge": knowledge_toolsets(self.knowledge),

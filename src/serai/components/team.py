@@ -54,7 +54,7 @@ class Team:
         usage_limits: bounds of the leader's part of one run.
         timeout_s: seconds of work that one run may take, its members' among them.
         memory: what its leader remembers of its users; True: as a `Memory` with its defaults says.
-        knowledge: the base that its leader may search, or several.
+        knowledge: the base that its leader may search, or several; True: one with its defaults.
         metadata: free members shown to clients.
 
     Raises:
@@ -83,7 +83,7 @@ class Team:
         usage_limits: UsageLimits | None = None,
         timeout_s: float | None = None,
         memory: Memory | bool | None = None,
-        knowledge: Knowledge | Sequence[Knowledge] | None = None,
+        knowledge: Knowledge | Sequence[Knowledge] | bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if mode not in get_args(TeamMode):

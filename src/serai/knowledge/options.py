@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic_ai.embeddings import Embedder, EmbeddingModel
@@ -35,6 +36,7 @@ class Knowledge:
         chunker: how documents are cut unless asked otherwise; by default as their reader says.
         chunk_size: the most characters of a chunk.
         chunk_overlap: how many of these the next chunk begins with again.
+        documents: files and folders that are taken in when a server starts, and again when they have changed.
         allow_private_urls: whether URLs of this machine and of private networks may be fetched.
 
     Raises:
@@ -53,6 +55,7 @@ class Knowledge:
     chunker: str | None = None
     chunk_size: int = DEFAULT_CHUNK_SIZE
     chunk_overlap: int = DEFAULT_CHUNK_OVERLAP
+    documents: str | Path | Sequence[str | Path] = ()
     allow_private_urls: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +80,12 @@ class Knowledge:
     def title(self) -> str:
         """What people see."""
         return self.name or self.id
+
+    @property
+    def document_paths(self) -> tuple[Path, ...]:
+        """Where its documents are."""
+        given = (self.documents,) if isinstance(self.documents, str | Path) else self.documents
+        return tuple(Path(each) for each in given)
 
 
 def knowledge_of(given: Knowledge | Sequence[Knowledge] | bool | None) -> tuple[Knowledge, ...]:
