@@ -31,7 +31,9 @@ create table knowledge_contents (
     primary key (project_id, base_id, id)
 );
 create index knowledge_contents_newest on knowledge_contents (project_id, base_id, created_at, id);
-create index knowledge_contents_named on knowledge_contents (project_id, base_id, name);
+create index knowledge_contents_named on knowledge_contents (project_id, base_id, name, id);
+create index knowledge_contents_by_id on knowledge_contents (project_id, id);
+create index knowledge_contents_of_user on knowledge_contents (project_id, user_id) where user_id is not null;
 
 create table knowledge_sources (
     project_id text  not null,
@@ -39,8 +41,39 @@ create table knowledge_sources (
     content_id uuid  not null,
     user_id    text,
     bytes      bytea not null,
-    primary key (project_id, base_id, content_id)
+    primary key (project_id, base_id, content_id),
+    foreign key (project_id, base_id, content_id) references knowledge_contents on delete cascade
 );
+
+-- Each language of PostgreSQL once more, without stop words: documents are indexed with all their words, so that phrases
+-- and questions of nothing but stop words find them.
+do $$
+declare language record;
+declare dictionary record;
+begin
+  for language in
+    select distinct config.oid, config.cfgname as name
+    from pg_ts_config as config
+    join pg_ts_config_map on mapcfg = config.oid
+    join pg_ts_dict as dict on dict.oid = mapdict
+    join pg_ts_template as template on template.oid = dict.dicttemplate
+    where config.cfgnamespace = 'pg_catalog'::regnamespace and template.tmplname = 'snowball'
+  loop
+    execute format('create text search configuration %I (copy = pg_catalog.%I)', 'serai_' || language.name, language.name);
+    for dictionary in
+      select distinct dict.dictname as name, (regexp_match(dict.dictinitoption, 'language = ''(\w+)'''))[1] as stems
+      from pg_ts_config_map join pg_ts_dict as dict on dict.oid = mapdict
+      where mapcfg = language.oid and dict.dictname <> 'simple'
+    loop
+      if not exists (select from pg_ts_dict where dictname = 'serai_' || dictionary.name) then
+        execute format('create text search dictionary %I (template = pg_catalog.snowball, language = %L)',
+                       'serai_' || dictionary.name, dictionary.stems);
+      end if;
+      execute format('alter text search configuration %I alter mapping replace pg_catalog.%I with %I',
+                     'serai_' || language.name, dictionary.name, 'serai_' || dictionary.name);
+    end loop;
+  end loop;
+end $$;
 
 create table knowledge_chunks (
     project_id text     not null,
@@ -51,9 +84,10 @@ create table knowledge_chunks (
     text       text     not null,
     metadata   jsonb    not null,
     tokens     integer  not null,
-    words      tsvector not null,
-    primary key (project_id, base_id, content_id, position)
-);
+    words      tsvector not null,                           -- and one lexeme that names the base
+    primary key (project_id, base_id, content_id, position),
+    foreign key (project_id, base_id, content_id) references knowledge_contents on delete cascade
+) with (toast_tuple_target = 8160);                         -- what is ranked is read where it lies
 create index knowledge_chunks_words on knowledge_chunks using gin (words);
 create index knowledge_chunks_metadata on knowledge_chunks using gin (metadata jsonb_path_ops);
 

@@ -1,0 +1,351 @@
+"""Contents of knowledge bases: stored with the job that takes them in, followed, listed, changed and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from serai.domain.json_text import dump_json, load_json
+from serai.domain.knowledge import ContentOrigin, ContentPhase, ContentRecord, ContentStatus, NewContent
+from serai.domain.stored_text import storable, storable_json
+from serai.storage.connection import Connection, Database, count_of
+from serai.storage.jobs import JobStore
+from serai.storage.knowledge_chunks import replace_metadata
+from serai.storage.pages import Listing, far_page, first_page, first_rows
+
+LONGEST_MESSAGE: Final = 2000
+SORTS: Final = ("created_at", "updated_at", "name", "description", "type", "size", "status")
+_LOOKED_AT: Final = 10_000
+_MOST_KEYS: Final = 1_000
+
+_NEW: Final = [member.name for member in fields(NewContent)]
+_COLUMNS: Final = ", ".join(member.name for member in fields(ContentRecord))
+
+# One that failed is taken up again as it is given now; any other stays as it is, and no row is returned.
+_ADD = f"""
+insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
+values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')
+on conflict (project_id, base_id, id) do update
+set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
+    status = 'processing', status_message = '', phase = 'queued', done = 0, total = 0, updated_at = now()
+where kept.status = 'failed'
+returning {_COLUMNS}"""  # noqa: S608 - our own text
+_SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
+_PUT_SOURCE = """
+insert into knowledge_sources (project_id, base_id, content_id, user_id, bytes)
+select project_id, base_id, id, user_id, $4 from knowledge_contents where project_id = $1 and base_id = $2 and id = $3
+on conflict (project_id, base_id, content_id) do update set bytes = excluded.bytes, user_id = excluded.user_id"""
+_SOURCE = "select bytes from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3"
+
+_GET = f"select {_COLUMNS} from knowledge_contents where project_id = $1 and base_id = $2 and id = $3"  # noqa: S608
+_HOLD = f"{_GET} for update"
+
+# What follows is done only while the job has it that was to take it in.
+_OF_JOB = """
+where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
+_ADVANCE = f"""
+update knowledge_contents set phase = $5, done = $6, total = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+_HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
+_COMPLETE = f"""
+update knowledge_contents
+set status = 'completed', status_message = $5, phase = null, done = 0, total = 0, chunks = $6, updated_at = now(),
+    media_type = coalesce($7, media_type), sha256 = coalesce($8, sha256), size = coalesce($9, size),
+    name = coalesce(name, $10)
+{_OF_JOB} returning {_COLUMNS}"""  # noqa: S608
+_FAIL = """
+update knowledge_contents set status = 'failed', status_message = $4, phase = null, updated_at = now()
+where project_id = $1 and base_id = $2 and id = $3 and status = 'processing'
+  and ($5::uuid is null or job_id is not distinct from $5)
+returning true"""
+_UPDATE = f"""
+update knowledge_contents
+set name = coalesce($4, name), description = coalesce($5, description), metadata = coalesce($6::text::jsonb, metadata),
+    updated_at = now()
+where project_id = $1 and base_id = $2 and id = $3
+returning {_COLUMNS}"""  # noqa: S608
+
+_DELETE = """
+delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
+returning id, status, job_id"""
+_DELETE_ALL = "delete from knowledge_contents where project_id = $1 and base_id = $2 returning id, status, job_id"
+_OTHERS_OF_NAME = """
+select id from knowledge_contents where project_id = $1 and base_id = $2 and name = $3 and id <> $4"""
+_KEYS = """
+select distinct key
+from (
+    select metadata from knowledge_contents where project_id = $1 and base_id = $2
+    order by created_at desc, id desc limit $3
+) as newest, jsonb_object_keys(metadata) as key
+order by key limit $4"""
+_ERASE = "delete from knowledge_contents where project_id = $1 and user_id = $2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentChanges:
+    """What is to be said of a content from now on; None keeps what is there.
+
+    Attributes:
+        metadata: takes the place of all there is, in its chunks, too.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """What became known of a content when it was taken in; None keeps what is there.
+
+    Attributes:
+        chunks: how many it has.
+        message: what is to be said of it.
+        name: where it has none.
+    """
+
+    chunks: int
+    message: str = ""
+    media_type: str | None = None
+    sha256: bytes | None = None
+    size: int | None = None
+    name: str | None = None
+
+
+class ContentStore:
+    """The contents of all bases."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs = JobStore(database)
+
+    async def add(
+        self, new: NewContent, source: bytes | None, *, job_kind: str, connection: Connection | None = None
+    ) -> tuple[ContentRecord, bool]:
+        """Store a content, its bytes and the job that takes it in; return it, and whether it is new.
+
+        Args:
+            new: one that is there stays as it is, unless it failed: then it is taken in again.
+            source: None of a URL.
+            job_kind: whose handler gets ``{"base_id", "content_id"}``.
+            connection: within whose transaction; None is one of its own.
+        """
+        if connection is not None:
+            return await self._add(connection, new, source, job_kind)
+        async with self._database.transaction() as own:
+            return await self._add(own, new, source, job_kind)
+
+    async def get(self, project_id: str, base_id: str, content_id: UUID) -> ContentRecord | None:
+        """Return a content."""
+        row = await self._database.fetchrow(_GET, project_id, base_id, content_id)
+        return None if row is None else _record(row)
+
+    async def page(
+        self,
+        project_id: str,
+        base_id: str,
+        *,
+        sort_by: str = "created_at",
+        is_descending: bool = True,
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[list[ContentRecord], int]:
+        """Return a page of a base's contents, and how many there are.
+
+        Args:
+            project_id: whose.
+            base_id: of which base.
+            sort_by: one of `SORTS`.
+            is_descending: the greatest first; what is equal comes in the order of the ids.
+            limit: the most on the page.
+            offset: how many come before it.
+
+        Cost: a walk through the ids of the base; by anything but time and name through its rows.
+        """
+        order = (sort_by, is_descending)
+        if offset:
+            rows = await self._database.fetch(_far(*order), project_id, base_id, limit, offset)
+        else:
+            rows = await self._database.fetch(_first(*order, first_rows(limit)), project_id, base_id)
+        return [_record(row) for row in rows[:limit] if row["id"] is not None], rows[0]["total"]
+
+    async def update(
+        self,
+        project_id: str,
+        base_id: str,
+        content_id: UUID,
+        changes: ContentChanges,
+        connection: Connection | None = None,
+    ) -> ContentRecord | None:
+        """Change what is said of a content, in its chunks, too; None when there is none."""
+        if connection is not None:
+            return await _update(connection, (project_id, base_id, content_id), changes)
+        async with self._database.transaction() as own:
+            return await _update(own, (project_id, base_id, content_id), changes)
+
+    async def source(self, project_id: str, base_id: str, content_id: UUID) -> bytes | None:
+        """Return the bytes a content is made of, where they are stored."""
+        found: bytes | None = await self._database.fetchval(_SOURCE, project_id, base_id, content_id)
+        return found
+
+    async def put_source(self, project_id: str, base_id: str, content_id: UUID, source: bytes) -> None:
+        """Store the bytes a content is made of; nothing happens when there is no such content."""
+        await self._database.execute(_PUT_SOURCE, project_id, base_id, content_id, source)
+
+    async def advance(self, record: ContentRecord, phase: ContentPhase, done: int = 0, total: int = 0) -> bool:
+        """Say how far a content is; False when its job should stop: it was removed, or another job has it."""
+        return bool(await self._database.fetchval(_ADVANCE, *_of_job(record), phase.value, done, total))
+
+    async def hold(self, connection: Connection, record: ContentRecord) -> ContentRecord | None:
+        """Return a content as it is now, held until the transaction ends; None when its job should stop."""
+        row = await connection.fetchrow(_HOLD_OF_JOB, *_of_job(record))
+        return None if row is None else _record(row)
+
+    async def complete(self, connection: Connection, record: ContentRecord, taken: TakenIn) -> list[UUID] | None:
+        """End the taking in of a content, in the transaction that stores its chunks.
+
+        Returns:
+            Contents of the same name that went because this one replaces them; None when its job should stop.
+        """
+        given = (taken.media_type, taken.sha256, taken.size, taken.name and storable(taken.name))
+        row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
+        if row is None:
+            return None
+        if not row["replaces"] or row["name"] is None:
+            return []
+        place = (record.project_id, record.base_id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id)
+        return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
+
+    async def fail(
+        self, project_id: str, base_id: str, content_id: UUID, message: str, *, job_id: UUID | None = None
+    ) -> bool:
+        """Write down why a content cannot be taken in; False when it is not being taken in.
+
+        Args:
+            project_id: whose.
+            base_id: of which base.
+            content_id: which content.
+            message: for people.
+            job_id: the job that tried; nothing happens when another one has the content. None is any.
+        """
+        text = storable(message[:LONGEST_MESSAGE])
+        return bool(await self._database.fetchval(_FAIL, project_id, base_id, content_id, text, job_id))
+
+    async def delete(
+        self, project_id: str, base_id: str, ids: Sequence[UUID], connection: Connection | None = None
+    ) -> list[UUID]:
+        """Remove contents with all that is found of them, and stop their jobs; return those that were there."""
+        if connection is not None:
+            return await self._delete(connection, _DELETE, project_id, base_id, ids)
+        async with self._database.transaction() as own:
+            return await self._delete(own, _DELETE, project_id, base_id, ids)
+
+    async def delete_all(self, project_id: str, base_id: str) -> int:
+        """Remove all contents of a base, and return how many there were."""
+        async with self._database.transaction() as connection:
+            return len(await self._delete(connection, _DELETE_ALL, project_id, base_id))
+
+    async def metadata_keys(self, project_id: str, base_id: str) -> list[str]:
+        """Return the keys that contents of a base have in their metadata; of very many the newest contents tell."""
+        rows = await self._database.fetch(_KEYS, project_id, base_id, _LOOKED_AT, _MOST_KEYS)
+        return [row["key"] for row in rows]
+
+    async def _add(
+        self, connection: Connection, new: NewContent, source: bytes | None, job_kind: str
+    ) -> tuple[ContentRecord, bool]:
+        place = (new.project_id, new.base_id, new.id)
+        row = await connection.fetchrow(_ADD, *_values(new))
+        if row is None:
+            there = await connection.fetchrow(_HOLD, *place)
+            # Removed in between: then there is room for it.
+            return (_record(there), False) if there else await self._add(connection, new, source, job_kind)
+        if source is not None:
+            await connection.execute(_PUT_SOURCE, *place, source)
+        payload = {"base_id": new.base_id, "content_id": str(new.id)}
+        job_id = await self._jobs.enqueue(
+            job_kind, payload, project_id=new.project_id, user_id=new.user_id, connection=connection
+        )
+        await connection.execute(_SET_JOB, *place, job_id)
+        return replace(_record(row), job_id=job_id), True
+
+    async def _delete(self, connection: Connection, sql: str, project_id: str, *which: Any) -> list[UUID]:
+        rows = await connection.fetch(sql, project_id, *which)
+        for row in rows:
+            if row["status"] == ContentStatus.PROCESSING and row["job_id"] is not None:
+                await self._jobs.cancel(project_id, row["job_id"], connection=connection)
+        return [row["id"] for row in rows]
+
+
+async def erase_user_contents(connection: Connection, project_id: str, user_id: str) -> int:
+    """Remove all contents of a user with all that is found of them, and return how many there were."""
+    return count_of(await connection.execute(_ERASE, project_id, user_id))
+
+
+async def _update(
+    connection: Connection, place: tuple[str, str, UUID], changes: ContentChanges
+) -> ContentRecord | None:
+    before = await connection.fetchrow(_HOLD, *place)
+    if before is None:
+        return None
+    metadata = None if changes.metadata is None else dump_json(storable_json(changes.metadata)).decode()
+    texts = [None if text is None else storable(text) for text in (changes.name, changes.description)]
+    row = await connection.fetchrow(_UPDATE, *place, *texts, metadata)
+    assert row is not None  # it is held
+    if row["metadata"] != before["metadata"]:
+        await replace_metadata(connection, place, before=before["metadata"], after=row["metadata"])
+    return _record(row)
+
+
+def _of_job(record: ContentRecord) -> tuple[str, str, UUID, UUID | None]:
+    return record.project_id, record.base_id, record.id, record.job_id
+
+
+def _values(new: NewContent) -> list[Any]:
+    values = {name: getattr(new, name) for name in _NEW}
+    for name, value in values.items():
+        if isinstance(value, str):
+            values[name] = storable(value)
+    return list((values | {"metadata": dump_json(storable_json(new.metadata)).decode()}).values())
+
+
+def _record(row: asyncpg.Record) -> ContentRecord:
+    values = {member.name: row[member.name] for member in fields(ContentRecord)}
+    values["metadata"] = load_json(values["metadata"])
+    values["origin"] = ContentOrigin(values["origin"])
+    values["status"] = ContentStatus(values["status"])
+    values["phase"] = None if values["phase"] is None else ContentPhase(values["phase"])
+    return ContentRecord(**values)
+
+
+_TOTAL: Final = "select count(*) from knowledge_contents where project_id = $1 and base_id = $2"
+
+
+@cache
+def _first(sort_by: str, is_descending: bool, most: int) -> str:
+    return first_page(_listing(sort_by, is_descending), total=f"({_TOTAL})", most=most)
+
+
+@cache
+def _far(sort_by: str, is_descending: bool) -> str:
+    listing = _listing(sort_by, is_descending)
+    return far_page(listing, total=_TOTAL, limit="$3::bigint", offset="$4::bigint")
+
+
+def _listing(sort_by: str, is_descending: bool) -> Listing:
+    # What a content is of, as people see it: its media type, or that it is a text or a URL.
+    column = {"type": "coalesce(media_type, origin)"}.get(sort_by, sort_by)
+    assert sort_by in SORTS
+    order, reverse = (f"{column} {way}, id {way}" for way in (("desc", "asc") if is_descending else ("asc", "desc")))
+    return Listing(
+        table="knowledge_contents",
+        where="project_id = $1 and base_id = $2",
+        columns=_COLUMNS,
+        sorted_by="id, created_at, updated_at, name, description, media_type, origin, size, status",
+        order=order,
+        reverse=reverse,
+    )

@@ -1,0 +1,236 @@
+"""Vectors of chunks: where PostgreSQL has pgvector they are stored, indexed by their lengths, and searched.
+
+The statements are made of the length of vectors, a number; all that a caller says is an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from math import hypot, isfinite
+from typing import Final
+
+import asyncpg
+
+from serai.domain.json_text import dump_json
+from serai.domain.knowledge import ContentRecord, FoundChunk, SearchQuestion
+from serai.storage.connection import Connection, Database, connect
+from serai.storage.knowledge_chunks import Hit, as_found, filter_arguments, filter_sql, found_of
+
+MOST_INDEXED_DIMENSIONS: Final = 4_000
+"""pgvector indexes no longer ones; they are searched one by one."""
+
+EXACT_CHUNKS: Final = 20_000
+"""Up to so many chunks that may be meant are compared one by one."""
+
+_AT_ONCE: Final = 500
+_MOST_SIZES: Final = 1_000
+_TIMES_COST: Final = 200
+_LOCK_PAUSE_S: Final = 0.05
+
+_LOCK = "select pg_try_advisory_lock(hashtextextended('serai knowledge vectors', 0))"
+_SESSION: Final = {"statement_timeout": "0", "lock_timeout": "0", "max_parallel_maintenance_workers": "0"}
+_LONG_S: Final = 24 * 3600.0
+
+_STATE = """
+select exists(select from pg_available_extensions where name = 'vector') as is_available,
+       to_regtype('halfvec') is not null as is_installed,
+       to_regclass('knowledge_vectors') is not null as has_table,
+       (select indisvalid from pg_index where indexrelid = to_regclass($1)) as is_valid"""
+
+_CREATE = """
+create table if not exists knowledge_vectors (
+    project_id text    not null,
+    base_id    text    not null,
+    content_id uuid    not null,
+    position   integer not null,
+    user_id    text,
+    dimensions integer not null,
+    embedding  halfvec not null,                            -- of length 1
+    primary key (project_id, base_id, content_id, position),
+    foreign key (project_id, base_id, content_id) references knowledge_contents on delete cascade
+)"""
+_INDEX = """
+create index concurrently {name} on knowledge_vectors using hnsw ((embedding::halfvec({n})) halfvec_ip_ops)
+where dimensions = {n}"""
+
+_CLEAR = "delete from knowledge_vectors where project_id = $1 and base_id = $2 and content_id = $3"
+_PUT = """
+insert into knowledge_vectors (project_id, base_id, content_id, position, user_id, dimensions, embedding)
+select project_id, base_id, id, $4, user_id, $5, $6::real[]::halfvec
+from knowledge_contents where project_id = $1 and base_id = $2 and id = $3"""
+
+# How many chunks may be meant, up to one more than are compared one by one.
+_SIZE = """
+select count(*) from (
+    select from knowledge_chunks as chunk where project_id = $1 and base_id = $2{filters} limit $3
+) as meant"""
+
+_EXACT = """
+select content_id, position, -(embedding <#> (select $3::real[]::halfvec)) as score
+from knowledge_vectors as vector
+where project_id = $1 and base_id = $2 and dimensions = {n}{filters}
+order by score desc, content_id, position limit $4"""
+
+# Only the index can bring this order: nothing else is to be tried.
+_NEAR = """
+select content_id, position, -distance as score
+from (
+    select content_id, position, embedding::halfvec({n}) <#> (select $3::real[]::halfvec({n})) as distance
+    from knowledge_vectors as vector
+    where dimensions = {n} and project_id || '' = $1 and base_id || '' = $2{filters}
+    order by embedding::halfvec({n}) <#> (select $3::real[]::halfvec({n})) limit 1000
+) as near
+limit $4"""
+
+# Asked of one vector after the other.
+_OF_CHUNK = """
+    and (select {condition} from knowledge_chunks as chunk
+         where project_id = $1 and base_id = $2 and content_id = vector.content_id and position = vector.position)"""
+_OF_CHUNKS = """
+    and (content_id, position) in (
+        select content_id, position from knowledge_chunks where project_id = $1 and base_id = $2 and {condition})"""
+
+
+async def prepare(database: Database, dimensions: int) -> bool:
+    """See that vectors of a length can be stored and searched; False when PostgreSQL has no pgvector.
+
+    Safe when many nodes call it at once: one builds, the others wait.
+
+    Args:
+        database: which one.
+        dimensions: of the vectors.
+
+    Raises:
+        DatabaseUnavailableError: PostgreSQL cannot be reached.
+
+    Cost when all is there: one statement. A new index is built while others read and write.
+    """
+    state = await database.fetchrow(_STATE, _index_name(dimensions))
+    assert state is not None
+    if state["has_table"] and (state["is_valid"] or dimensions > MOST_INDEXED_DIMENSIONS):
+        return True
+    if not (state["is_installed"] or state["is_available"]):
+        return False
+    connection = await connect(database.dsn, application_name="serai knowledge vectors", settings=_SESSION)
+    try:
+        # Polled, never waited for: `create index concurrently` would wait for the statement that waits.
+        while not await connection.fetchval(_LOCK):  # noqa: ASYNC110
+            await asyncio.sleep(_LOCK_PAUSE_S)
+        return await _build(connection, dimensions)
+    finally:
+        await connection.close(timeout=10)
+
+
+async def _build(connection: Connection, dimensions: int) -> bool:
+    name = _index_name(dimensions)
+    try:
+        await connection.execute("create extension if not exists vector")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError):
+        return False
+    await connection.execute(_CREATE)
+    state = await connection.fetchrow(_STATE, name)
+    assert state is not None
+    if state["is_valid"] is False:  # left by a builder that died
+        await connection.execute(f"drop index concurrently if exists {name}", timeout=_LONG_S)
+    if not state["is_valid"] and dimensions <= MOST_INDEXED_DIMENSIONS:
+        await connection.execute(_INDEX.format(name=name, n=int(dimensions)), timeout=_LONG_S)
+    return True
+
+
+async def put_vectors(connection: Connection, content: ContentRecord, vectors: Sequence[Sequence[float]]) -> None:
+    """Store the vectors of a content's chunks, in the order of their positions, in the place of those it has.
+
+    Args:
+        connection: in a transaction, after `prepare` for this length.
+        content: nothing is stored of one that is gone.
+        vectors: of any size other than 0; one of nothing but zeros is near to nothing and not stored.
+
+    Raises:
+        ValueError: a number in a vector is not finite.
+    """
+    place = (content.project_id, content.base_id, content.id)
+    await connection.execute(_CLEAR, *place)
+    for start in range(0, len(vectors), _AT_ONCE):
+        units = await asyncio.to_thread(_units, vectors[start : start + _AT_ONCE])
+        rows = [(*place, start + at, len(unit), unit) for at, unit in enumerate(units, 1) if unit]
+        await connection.executemany(_PUT, rows)
+
+
+class VectorSearch:
+    """Searches bases by vectors: few chunks one by one, many by the index, which filters as it goes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sizes: dict[tuple[str, str, bytes], tuple[int, float]] = {}
+
+    async def find(self, question: SearchQuestion, vector: Sequence[float]) -> list[FoundChunk]:
+        """Return the chunks whose vectors are nearest; their scores are the cosines, those below 0 are 0.
+
+        Raises:
+            asyncpg.UndefinedTableError: no vectors can be stored, or none were prepared.
+        """
+        return [found_of(row) for row in await self._find(question, vector, question.limit, as_found)]
+
+    async def find_hits(self, question: SearchQuestion, vector: Sequence[float], most: int) -> list[Hit]:
+        """Return the same, up to another number and without what the chunks say."""
+        rows = await self._find(question, vector, most, lambda hits: hits)
+        return [Hit(row["content_id"], row["position"], row["score"]) for row in rows]
+
+    async def _find(
+        self, question: SearchQuestion, vector: Sequence[float], most: int, statement: Callable[[str], str]
+    ) -> list[asyncpg.Record]:
+        unit = _unit(vector)
+        if not unit:
+            return []
+        place = (question.project_id, question.base_id)
+        filters = filter_arguments(question.filters)
+        condition = filter_sql(question.filters, "$5")
+
+        async def run(sql: str, of_chunk: str) -> list[asyncpg.Record]:
+            text = sql.format(n=len(unit), filters=condition and of_chunk.format(condition=condition))
+            return await self._database.fetch(statement(text), *place, unit, most, *filters)
+
+        size = await self._size(question)
+        if size > EXACT_CHUNKS and len(unit) <= MOST_INDEXED_DIMENSIONS:
+            found = await run(_NEAR, _OF_CHUNK)
+            if len(found) >= most:
+                return sorted(found, key=_order)
+        return await run(_EXACT, _OF_CHUNKS)
+
+    async def _size(self, question: SearchQuestion) -> int:
+        """Return about how many chunks may be meant; counted anew after a while, as it only tells what is faster."""
+        key = (question.project_id, question.base_id, dump_json(question.filters))
+        begun = time.monotonic()
+        known, valid_until = self._sizes.get(key, (0, 0.0))
+        if begun < valid_until:
+            return known
+        condition = filter_sql(question.filters, "$4")
+        sql = _SIZE.format(filters=condition and f" and {condition}")
+        size: int = await self._database.fetchval(sql, *key[:2], EXACT_CHUNKS + 1, *filter_arguments(question.filters))
+        now = time.monotonic()
+        if len(self._sizes) >= _MOST_SIZES:
+            self._sizes.clear()
+        self._sizes[key] = (size, now + _TIMES_COST * (now - begun))
+        return size
+
+
+def _order(row: asyncpg.Record) -> tuple[float, str, int]:
+    return -row["score"], str(row["content_id"]), row["position"]
+
+
+def _index_name(dimensions: int) -> str:
+    return f"knowledge_vectors_{int(dimensions)}"
+
+
+def _units(vectors: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [_unit(vector) for vector in vectors]
+
+
+def _unit(vector: Sequence[float]) -> list[float]:
+    """Return a vector of the same direction and length 1; empty of one that has no direction."""
+    length = hypot(*vector)
+    if not isfinite(length):
+        raise ValueError("a vector has a number that is not finite")
+    return [number / length for number in vector] if length else []
