@@ -42,8 +42,8 @@ class Website:
 
 
 @asynccontextmanager
-async def website(answer: bytes, **options: bool) -> AsyncIterator[Website]:
-    site = Website(answer, **options)
+async def website(answer: bytes, *, stays_open: bool = False) -> AsyncIterator[Website]:
+    site = Website(answer, stays_open=stays_open)
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
     site.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -89,7 +89,7 @@ async def refused(url: str, *, part: str, **options: object) -> None:
 async def test_the_bytes_come_with_their_type_and_name():
     async with website(http(b"<p>hi", "Content-Type: text/html; charset=utf-8")) as site:
         fetched = await get(site.url("/a/b%20c.html?q=1#top"))
-    assert fetched == Fetched(data=b"<p>hi", media_type="text/html", name="b c.html")
+    assert fetched == Fetched(data=b"<p>hi", media_type="text/html", name="b c.html", charset="utf-8")
     head = site.asked[0].splitlines()
     assert head[0] == "GET /a/b%20c.html?q=1 HTTP/1.1"
     assert f"Host: site.example:{site.port}" in head
@@ -291,16 +291,22 @@ def test_public_addresses_may_be_asked_however_they_are_written(address: str):
 
 @pytest.mark.parametrize(
     "address",
-    ["100.64.0.1", "192.168.0.1", "172.16.0.1", "198.18.0.1", "240.0.0.1", "255.255.255.255", "224.0.0.1"]
-    + [
+    [
+        "100.64.0.1",
+        "100.100.100.200",
+        "172.16.0.1",
+        "192.168.0.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
         "fc00::1",
         "fec0::1",
         "ff02::1",
         "::7f00:1",
+        "2001:db8::1",
         "2002:7f00:1::",
         "64:ff9b::a00:1",
-        "2001:db8::1",
-        "100.100.100.200",
     ],
 )
 def test_all_other_addresses_may_not(address: str):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from serai.domain.knowledge import NewChunk
-from serai.knowledge.passages import ReadDocument
+from serai.knowledge.cutting import cut_passages
+from serai.knowledge.passages import Passage, ReadDocument, ReadLimits
 from serai.knowledge.readers.catalog import CHUNKERS
+from serai.knowledge.reading_frames import CutSpec, Job, batches
+from serai.knowledge.reading_pool import POOL
 
 LARGEST_CHUNK: Final = 50_000
+DEFAULT_LIMITS: Final = ReadLimits()
+
+_FEW: Final = 2000
+_LITTLE_CHARACTERS: Final = 100_000
+_SMALL_CHUNK: Final = 100
+_CHARACTERS_OF_TOKEN: Final = 4
 
 
 def check_chunking(chunker: str | None, size: int | None, overlap: int | None) -> None:
@@ -49,4 +59,30 @@ async def cut(
         UnreadableError: it would become too many chunks, or takes too long; larger chunks help.
         ValueError: as `check_chunking`.
     """
-    raise NotImplementedError
+    check_chunking(chunker, chunk_size, chunk_overlap)
+    passages = document.passages
+    spec = CutSpec(chunker or document.chunker, chunk_size, chunk_overlap)
+    if _is_little(passages) and spec.size >= _SMALL_CHUNK and spec.overlap <= spec.size // 2:
+        return await asyncio.to_thread(_cut_here, passages, spec, metadata)
+    pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, cut=spec), batches(passages))
+    return await asyncio.to_thread(_as_chunks, pieces.passages, metadata)
+
+
+def _is_little(passages: list[Passage]) -> bool:
+    return len(passages) <= _FEW and sum(len(passage.text) for passage in passages) <= _LITTLE_CHARACTERS
+
+
+def _cut_here(passages: list[Passage], spec: CutSpec, metadata: Mapping[str, Any]) -> list[NewChunk]:
+    return _as_chunks(cut_passages(passages, spec, most=DEFAULT_LIMITS.passages), metadata)
+
+
+def _as_chunks(pieces: Iterable[Passage], metadata: Mapping[str, Any]) -> list[NewChunk]:
+    return [
+        NewChunk(
+            position=position,
+            text=piece.text,
+            metadata={**piece.metadata, **metadata},
+            tokens=-(-len(piece.text) // _CHARACTERS_OF_TOKEN),
+        )
+        for position, piece in enumerate(pieces, 1)
+    ]

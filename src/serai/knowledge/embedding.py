@@ -216,22 +216,21 @@ class Embedding:
         return min(pause_s if told_s is None else told_s, LONGEST_PAUSE_S)
 
     def _read(self, vectors: Sequence[Sequence[float]], count: int) -> list[array[float]]:
-        """Return an answer's vectors with unit length, so that half precision holds them."""
         if len(vectors) != count:
             raise EmbeddingError(
                 f"The embedding model {self.model_name} gave {len(vectors)} vectors for {count} texts."
             )
-        wanted = self._dimensions or self._base.dimensions or len(vectors[0])
-        units = [_unit(vector) for vector in vectors]
-        for unit in units:
-            if unit is None or not unit:
+        read = [array("f", vector) for vector in vectors]
+        wanted = self._dimensions or self._base.dimensions or len(read[0])
+        for vector in read:
+            if not vector or not all(map(math.isfinite, vector)):
                 raise EmbeddingError(f"The embedding model {self.model_name} gave a vector that is empty or infinite.")
-            if len(unit) != wanted:
+            if len(vector) != wanted:
                 raise EmbeddingError(
-                    f"The embedding model {self.model_name} gave vectors of {len(unit)} numbers where those of "
+                    f"The embedding model {self.model_name} gave vectors of {len(vector)} numbers where those of "
                     f"Knowledge {self._base.id!r} have {wanted}."
                 )
-        return [unit for unit in units if unit is not None]
+        return read
 
     def _expect(self, settled: VectorKind) -> None:
         length = self._base.dimensions or self._dimensions or settled.dimensions
@@ -292,11 +291,3 @@ async def _at_once(calls: Iterable[Coroutine[None, None, None]]) -> None:
                 group.create_task(call)
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
-
-
-def _unit(vector: Sequence[float]) -> array[float] | None:
-    """Return a vector with length 1, or 0 if that is its length; None if a number of it is infinite."""
-    length = math.hypot(*vector)
-    if not math.isfinite(length):
-        return None
-    return array("f", vector if length == 0 else (number / length for number in vector))

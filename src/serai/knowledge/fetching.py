@@ -68,11 +68,13 @@ class Fetched:
     Attributes:
         media_type: as the server says, without parameters; None when it says nothing.
         name: the file's, from the server or else the URL; None when neither has one.
+        charset: of a text, as the server says.
     """
 
     data: bytes
     media_type: str | None
     name: str | None
+    charset: str | None = None
 
 
 async def look_up(host: str, port: int) -> Sequence[str]:
@@ -201,7 +203,12 @@ class _Fetch:
             if header in response.headers:
                 described[header] = response.headers[header]
         media_type = described.get_content_type() if "content-type" in described else None
-        return Fetched(data=plain, media_type=media_type, name=_name(url, described.get_filename()))
+        return Fetched(
+            data=plain,
+            media_type=media_type,
+            name=_name(url, described.get_filename()),
+            charset=described.get_content_charset(),
+        )
 
 
 def _parse(text: str, *, base: httpx.URL | None = None) -> httpx.URL:

@@ -11,25 +11,24 @@ import hashlib
 from array import array
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid5
 
 import structlog
 
 from serai.domain.knowledge import ContentPhase, ContentRecord, ContentStatus, NewChunk
-from serai.domain.stored_text import is_storable, storable
-from serai.engine.interruption import is_stop_request
+from serai.domain.stored_text import storable
+from serai.engine.interruption import describe
 from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob
-from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, SeraiError
+from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError, SeraiError
 from serai.knowledge.chunking import cut
 from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
-from serai.knowledge.fetching import FetchLimits, UnfetchableError, fetch
+from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, fetch
 from serai.knowledge.options import Knowledge
 from serai.knowledge.reading import ReadLimits, UnreadableError, read_document
 from serai.storage.connection import Database
 from serai.storage.knowledge_chunks import put_chunks
-from serai.storage.knowledge_contents import ContentStore
+from serai.storage.knowledge_contents import ContentStore, TakenIn
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
 JOB: Final = "knowledge.ingest"
@@ -40,8 +39,6 @@ JOBS_AT_ONCE: Final = 4
 
 REPORT_S: Final = 0.5
 _CONTENTS: Final = UUID("5f3f4d8e-6a39-5b0c-9f0e-2d8c5c1b7a64")
-_OVERLAP_SHARE: Final = 10
-_LARGE_BYTES: Final = 1024 * 1024
 _log = structlog.get_logger("serai.knowledge")
 
 
@@ -114,28 +111,121 @@ class Ingestion:
     async def _take_in(self, record: ContentRecord) -> None:
         base = self._bases.get(record.base_id)
         if base is None:
-            raise UnknownBaseError(f"no knowledge base {record.base_id!r} is declared on this server")
-        embedding = self._embeddings.get(base.id)
+            raise SeraiError(f"no knowledge base {record.base_id!r} is declared on this server")
         async with _telling(self._contents, record) as progress:
-            data, record = await self._source(base, record, progress)
-            progress.enter(ContentPhase.READING)
-            document = await read_document(
-                data,
-                name=record.name,
-                media_type=record.media_type,
-                reader_id=record.reader_id,
-                limits=self._read_limits,
-            )
-            progress.enter(ContentPhase.CHUNKING)
-            chunks = await _cut(document, record, base)
-            vectors = None
-            if embedding is not None and await prepare(self._database, await embedding.dimensions()):
-                progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
-                vectors = await embedding.embed(
-                    [chunk.text for chunk in chunks],
-                    project_id=record.project_id,
-                    user_id=record.user_id,
-                    tell=progress.tell,
-                )
+            chunks, taken = await self._cut(base, record, progress)
+            vectors = await self._embed(base, record, chunks, progress)
             progress.enter(ContentPhase.STORING, total=len(chunks))
-            await self._store(base, record, chunks, vectors)
+            await self._store(base, record, taken, chunks, vectors)
+
+    async def _cut(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> tuple[list[NewChunk], TakenIn]:
+        """Return the content's chunks; its metadata get into them when they are stored."""
+        source = await self._source(base, record, progress)
+        progress.enter(ContentPhase.READING)
+        document = await read_document(
+            source.data,
+            name=source.name,
+            media_type="; charset=".join(part for part in (source.media_type, source.charset) if part) or None,
+            reader_id=record.reader_id,
+            limits=self._read_limits,
+        )
+        progress.enter(ContentPhase.CHUNKING)
+        size = record.chunk_size or base.chunk_size
+        overlap = min(base.chunk_overlap, size // 2) if record.chunk_overlap is None else record.chunk_overlap
+        chunker = record.chunker or base.chunker
+        try:
+            chunks = await cut(document, metadata={}, chunker=chunker, chunk_size=size, chunk_overlap=overlap)
+        except ValueError as error:
+            raise UnreadableError(f"It cannot be cut as asked: {error}.") from error
+        return chunks, await asyncio.to_thread(_describe, source, len(chunks))
+
+    async def _embed(
+        self, base: Knowledge, record: ContentRecord, chunks: Sequence[NewChunk], progress: _Progress
+    ) -> list[array[float]] | None:
+        """Return the vectors of chunks; None where the base has none."""
+        embedding = self._embeddings.get(base.id)
+        if embedding is None or not await prepare(self._database, await embedding.dimensions()):
+            return None
+        progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
+        texts = [chunk.text for chunk in chunks]
+        return await embedding.embed(texts, project_id=record.project_id, user_id=record.user_id, tell=progress.tell)
+
+    async def _source(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> Fetched:
+        """Return the content's bytes; those of a URL are fetched, and kept as those of a file are."""
+        place = (record.project_id, record.base_id, record.id)
+        if record.url is None:
+            data = await self._contents.source(*place)
+            if data is None:
+                raise UnreadableError("Its bytes are not there any more; upload it again.")
+            return Fetched(data=data, media_type=record.media_type, name=record.name)
+        progress.enter(ContentPhase.FETCHING)
+        fetched = await fetch(record.url, allow_private=base.allow_private_urls, limits=self._fetch_limits)
+        await self._contents.put_source(*place, fetched.data)
+        return fetched
+
+    async def _store(
+        self,
+        base: Knowledge,
+        record: ContentRecord,
+        taken: TakenIn,
+        chunks: Sequence[NewChunk],
+        vectors: Sequence[array[float]] | None,
+    ) -> None:
+        """Make the content found, all of it at once, unless it is gone or another job's by now."""
+        async with self._database.transaction() as connection:
+            if await self._contents.hold(connection, record) is None:
+                return
+            await put_chunks(connection, record, chunks, language=base.language)
+            if vectors is not None:
+                await self._embeddings[base.id].settle(connection, record.project_id)
+                await put_vectors(connection, record, vectors)
+            await self._contents.complete(connection, record, taken)
+
+    async def _fail(self, record: ContentRecord, message: str) -> None:
+        _log.info("knowledge_content_failed", content_id=str(record.id), base_id=record.base_id, reason=message)
+        await self._contents.fail(record.project_id, record.base_id, record.id, message, job_id=record.job_id)
+
+
+class _Progress:
+    """How far a content is."""
+
+    def __init__(self) -> None:
+        self.phase = ContentPhase.QUEUED
+        self.done = 0
+        self.total = 0
+
+    def enter(self, phase: ContentPhase, *, total: int = 0) -> None:
+        """Begin a phase of so many chunks."""
+        self.phase, self.done, self.total = phase, 0, total
+
+    def tell(self, done: int) -> None:
+        """Note how many chunks are through."""
+        self.done = done
+
+
+@asynccontextmanager
+async def _telling(contents: ContentStore, record: ContentRecord) -> AsyncIterator[_Progress]:
+    """Lend a progress that is written down every now and then, while the block goes on."""
+    progress = _Progress()
+    writer = asyncio.create_task(_write(contents, record, progress))
+    try:
+        yield progress
+    finally:
+        writer.cancel()
+        await asyncio.wait([writer])
+
+
+async def _write(contents: ContentStore, record: ContentRecord, progress: _Progress) -> None:
+    written: tuple[ContentPhase, int, int] | None = None
+    while True:
+        await asyncio.sleep(REPORT_S)
+        reached = (progress.phase, progress.done, progress.total)
+        if reached != written:
+            with contextlib.suppress(DatabaseUnavailableError):  # it is only said, and said again soon
+                await contents.advance(record, *reached)
+                written = reached
+
+
+def _describe(source: Fetched, chunks: int) -> TakenIn:
+    sha256 = hashlib.sha256(source.data).digest()
+    return TakenIn(chunks=chunks, media_type=source.media_type, sha256=sha256, size=len(source.data), name=source.name)

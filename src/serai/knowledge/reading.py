@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,10 @@ from serai.knowledge.readers.catalog import (
     missing_chunkers,
     missing_readers,
 )
+from serai.knowledge.readers.choice import choose_reader, is_text
+from serai.knowledge.readers.opening import Called, open_document
+from serai.knowledge.reading_frames import Job
+from serai.knowledge.reading_pool import POOL
 
 __all__ = [
     "ChunkerInfo",
@@ -34,6 +39,12 @@ __all__ = [
 ]
 
 DEFAULT_LIMITS: Final = ReadLimits()
+
+_HARMLESS: Final = ("text", "markdown", "csv", "json")
+"""Readers that do with little data what the standard library does in C: no process is needed for them."""
+
+_LITTLE_BYTES: Final = 256 * 1024
+_BLOCK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,22 @@ async def read_document(
         UnreadableError: it is damaged, encrypted, empty, not what it is called, of a format without a reader, or
             takes more than the limits allow.
     """
-    raise NotImplementedError
+    called = Called(name=name, media_type=media_type, reader_id=reader_id)
+    if len(data) <= _LITTLE_BYTES and is_text(data):
+        reader = choose_reader(data, name=name, media_type=media_type, reader_id=reader_id)
+        if reader in _HARMLESS:
+            return await asyncio.to_thread(_read_here, data, called, limits)
+    return await POOL.do(Job(limits=limits, read=called), _blocks(data))
+
+
+def _read_here(data: bytes, called: Called, limits: ReadLimits) -> ReadDocument:
+    document = open_document(data, called, limits)
+    return ReadDocument(list(document.passages), document.chunker)
+
+
+def _blocks(data: bytes) -> Iterator[memoryview]:
+    view = memoryview(data)
+    return (view[start : start + _BLOCK_BYTES] for start in range(0, len(view), _BLOCK_BYTES))
 
 
 def unavailable() -> Unavailable:

@@ -7,14 +7,11 @@ from typing import Final
 
 from serai.knowledge.passages import UnreadableError
 from serai.knowledge.readers.catalog import READERS
-from serai.knowledge.readers.packed import PASSWORD, open_archive
+from serai.knowledge.readers.packed import ENCRYPTED, open_archive
 from serai.knowledge.readers.text import has_mark
 
 TEXTS: Final = ("text", "markdown", "html", "csv", "json")
 """Readers of bytes that are text."""
-
-_VAGUE: Final = ("application/octet-stream", "binary/octet-stream", "text/plain", "application/zip", "")
-"""Types that senders give to anything."""
 
 _BINARIES: Final = (
     (b"\x89PNG\r\n", "a PNG image"),
@@ -62,15 +59,15 @@ def choose_reader(data: bytes, *, name: str | None, media_type: str | None, read
     if reader_id in possible:
         return str(reader_id)
     suffix, kind = suffix_of(name), (media_type or "").partition(";")[0].strip().lower()
+    if kind == "text/plain" and (suffix in _BY_SUFFIX or possible is not TEXTS):
+        kind = ""  # senders call anything so
     called = [reader for reader in (_BY_SUFFIX.get(suffix), _BY_TYPE.get(kind)) if reader is not None]
-    if kind == "text/plain" and len(called) > 1:
-        called.pop()
     if fitting := next((reader for reader in called if reader in possible), None):
         return fitting
-    if called and (suffix in _BY_SUFFIX or kind not in _VAGUE):
+    if called:
         raise UnreadableError(
-            f"The document is called {suffix if suffix in _BY_SUFFIX else kind} and is {_TITLES.get(possible[0], 'text')}; "
-            "give it the name and type of what it is."
+            f"The document is called {suffix if suffix in _BY_SUFFIX else kind} and is "
+            f"{_TITLES.get(possible[0], 'text')}; give it the name and type of what it is."
         )
     if possible is TEXTS:
         return "html" if data[:_HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html")) else "text"
@@ -82,7 +79,7 @@ def _kind_of(data: bytes) -> str:
     if b"%PDF-" in data[:1024]:
         return "pdf"
     if data.startswith(_OLE):
-        raise UnreadableError(f"{PASSWORD} If it is an old one (.doc, .xls, .ppt), save it as .docx, .xlsx or .pptx.")
+        raise UnreadableError(f"{ENCRYPTED} If it is an old one (.doc, .xls, .ppt), save it as .docx, .xlsx or .pptx.")
     if data.startswith(_ZIP):
         return _office_kind(data)
     found = next((title for mark, title in _BINARIES if data.startswith(mark)), "binary data")

@@ -25,7 +25,8 @@ def read(source: Source) -> Iterator[Passage]:
         sheets = workbook.worksheets
         if len(sheets) > source.limits.pages:
             raise UnreadableError(
-                f"The workbook has {len(sheets):,} sheets, and at most {source.limits.pages:,} are read; upload it in parts."
+                f"The workbook has {len(sheets):,} sheets, and at most {source.limits.pages:,} are read; "
+                "upload it in parts."
             )
         for sheet in sheets:
             sheet.reset_dimensions()  # a file may claim any

@@ -21,9 +21,7 @@ def read(source: Source) -> Iterator[Passage]:
             yield from _passages(value, {"item": number})
         return
     value = _load(text)
-    if not isinstance(value, list):
-        yield from _passages(value, {})
-    elif not any(isinstance(item, dict | list) for item in value):  # words and numbers belong together
+    if not isinstance(value, list) or not any(isinstance(item, dict | list) for item in value):
         yield from _passages(value, {})
     else:
         for number, item in enumerate(value, 1):

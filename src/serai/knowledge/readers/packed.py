@@ -19,7 +19,7 @@ _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImple
 """What `zipfile` raises for archives that are cut off, encrypted or contradict themselves."""
 
 DAMAGED: Final = "The document is damaged or cut off; save it anew and upload that."
-PASSWORD: Final = "The document is encrypted; save it without a password and upload that."
+ENCRYPTED: Final = "The document is encrypted; save it without a password and upload that."
 
 
 def open_archive(data: bytes) -> zipfile.ZipFile:
@@ -47,8 +47,8 @@ def check_archive(data: bytes, limits: ReadLimits) -> None:
         total = sum(part.file_size for part in parts)
         if total > limits.expanded_mib << 20 or len(parts) > _MOST_PARTS:
             raise UnreadableError(
-                f"The document unpacks to {total >> 20:,} MiB in {len(parts):,} parts; at most {limits.expanded_mib} MiB "
-                f"in {_MOST_PARTS:,} are read. Remove large pictures or upload it in parts."
+                f"The document unpacks to {total >> 20:,} MiB in {len(parts):,} parts; at most "
+                f"{limits.expanded_mib} MiB in {_MOST_PARTS:,} are read. Remove large pictures or upload it in parts."
             )
         for part in parts:
             _check_part(archive, part)
@@ -56,7 +56,7 @@ def check_archive(data: bytes, limits: ReadLimits) -> None:
 
 def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     if part.flag_bits & 1:
-        raise UnreadableError(PASSWORD)
+        raise UnreadableError(ENCRYPTED)
     if not part.filename.lower().endswith(_XML):
         return
     try:

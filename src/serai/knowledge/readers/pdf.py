@@ -21,7 +21,8 @@ def read(source: Source) -> Iterator[Passage]:
     try:
         if len(document) > source.limits.pages:
             raise UnreadableError(
-                f"The PDF has {len(document):,} pages, and at most {source.limits.pages:,} are read; upload it in parts."
+                f"The PDF has {len(document):,} pages, and at most {source.limits.pages:,} are read; "
+                "upload it in parts."
             )
         for number in range(len(document)):
             yield Passage(_page_text(document, number), {"page": number + 1})

@@ -22,7 +22,8 @@ def read(source: Source) -> Iterator[Passage]:
     slides = pptx.Presentation(io.BytesIO(source.data)).slides
     if len(slides) > source.limits.pages:
         raise UnreadableError(
-            f"The presentation has {len(slides):,} slides, and at most {source.limits.pages:,} are read; upload it in parts."
+            f"The presentation has {len(slides):,} slides, and at most {source.limits.pages:,} are read; "
+            "upload it in parts."
         )
     for number, slide in enumerate(slides, 1):
         yield _slide(slide, number)

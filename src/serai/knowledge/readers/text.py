@@ -36,9 +36,9 @@ def decode(source: Source) -> str:
     for mark, charset in _MARKS:
         if data.startswith(mark):
             return _unify(data[len(mark) :].decode(charset, "replace"))
-    for charset in (source.charset, "utf-8"):
+    for charset in (source.charset or "utf-8", "utf-8"):
         try:
-            return _unify(data.decode(charset or "utf-8"))
+            return _unify(data.decode(charset))
         except (LookupError, ValueError):
             continue
     return _unify(data.decode(_FALLBACK, "replace"))
