@@ -82,6 +82,7 @@ class KnowledgeBase:
         self.contents = ContentStore(database)
         self.embedding = None if options.embedder is None else Embedding(options, database)
         self.has_vectors = False
+        self._is_prepared = False
         self.announce = announce
         self._database = database
         reranker = None if options.reranker is None else Reranker(options.reranker)
@@ -115,7 +116,7 @@ class KnowledgeBase:
         dimensions = await self.embedding.check()
         self.has_vectors = await has_vectors(self._database)
         if self.has_vectors and dimensions is not None:
-            await prepare(self._database, dimensions)
+            self._is_prepared = await prepare(self._database, dimensions)
 
     async def upload(self, upload: Upload, *, connection: Connection | None = None) -> ContentRecord:
         """Store a document to be taken in by a job, and return its content, which can be read at once.
@@ -165,9 +166,16 @@ class KnowledgeBase:
             RetryLaterError: the embedder cannot be asked.
         """
         try:
+            if question.search_type is not SearchType.KEYWORD:
+                await self._prepare_for_search()
             return await self._searcher.search(question)
         except EmbeddingError as error:
             raise RetryLaterError(f"{error.message} Searching by keyword does without it.") from error
+
+    async def _prepare_for_search(self) -> None:
+        """Make room for vectors that nobody has stored yet: a search finds none then, and is no error."""
+        if self.embedding is not None and self.has_vectors and not self._is_prepared:
+            self._is_prepared = await prepare(self._database, await self.embedding.dimensions())
 
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
         record, is_new = await self.contents.add(new, data, job_kind=JOB, connection=connection)

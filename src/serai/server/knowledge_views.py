@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from serai.domain.knowledge import ContentOrigin, ContentRecord, FoundChunk
@@ -74,13 +74,15 @@ def show_bases(bases: Iterable[Knowledge]) -> dict[str, Any]:
     return {"dbs": [{"db_id": DATABASE_ID, "tables": [KNOWLEDGE_TABLE]}], "knowledge_instances": instances}
 
 
-def show_config(bases: Iterable[KnowledgeBase], filters: Iterable[str]) -> dict[str, Any]:
+def show_config(bases: Sequence[KnowledgeBase], filters: Iterable[str]) -> dict[str, Any]:
     """Return what bases read, how they cut and search, and by what their contents can be filtered."""
     missing = unavailable()
+    options = bases[0].options
+    sizes = {"chunk_size": options.chunk_size, "chunk_overlap": options.chunk_overlap}
     return {
         "readers": {key: _show_reader(reader) for key, reader in readers().items()},
         "readersForType": readers_for_type(),
-        "chunkers": {key: _show_chunker(chunker) for key, chunker in chunkers().items()},
+        "chunkers": {key: _show_chunker(chunker, sizes) for key, chunker in chunkers().items()},
         "filters": sorted(set(filters)),
         "vector_dbs": [
             {
@@ -108,12 +110,12 @@ def _show_reader(reader: ReaderInfo) -> dict[str, Any]:
     }
 
 
-def _show_chunker(chunker: ChunkerInfo) -> dict[str, Any]:
+def _show_chunker(chunker: ChunkerInfo, sizes: Mapping[str, int]) -> dict[str, Any]:
     return {
         "key": chunker.key,
         "name": chunker.name,
         "description": chunker.description,
-        "metadata": chunker.metadata,
+        "metadata": {**sizes, **chunker.metadata},
     }
 
 
