@@ -1,5 +1,6 @@
 """Knowledge bases: their contents and what a search finds in them, as the clients return them."""
 
+from serai.client._knowledge_flows import FolderUpload
 from serai.wire.knowledge import (
     ChunkerSchema,
     ConfigResponseSchema,
@@ -22,6 +23,7 @@ __all__ = [
     "ContentResponseSchema",
     "ContentStatus",
     "ContentStatusResponse",
+    "FolderUpload",
     "ReaderSchema",
     "SearchPage",
     "UnavailableChunkerSchema",

@@ -15,6 +15,7 @@ OUR_IMPORT_PATHS = {
     "agno.client": "serai.client",
     "agno.db.base": "serai.sessions",
     "agno.exceptions": "serai.exceptions",
+    "agno.media": "serai.media",
     "agno.models.response": "serai.tools",
     "agno.run.agent": "serai.run.agent",
     "agno.run.team": "serai.run.team",

@@ -16,7 +16,7 @@ from tests.compat.published_clients import python_or_not_run
 
 BOTH = pytest.mark.parametrize("ours", [AgentOSClient, SyncAgentOSClient])
 RUNS = ("agent", "team", "workflow", "get_config")
-STATE = ("session", "memory", "memories", "metrics", "eval", "migrate")
+STATE = ("session", "memory", "memories", "metrics", "eval", "migrate", "knowledge")
 ELSEWHERE = ("trace",)
 
 
@@ -67,7 +67,7 @@ def test_methods_about_state_take_what_the_published_ones_take_with_the_same_def
         for name, wanted in published.items()
         if any(word in name for word in STATE) and not any(word in name for word in ELSEWHERE)
     }
-    assert len(methods) == 29
+    assert len(methods) == 38
     differing = {}
     for name, wanted in methods.items():
         own = [_describe(parameter) for parameter in inspect.signature(getattr(ours, name)).parameters.values()][1:]

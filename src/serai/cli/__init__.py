@@ -12,6 +12,7 @@ import typer
 from serai.cli import (
     db,
     evals,
+    knowledge,
     memories,
     metrics,
     records,
@@ -40,6 +41,7 @@ app.command("run")(run.run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(memories.app, name="memories")
+app.add_typer(knowledge.app, name="knowledge")
 app.command("metrics")(metrics.metrics)
 app.add_typer(evals.app, name="evals")
 app.add_typer(schedules.app, name="schedules")

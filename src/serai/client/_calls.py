@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -50,21 +50,34 @@ class RunReference:
     is_content_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file as it goes with a form."""
+
+    filename: str
+    mime_type: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
     """What a call puts where: path, query, form or JSON body, headers.
 
     Attributes:
+        file: goes with the form, as its part ``file``.
         answer: what the answer is read as, where that depends on the arguments.
+        flow: takes the `Core` and the call, and carries it out, where that takes more than one request.
     """
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, object] = field(default_factory=dict)
     form: Mapping[str, object] | None = None
+    file: FilePart | None = None
     json: object = None
     headers: Headers | None = None
     run: RunReference | None = None
     answer: Answer[Any] | None = None
+    flow: Callable[[Any, Call[Any]], Generator[Any, Any, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

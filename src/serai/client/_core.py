@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from serai.client._calls import Answer as Expected
 from serai.client._calls import Call, RunCall, RunReference
-from serai.client._form import encode_form, json_text
+from serai.client._form import encode_form, encode_multipart, json_text
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.arguments import check_headers
 from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
@@ -79,7 +79,13 @@ class _Cursor:
 
 
 class Core:
-    """What both clients know and decide; see `serai.wire.exchange` for the flows it returns."""
+    """What both clients know and decide; see `serai.wire.exchange` for the flows it returns.
+
+    Attributes:
+        base_url: the server.
+        run_timeout_s: how long to wait for the end of what goes on at the server, unless a call says otherwise.
+        clock: tells how much of that is over.
+    """
 
     def __init__(
         self,
@@ -94,8 +100,8 @@ class Core:
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._policy = policy
         self._patient = replace(policy, max_requests=policy.max_reconnects)
-        self._run_timeout_s = run_timeout_s
-        self._clock = clock
+        self.run_timeout_s = run_timeout_s
+        self.clock = clock
 
     def request(self, call: Call[Any]) -> Request:
         """Return the request of a call; a write carries a new ``Idempotency-Key`` unless the caller gave one.
@@ -107,7 +113,9 @@ class Core:
         check_headers(arguments.headers or {})
         headers: dict[str, str] = {}
         content: bytes | None = None
-        if arguments.form is not None:
+        if arguments.file is not None:
+            headers["content-type"], content = encode_multipart(arguments.form or {}, arguments.file)
+        elif arguments.form is not None:
             headers["content-type"] = "application/x-www-form-urlencoded"
             content = encode_form(arguments.form)
         elif arguments.json is not None:
@@ -121,6 +129,8 @@ class Core:
 
     def converse(self, call: Call[Result]) -> Flow[Result]:
         """Return the flow that carries out a call and ends with what the caller gets."""
+        if call.arguments.flow is not None:
+            return call.arguments.flow(self, call)
         if call.arguments.run is not None:
             return self._converse_about_run(call, call.arguments.run)
         return self._converse_plainly(call)
@@ -177,8 +187,8 @@ class Core:
         return answer
 
     def _await_run(self, call: Call[Any], run: RunReference) -> Flow[Answer | Missing]:
-        limit_s = self._run_timeout_s if run.timeout_s is None else run.timeout_s
-        deadline = self._clock() + limit_s
+        limit_s = self.run_timeout_s if run.timeout_s is None else run.timeout_s
+        deadline = self.clock() + limit_s
         polls = 0
         while True:
             found = yield from self._find_run(run, call.arguments.headers)
@@ -189,7 +199,7 @@ class Core:
                 return Missing.NOT_RECEIVED
             if output.is_terminal or not run.waits:
                 return found
-            if self._clock() >= deadline:
+            if self.clock() >= deadline:
                 message = f"Run {run.run_id} has not ended within {limit_s:g} s; it goes on, ask for it by its id"
                 raise RemoteServerUnavailableError(message, self.base_url)
             polls += 1
@@ -197,6 +207,9 @@ class Core:
 
     def stream(self, call: Call[Any]) -> StreamFlow[Any]:
         """Return the flow that yields a call's events; it takes a broken stream up again without gap or repetition."""
+        if call.arguments.flow is not None:
+            yield from call.arguments.flow(self, call)
+            return
         run = call.arguments.run
         if run is None:
             raise ValueError(f"{call.operation.name} names no run to stream")

@@ -1,19 +1,39 @@
-"""How a run's arguments become form fields: the encoding that published AgentOS servers and clients agree on."""
+"""How arguments become form fields and file parts: the encoding that published AgentOS servers and clients agree on."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from datetime import date
 from mimetypes import guess_type
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlencode
 
-from serai.wire.arguments import ArgumentError, checked_text
+from serai.client._calls import FilePart
+from serai.wire.arguments import ArgumentError, check_headers, checked_text
 
 if TYPE_CHECKING:
-    from serai.wire.media import Media
+    from serai.wire.media import File, Media
+
+_ANY_TYPE = "application/octet-stream"
+
+
+class UploadedFile(Protocol):
+    """A file that a web framework was sent; an ``UploadFile`` of FastAPI is one."""
+
+    @property
+    def file(self) -> BinaryIO:
+        """Its bytes."""
+
+    @property
+    def filename(self) -> str | None:
+        """Its name."""
+
+    @property
+    def content_type(self) -> str | None:
+        """Its media type."""
 
 
 def encode_form(fields: Mapping[str, object]) -> bytes:
@@ -29,6 +49,35 @@ def encode_form(fields: Mapping[str, object]) -> bytes:
     """
     pairs = [(name, checked_text(name, text)) for name, value in fields.items() for text in _texts(value)]
     return urlencode(pairs).encode("ascii")
+
+
+def encode_multipart(fields: Mapping[str, object], file: FilePart) -> tuple[str, bytes]:
+    """Return the content type and the body of a form that brings a file; else as `encode_form`."""
+    import httpx  # noqa: PLC0415 - loaded when something is sent
+
+    data = {name: [checked_text(name, text) for text in _texts(value)] for name, value in fields.items()}
+    check_headers({"content-type": file.mime_type})
+    part = (checked_text("filename", file.filename), file.content, file.mime_type)
+    request = httpx.Request("POST", "http://localhost", data=data, files={"file": part})
+    return request.headers["content-type"], request.read()
+
+
+def read_file(file: File | UploadedFile | str | os.PathLike[str]) -> FilePart:
+    """Return a file as a part of a form. One named by its path is read here.
+
+    Raises:
+        OSError: it cannot be read.
+        ArgumentError: it has neither content nor a path.
+    """
+    if isinstance(file, (str, os.PathLike)):
+        path = Path(file)
+        return FilePart(_name_of(path), guess_type(path.name)[0] or _ANY_TYPE, path.read_bytes())
+    if (stream := getattr(file, "file", None)) is not None:
+        return FilePart(file.filename or "upload", getattr(file, "content_type", None) or _ANY_TYPE, stream.read())
+    item: Any = _inline(file)  # type: ignore[arg-type]
+    if item.content is None:
+        raise ArgumentError("file must have content or a filepath")
+    return FilePart(item.filename or "upload", item.mime_type or _ANY_TYPE, item.content)
 
 
 def json_text(value: object) -> str:
@@ -58,8 +107,13 @@ def _inline(item: Media) -> Media:
     if item.mime_type is None:
         update["mime_type"] = guess_type(path.name)[0]
     if "filename" in type(item).model_fields and getattr(item, "filename", None) is None:
-        update["filename"] = path.name
+        update["filename"] = _name_of(path)
     return item.model_copy(update=update)
+
+
+def _name_of(path: Path) -> str:
+    """Return a file's name as text, also where its bytes are no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def _texts(value: object) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from serai.client import data_operations as data
 from serai.client import eval_operations as evals
+from serai.client import knowledge_operations as knowledge
 from serai.client import memory_operations as memories
 from serai.client import metric_operations as metrics
 from serai.client import operations as table
@@ -153,6 +154,19 @@ class AgentOSClient:
     iter_memory_changes = paged_async(memories.iter_memory_changes)
     undo_memory_change = awaited(memories.undo_memory_change)
     audit_memories = awaited(memories.audit_memories)
+
+    upload_knowledge_content = awaited(knowledge.upload_knowledge_content)
+    upload_knowledge_folder = streamed_async(knowledge.upload_knowledge_folder)
+    wait_for_knowledge_content = awaited(knowledge.wait_for_knowledge_content)
+    list_knowledge_content = awaited(knowledge.list_knowledge_content)
+    iter_knowledge_content = paged_async(knowledge.iter_knowledge_content)
+    get_knowledge_content = awaited(knowledge.get_knowledge_content)
+    get_knowledge_content_status = awaited(knowledge.get_knowledge_content_status)
+    update_knowledge_content = awaited(knowledge.update_knowledge_content)
+    delete_knowledge_content = awaited(knowledge.delete_knowledge_content)
+    delete_all_knowledge_content = awaited(knowledge.delete_all_knowledge_content)
+    search_knowledge = awaited(knowledge.search_knowledge)
+    get_knowledge_config = awaited(knowledge.get_knowledge_config)
 
     get_metrics = awaited(metrics.get_metrics)
     refresh_metrics = awaited(metrics.refresh_metrics)

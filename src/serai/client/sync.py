@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from serai.client import data_operations as data
 from serai.client import eval_operations as evals
+from serai.client import knowledge_operations as knowledge
 from serai.client import memory_operations as memories
 from serai.client import metric_operations as metrics
 from serai.client import operations as table
@@ -147,6 +148,19 @@ class SyncAgentOSClient:
     iter_memory_changes = paged_blocking(memories.iter_memory_changes)
     undo_memory_change = blocking(memories.undo_memory_change)
     audit_memories = blocking(memories.audit_memories)
+
+    upload_knowledge_content = blocking(knowledge.upload_knowledge_content)
+    upload_knowledge_folder = streamed_blocking(knowledge.upload_knowledge_folder)
+    wait_for_knowledge_content = blocking(knowledge.wait_for_knowledge_content)
+    list_knowledge_content = blocking(knowledge.list_knowledge_content)
+    iter_knowledge_content = paged_blocking(knowledge.iter_knowledge_content)
+    get_knowledge_content = blocking(knowledge.get_knowledge_content)
+    get_knowledge_content_status = blocking(knowledge.get_knowledge_content_status)
+    update_knowledge_content = blocking(knowledge.update_knowledge_content)
+    delete_knowledge_content = blocking(knowledge.delete_knowledge_content)
+    delete_all_knowledge_content = blocking(knowledge.delete_all_knowledge_content)
+    search_knowledge = blocking(knowledge.search_knowledge)
+    get_knowledge_config = blocking(knowledge.get_knowledge_config)
 
     get_metrics = blocking(metrics.get_metrics)
     refresh_metrics = blocking(metrics.refresh_metrics)

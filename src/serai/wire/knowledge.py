@@ -18,6 +18,7 @@ __all__ = [
     "ContentResponseSchema",
     "ContentStatus",
     "ContentStatusResponse",
+    "Done",
     "ReaderSchema",
     "SearchPage",
     "UnavailableChunkerSchema",
@@ -185,3 +186,6 @@ ContentPage = Page[ContentResponseSchema]
 
 SearchPage = Page[VectorSearchResult]
 """A page of what a search found, best first."""
+
+Done = str
+"""``success``, the answer of a server that has removed all contents."""

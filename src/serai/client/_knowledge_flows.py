@@ -1,0 +1,106 @@
+"""What takes more than one request about knowledge: waiting for a content, and uploading a folder. Sends nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from serai.client._calls import Call
+from serai.errors import RemoteServerUnavailableError
+from serai.wire.choices import ContentStatus
+from serai.wire.exchange import Flow, Sleep
+from serai.wire.streaming import Emit, StreamFlow
+
+if TYPE_CHECKING:
+    from serai.client._core import Core
+    from serai.wire.knowledge import ConfigResponseSchema, ContentResponseSchema
+
+LONGEST_WAIT_S: Final = 2.0
+_FIRST_WAIT_S: Final = 0.1
+OF_ONE_FILE: Final = frozenset({400, 409, 413, 415, 422})
+"""Statuses that refuse one file and say nothing about the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderUpload:
+    """What became of one file of a folder.
+
+    Attributes:
+        path: the file.
+        content: as the server has taken it; None when it was refused or could not be read.
+        error: why; an ``OSError`` or a `ServerStatusError`.
+    """
+
+    path: Path
+    content: ContentResponseSchema | None = None
+    error: Exception | None = None
+
+
+def waits() -> Iterator[float]:
+    """Yield how long to wait before each further look at something that is under way, in seconds."""
+    wait_s = _FIRST_WAIT_S
+    while True:
+        yield wait_s
+        wait_s = min(1.5 * wait_s, LONGEST_WAIT_S)
+
+
+def documents_in(folder: str | os.PathLike[str], suffixes: Collection[str] | None = None) -> list[Path]:
+    """Return the files of a folder and of those in it, by name; what is hidden is left out.
+
+    Args:
+        folder: the folder; links to other folders in it are not followed.
+        suffixes: those of the files that are wanted, in lower case with their dots; all by default.
+
+    Raises:
+        OSError: it is no folder, or cannot be read.
+    """
+    found = []
+    for where, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(where, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file() and (not suffixes or path.suffix.lower() in suffixes))
+
+
+def wait_for(core: Core, call: Call[ContentResponseSchema], timeout_s: float | None) -> Flow[ContentResponseSchema]:
+    """Ask for a content until it is no more processed.
+
+    Raises:
+        RemoteServerUnavailableError: it still was when the time was over.
+    """
+    limit_s = core.run_timeout_s if timeout_s is None else timeout_s
+    deadline = core.clock() + limit_s
+    pauses = waits()
+    while (content := (yield from core.converse(call))).status == ContentStatus.PROCESSING:
+        if core.clock() >= deadline:
+            message = f"Content {content.id} is not taken in after {limit_s:g} s; that goes on, ask for it by its id"
+            raise RemoteServerUnavailableError(message, core.base_url)
+        yield Sleep(next(pauses))
+    return content
+
+
+def upload_folder(
+    core: Core,
+    folder: Path,
+    config: Call[ConfigResponseSchema],
+    upload: Callable[[Path], Call[ContentResponseSchema]],
+) -> StreamFlow[FolderUpload]:
+    """Upload the files of a folder that the server can read, and emit what became of each."""
+    from serai.wire.failures import ServerStatusError  # noqa: PLC0415 - loads httpx
+
+    suffixes = (yield from core.converse(config)).readersForType
+    for path in documents_in(folder, suffixes):
+        try:
+            content = yield from core.converse(upload(path))
+        except (OSError, ServerStatusError) as error:
+            if isinstance(error, ServerStatusError) and error.status not in OF_ONE_FILE:
+                raise
+            yield Emit(FolderUpload(path, error=error))
+        else:
+            yield Emit(FolderUpload(path, content))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
