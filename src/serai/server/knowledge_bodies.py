@@ -147,7 +147,7 @@ async def read_upload(
         description=_read_text(given, "description", LONGEST_DESCRIPTION),
         metadata=metadata,
         origin=ContentOrigin.URL if url else ContentOrigin.TEXT if text else ContentOrigin.FILE,
-        media_type=media_type,
+        media_type=media_type if text is None else "text/plain",
         reader_id=reader_id if is_reader else None,
         chunker=chunker,
         chunk_size=size,

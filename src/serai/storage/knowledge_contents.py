@@ -26,14 +26,15 @@ _MOST_KEYS: Final = 1_000
 _NEW: Final = [member.name for member in fields(NewContent)]
 _COLUMNS: Final = ", ".join(member.name for member in fields(ContentRecord))
 
-# One that failed is taken up again as it is given now; any other stays as it is, and no row is returned.
+# One that failed is taken up again as it is given now, and so is a URL that replaces what it answered before; any other
+# stays as it is, and no row is returned.
 _ADD = f"""
 insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
 values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')
 on conflict (project_id, base_id, id) do update
 set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
     status = 'processing', status_message = '', phase = 'queued', done = 0, total = 0, updated_at = now()
-where kept.status = 'failed'
+where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
 returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
 _PUT_SOURCE = """
@@ -129,7 +130,8 @@ class ContentStore:
         """Store a content, its bytes and the job that takes it in; return it, and whether it is new.
 
         Args:
-            new: one that is there stays as it is, unless it failed: then it is taken in again.
+            new: one that is there stays as it is, unless it failed, or is a URL and replaces itself: then it is taken
+                in again.
             source: None of a URL.
             job_kind: whose handler gets ``{"base_id", "content_id"}``.
             connection: within whose transaction; None is one of its own.
@@ -245,10 +247,12 @@ class ContentStore:
         async with self._database.transaction() as own:
             return await self._delete(own, _DELETE, project_id, base_id, ids)
 
-    async def delete_all(self, project_id: str, base_id: str) -> int:
+    async def delete_all(self, project_id: str, base_id: str, connection: Connection | None = None) -> int:
         """Remove all contents of a base, and return how many there were."""
-        async with self._database.transaction() as connection:
+        if connection is not None:
             return len(await self._delete(connection, _DELETE_ALL, project_id, base_id))
+        async with self._database.transaction() as own:
+            return len(await self._delete(own, _DELETE_ALL, project_id, base_id))
 
     async def metadata_keys(self, project_id: str, base_id: str) -> list[str]:
         """Return the keys that contents of a base have in their metadata; of very many the newest contents tell."""
