@@ -37,7 +37,7 @@ def holds(filters: Any, metadata: dict[str, Any]) -> bool:
         return all(holds(each, metadata) for each in filters)
     match filters.get("op"):
         case None:
-            return filters.items() <= metadata.items()
+            return bool(filters.items() <= metadata.items())
         case "EQ":
             return filters["key"] in metadata and metadata[filters["key"]] == filters["value"]
         case "IN":
