@@ -27,6 +27,8 @@ _SESSION = {
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
+    # A search of vectors goes on until enough of them pass its filters. Nothing without pgvector.
+    "hnsw.iterative_scan": "relaxed_order",
 }
 _UNAVAILABLE = (
     OSError,

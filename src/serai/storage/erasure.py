@@ -34,13 +34,15 @@ _IS_BACK = """
 select exists(select from sessions where project_id = $1 and user_id = $2)
        or exists(select from runs where project_id = $1 and user_id = $2 and parent_key is null)"""
 
-# Rows that are the user's by themselves. The rest goes with sessions, runs and memories.
+# Rows that are the user's by themselves. The rest goes with sessions, runs, memories and contents.
 _OWN_ROWS: Final = {
     "eval_runs": "delete from eval_runs where project_id = $1 and user_id = $2",
     "schedule_runs": """
 delete from schedule_runs where project_id = $1 and (user_id = $2 or schedule_id in (
     select id from schedules where project_id = $1 and user_id = $2))""",
     "schedules": "delete from schedules where project_id = $1 and user_id = $2",
+    "knowledge_contents": "delete from knowledge_contents where project_id = $1 and user_id = $2",
+    "knowledge_embeddings": "delete from knowledge_embeddings where project_id = $1 and user_id = $2",
     "jobs": "delete from jobs where project_id = $1 and user_id = $2",
     "retention_left": "delete from retention_left where project_id = $1 and user_id = $2",
 }
@@ -49,6 +51,7 @@ _IDS = """
 select id::text from memories where project_id = $1 and user_id = $2
 union all select id::text from schedules where project_id = $1 and user_id = $2
 union all select id::text from eval_runs where project_id = $1 and user_id = $2
+union all select id::text from knowledge_contents where project_id = $1 and user_id = $2
 union all select id from runs where project_id = $1 and user_id = $2
 union all select id from sessions where project_id = $1 and user_id = $2"""
 _REMOVE_KEYS = """
@@ -64,6 +67,7 @@ select (select count(*) from sessions where project_id = $1 and user_id = $2) as
        (select count(*) from memory_changes where project_id = $1 and user_id = $2) as memory_changes,
        (select count(*) from eval_runs where project_id = $1 and user_id = $2) as eval_runs,
        (select count(*) from schedules where project_id = $1 and user_id = $2) as schedules,
+       (select count(*) from knowledge_contents where project_id = $1 and user_id = $2) as knowledge_contents,
        (select count(*) from jobs where project_id = $1 and user_id = $2) as jobs,
        (select count(*) from blobs where project_id = $1 and user_id = $2) as blobs,
        (select count(*) from metrics_days where project_id = $1 and user_id = $2) as metrics_days"""
@@ -83,7 +87,8 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
     Args:
         database: where the project is.
         project_id: the project.
-        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob and no name in
+        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob, content of a knowledge base
+            and no name in
             the totals of days, which stay as they are.
 
     Sessions go some at a time, or one by one where others are, each time in a transaction; the rest goes in one. Safe

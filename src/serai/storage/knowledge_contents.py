@@ -13,7 +13,7 @@ import asyncpg
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.knowledge import ContentOrigin, ContentPhase, ContentRecord, ContentStatus, NewContent
 from serai.domain.stored_text import storable, storable_json
-from serai.storage.connection import Connection, Database, count_of
+from serai.storage.connection import Connection, Database
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_chunks import replace_metadata
 from serai.storage.pages import Listing, far_page, first_page, first_rows
@@ -24,7 +24,8 @@ _LOOKED_AT: Final = 10_000
 _MOST_KEYS: Final = 1_000
 
 _NEW: Final = [member.name for member in fields(NewContent)]
-_COLUMNS: Final = ", ".join(member.name for member in fields(ContentRecord))
+_STORED_AS: Final = {member.name: member.name for member in fields(ContentRecord)} | {"total": "goal"}
+_COLUMNS: Final = ", ".join(_STORED_AS.values())
 
 # One that failed is taken up again as it is given now, and so is a URL that replaces what it answered before; any other
 # stays as it is, and no row is returned.
@@ -33,7 +34,7 @@ insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
 values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')
 on conflict (project_id, base_id, id) do update
 set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
-    status = 'processing', status_message = '', phase = 'queued', done = 0, total = 0, updated_at = now()
+    status = 'processing', status_message = '', phase = 'queued', done = 0, goal = 0, updated_at = now()
 where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
 returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
@@ -50,11 +51,11 @@ _HOLD = f"{_GET} for update"
 _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
 _ADVANCE = f"""
-update knowledge_contents set phase = $5, done = $6, total = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
 _HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
-set status = 'completed', status_message = $5, phase = null, done = 0, total = 0, chunks = $6, updated_at = now(),
+set status = 'completed', status_message = $5, phase = null, done = 0, goal = 0, chunks = $6, updated_at = now(),
     media_type = coalesce($7, media_type), sha256 = coalesce($8, sha256), size = coalesce($9, size),
     name = coalesce(name, $10)
 {_OF_JOB} returning {_COLUMNS}"""  # noqa: S608
@@ -83,7 +84,6 @@ from (
     order by created_at desc, id desc limit $3
 ) as newest, jsonb_object_keys(metadata) as key
 order by key limit $4"""
-_ERASE = "delete from knowledge_contents where project_id = $1 and user_id = $2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,11 +285,6 @@ class ContentStore:
         return [row["id"] for row in rows]
 
 
-async def erase_user_contents(connection: Connection, project_id: str, user_id: str) -> int:
-    """Remove all contents of a user with all that is found of them, and return how many there were."""
-    return count_of(await connection.execute(_ERASE, project_id, user_id))
-
-
 async def _update(
     connection: Connection, place: tuple[str, str, UUID], changes: ContentChanges
 ) -> ContentRecord | None:
@@ -318,7 +313,7 @@ def _values(new: NewContent) -> list[Any]:
 
 
 def _record(row: asyncpg.Record) -> ContentRecord:
-    values = {member.name: row[member.name] for member in fields(ContentRecord)}
+    values = {name: row[column] for name, column in _STORED_AS.items()}
     values["metadata"] = load_json(values["metadata"])
     values["origin"] = ContentOrigin(values["origin"])
     values["status"] = ContentStatus(values["status"])

@@ -23,7 +23,7 @@ create table knowledge_contents (
     status_message text        not null default '',
     phase          text,                                    -- of what is processed
     done           bigint      not null default 0,          -- how far the phase is
-    total          bigint      not null default 0,
+    goal           bigint      not null default 0,          -- how far it will go
     chunks         integer     not null default 0,          -- how many it has
     job_id         uuid,
     created_at     timestamptz not null default now(),
