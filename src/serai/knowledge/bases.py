@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from serai.domain.ids import new_key
 from serai.domain.knowledge import (
     ContentOrigin,
     ContentRecord,
+    ContentStatus,
     FoundChunk,
     NewContent,
     SearchQuestion,
@@ -184,10 +186,15 @@ class KnowledgeBase:
             description=_changed(new.description, record.description),
             metadata=_changed(new.metadata or None, record.metadata),
         )
-        if is_new or changes == ContentChanges():
+        if is_new:
             return record
-        changed = await self.contents.update(new.project_id, self.id, new.id, changes, connection=connection)
-        return changed or record
+        if changes != ContentChanges():
+            record = (
+                await self.contents.update(new.project_id, self.id, new.id, changes, connection=connection) or record
+            )
+        if new.replaces and record.status is ContentStatus.COMPLETED:
+            await self.contents.delete_namesakes(connection, record, before=new_key())
+        return record
 
     async def _content_of(self, upload: Upload) -> NewContent:
         source: bytes | str | None = upload.url if upload.data is None else upload.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,9 +89,9 @@ def _read_here(data: bytes, called: Called, limits: ReadLimits) -> ReadDocument:
     return ReadDocument(list(document.passages), document.chunker)
 
 
-def _blocks(data: bytes) -> Iterator[memoryview]:
+def _blocks(data: bytes) -> list[memoryview]:
     view = memoryview(data)
-    return (view[start : start + _BLOCK_BYTES] for start in range(0, len(view), _BLOCK_BYTES))
+    return [view[start : start + _BLOCK_BYTES] for start in range(0, len(view), _BLOCK_BYTES)]
 
 
 def unavailable() -> Unavailable:

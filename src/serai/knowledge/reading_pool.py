@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class _Process:
                 f"The process that reads documents does not start; see what `{' '.join(_COMMAND)}` says."
             ) from error
 
-    def ask(self, job: Job, blocks: Iterable[Block]) -> tuple[list[Passage], Outcome]:
+    def ask(self, job: Job, blocks: Sequence[Block]) -> tuple[list[Passage], Outcome]:
         """Return the answer to one request.
 
         Raises:
@@ -94,7 +94,7 @@ class _Turn:
     """A request, and the process that has it."""
 
     job: Job
-    blocks: Iterable[Block]
+    blocks: Sequence[Block]
     process: _Process | None = None
     is_given_up: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -122,7 +122,7 @@ class ReadingPool:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    async def do(self, job: Job, blocks: Iterable[Block]) -> ReadDocument:
+    async def do(self, job: Job, blocks: Sequence[Block]) -> ReadDocument:
         """Return what a process answers; it is killed when the limit is reached or the caller is cancelled.
 
         Raises:

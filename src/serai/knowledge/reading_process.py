@@ -10,6 +10,7 @@ import select
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Final
 
 from serai.knowledge.cutting import cut_passages
@@ -31,7 +32,7 @@ from serai.knowledge.reading_frames import (
 IDLE_SECONDS: Final = 2.0
 _MOST_JOBS: Final = 200
 _LARGE_MIB: Final = 200
-"""A process that once held that much gives it back by ending."""
+"""A process that holds that much gives it back by ending."""
 
 if sys.platform != "win32":
     import resource
@@ -49,7 +50,7 @@ def main() -> None:
             outcome = _serve(requests, answers)
         except (EOFError, BrokenPipeError):
             return
-        is_last = outcome.is_last or number == _MOST_JOBS or _peak_mib() > _LARGE_MIB
+        is_last = outcome.is_last or number == _MOST_JOBS or _held_mib() > _LARGE_MIB
         write_frame(answers, encode(Outcome(outcome.refusal, outcome.chunker, is_last)))
         answers.flush()
         if is_last:
@@ -117,11 +118,13 @@ def _bound(limits: ReadLimits) -> None:
             continue
 
 
-def _peak_mib() -> int:
-    if sys.platform == "win32":
+def _held_mib() -> int:
+    """Return the memory that is held now; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak >> 20 if sys.platform == "darwin" else peak >> 10
+    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
 if __name__ == "__main__":

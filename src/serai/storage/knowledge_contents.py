@@ -75,8 +75,10 @@ _DELETE = """
 delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
 returning id, status, job_id"""
 _DELETE_ALL = "delete from knowledge_contents where project_id = $1 and base_id = $2 returning id, status, job_id"
+# Those that were given before; ids of jobs rise.
 _OTHERS_OF_NAME = """
-select id from knowledge_contents where project_id = $1 and base_id = $2 and name = $3 and id <> $4"""
+select id from knowledge_contents
+where project_id = $1 and base_id = $2 and name = $3 and id <> $4 and (job_id is null or job_id < $5)"""
 _KEYS = """
 select distinct key
 from (
@@ -217,10 +219,16 @@ class ContentStore:
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None
-        if not row["replaces"] or row["name"] is None:
+        return await self.delete_namesakes(connection, _record(row), before=record.job_id) if row["replaces"] else []
+
+    async def delete_namesakes(
+        self, connection: Connection, record: ContentRecord, *, before: UUID | None
+    ) -> list[UUID]:
+        """Remove other contents of a content's name whose jobs came before one; return which there were."""
+        if record.name is None:
             return []
         place = (record.project_id, record.base_id)
-        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, record.name, record.id, before)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
     async def fail(

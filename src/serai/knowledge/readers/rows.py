@@ -17,17 +17,20 @@ def rows_as_passages(
         rows: their numbers as people count them, and their cells. The first names the columns when it holds words only.
         metadata: of all passages; the number of the row is added as ``row``.
     """
+    header: Passage | None = None
     columns: Sequence[str] | None = None
     for number, row in rows:
         if not any(cell and not cell.isspace() for cell in row):
             continue
-        if columns is None:
-            if all(map(_is_name, row)) and len(row) > 1:
-                columns = [cell.strip() for cell in row]
-                yield Passage(" | ".join(filter(None, columns)), {**(metadata or {}), "row": number})
-                continue
-            columns = ()
-        yield Passage(_lines(columns, row), {**(metadata or {}), "row": number})
+        place = {**(metadata or {}), "row": number}
+        if columns is None and len(row) > 1 and all(map(_is_name, row)):
+            columns = [cell.strip() for cell in row]
+            header = Passage(" | ".join(filter(None, columns)), place)
+            continue
+        columns, header = columns or (), None
+        yield Passage(_lines(columns, row), place)
+    if header is not None:  # a table of one row
+        yield header
 
 
 def _lines(columns: Sequence[str], row: Sequence[str]) -> str:
