@@ -228,7 +228,7 @@ def write_reference() -> None:
 
 def pages_of_demo() -> dict[str, Path]:
     """Return the pages that the demo answers from, by the names of the links to them; packages hold them as files."""
-    kinds = ("tutorial", "how-to", "explanation", "reference")
+    kinds = ("tutorial", "how-to", "explanation")
     return {page.name: page for kind in kinds for page in sorted((REFERENCE.parent / kind).glob("*.md"))}
 
 

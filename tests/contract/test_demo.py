@@ -102,12 +102,12 @@ async def test_a_no_in_the_review_ends_the_run(client: httpx.AsyncClient):
 
 async def test_the_guide_answers_from_serais_documentation(client: httpx.AsyncClient):
     await _until_all_is_taken_in(client)
-    run = await ask(client, "/agents/serai-guide/runs", "How do I give agents memory?")
-    assert run["content"].startswith("give-agents-memory.md")
+    run = await ask(client, "/agents/serai-guide/runs", "What happens to a run when its node dies?")
+    assert run["content"].startswith("how-runs-survive.md")
     assert run["content"].endswith(NO_LLM)
     (found,) = run["references"]
-    assert found["query"] == "How do I give agents memory?"
-    assert found["references"][0]["name"] == "give-agents-memory.md"
+    assert found["query"] == "What happens to a run when its node dies?"
+    assert found["references"][0]["name"] == "how-runs-survive.md"
 
 
 async def _until_all_is_taken_in(client: httpx.AsyncClient) -> None:

@@ -47,7 +47,7 @@ def build_demo(settings: Settings) -> AgentOS:
             "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk", "What do you know about me?"),
             "careful-agent": ("Note: buy milk", "Delete my notes"),
             "files-agent": ("How long is /etc/hosts?",),
-            "serai-guide": ("How do I give an agent memory?", "What happens to a run when its node dies?"),
+            "serai-guide": ("What happens to a run when its node dies?", "How can I test an agent without a model?"),
             "qa-workflow": ("What are the benefits of Python?", "What are AI agents? Let me review the answer."),
             "research-team": ("Research the latest AI trends", "What are the benefits of Python?"),
         },

@@ -39,6 +39,6 @@ def build_knowledge() -> Knowledge:
     return Knowledge(
         id="serai-docs",
         name="Serai's documentation",
-        description="Tutorial, how-to pages, explanations and reference of Serai.",
+        description="Tutorial, how-to pages and explanations of Serai.",
         documents=PAGES,
     )
