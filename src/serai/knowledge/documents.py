@@ -18,7 +18,7 @@ async def take_documents(base: KnowledgeBase, *, project_id: str) -> None:
     """Store the documents of a base to be taken in; what is there as it is stays, what changed is replaced.
 
     Raises:
-        ConfigurationError: a file or folder is not there, or cannot be read.
+        ConfigurationError: a file cannot be read.
     """
     for name, path in await asyncio.to_thread(list_documents, base.options):
         try:
@@ -42,19 +42,14 @@ def list_documents(options: Knowledge) -> list[tuple[str, Path]]:
     """Return the files among a base's documents, each with its name: within its folder, if it is in one.
 
     Hidden files, and those that no reader is for, are left out of folders.
-
-    Raises:
-        ConfigurationError: one is not there.
     """
-    return [named for path in options.document_paths for named in _files_of(options, path)]
+    return [named for path in options.document_paths for named in _files_of(path)]
 
 
-def _files_of(options: Knowledge, path: Path) -> Iterator[tuple[str, Path]]:
+def _files_of(path: Path) -> Iterator[tuple[str, Path]]:
     if path.is_file():
         yield path.name, path
         return
-    if not path.is_dir():
-        raise ConfigurationError(f"Knowledge {options.id!r} has documents in {path}, and there is nothing there.")
     readable = readers_for_type()
     for file in sorted(path.rglob("*")):
         within = file.relative_to(path)

@@ -40,7 +40,8 @@ class Knowledge:
         allow_private_urls: whether URLs of this machine and of private networks may be fetched.
 
     Raises:
-        ConfigurationError: a number is out of its bounds, or vectors are asked for without an embedder.
+        ConfigurationError: a number is out of its bounds, documents are not there, or vectors are asked for without an
+            embedder.
     """
 
     id: str = "knowledge"
@@ -69,6 +70,10 @@ class Knowledge:
             raise ConfigurationError(
                 f"Knowledge {self.id!r} has chunk_size {self.chunk_size} and chunk_overlap {self.chunk_overlap}; "
                 "the size must be 1 or more and the overlap less than it."
+            )
+        if missing := [path for path in self.document_paths if not path.exists()]:
+            raise ConfigurationError(
+                f"Knowledge {self.id!r} has documents in {missing[0]}, and there is nothing there."
             )
         if self.search_type in (SearchType.VECTOR, SearchType.HYBRID) and self.embedder is None:
             raise ConfigurationError(
