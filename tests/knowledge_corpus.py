@@ -1,4 +1,4 @@
-"""A corpus with known facts: documents of every format, made in code, the project's own pages, and questions on them."""
+"""A corpus with known facts: documents of every format made in code, the project's own pages, and questions on them."""
 
 from __future__ import annotations
 
@@ -198,30 +198,44 @@ QUESTIONS: tuple[CorpusQuestion, ...] = (
     ),
     *_questions(
         "how-to/run-on-a-schedule.md",
-        ("How do I run an agent every morning on a cron schedule?", "cron"),
+        ("Which cron expression starts a run at seven on working days?", "0 7 * * 1-5"),
+        ("What becomes of scheduled times at which no node was up?", "at which no node was up"),
     ),
     *_questions(
         "how-to/give-agents-memory.md",
-        ("How does an agent remember facts about a user?", "memory=True"),
+        ("How does an agent know its users over all sessions?", "knows its users over all sessions"),
     ),
     *_questions(
         "how-to/deploy.md",
-        ("How do I deploy the server with Docker?", "docker"),
+        ("How do I build an image with docker?", "docker build -f deploy/Dockerfile"),
+        ("What does SIGTERM do to a node?", "SIGTERM stops a node"),
     ),
     *_questions(
         "how-to/postgresql.md",
-        ("How do I make a backup of the database?", "backup"),
+        ("How do I restore a backup into an empty database?", "serai db restore"),
     ),
     *_questions(
         "how-to/evaluate-agents.md",
-        ("How do I measure the accuracy of an agent's answers?", "accuracy"),
+        ("How do I measure how right the answers of an agent are?", "how right the answers are"),
     ),
     *_questions(
         "how-to/keep-data-no-longer-than-needed.md",
-        ("How can I erase all data of one person?", "/users/"),
+        ("How do I erase a user, and see before what would go?", "serai users erase ada --dry-run"),
+    ),
+    *_questions(
+        "how-to/ask-people.md",
+        ("How does a tool wait for a person's confirmation?", "requires_confirmation=True"),
+    ),
+    *_questions(
+        "how-to/test-an-agent.md",
+        ("How do I test an agent offline, without a model?", "ScriptedModel"),
     ),
     *_questions(
         "decisions/0005-slots-in-a-narrow-table.md",
-        ("Why are slots kept in a narrow table?", "slot"),
+        ("Why are hot fields copied into slots of a narrow table?", "narrow table"),
+    ),
+    *_questions(
+        "decisions/0007-media-in-blobs.md",
+        ("Where are the bytes of media stored?", "stored once, by their hash"),
     ),
 )

@@ -230,8 +230,8 @@ TRAIN_JA = """
 
 LIGHTHOUSE = """
 # History
-The lighthouse of Skarholm was built in 1847 after two grain ships had been lost on the reef in one night. The stone came
-from the quarry on the mainland and was rowed over by fishermen.
+The lighthouse of Skarholm was built in 1847 after two grain ships had been lost on the reef in one night. The
+stone came from the quarry on the mainland and was rowed over by fishermen.
 
 Its first keeper lived here with a family of nine and a cow.
 

@@ -49,11 +49,13 @@ class GatedModel(HashedEmbeddingModel):
     def __init__(self) -> None:
         super().__init__(8)
         self.gate = asyncio.Event()
+        self.waiting = asyncio.Semaphore(0)
         self.errors: list[Exception] = []
 
     async def embed(self, inputs: str | Sequence[str], **options: Any) -> EmbeddingResult:
         answer = await super().embed(inputs, **options)
         if answer.inputs != ["dimensions"]:
+            self.waiting.release()
             await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
@@ -209,11 +211,8 @@ async def test_chunks_and_vectors_appear_together_and_the_row_says_how_far_it_is
         record = await at.ended(content)
         assert (record.status, record.chunks, record.done, record.total) == (ContentStatus.COMPLETED, 12, 0, 0)
         assert len(await at.texts(content)) == await at.vectors(content) == 12
-    assert await database.fetchrow("select base_id, model, dimensions from knowledge_models") == (
-        "vectors",
-        "serai:hashed-words",
-        8,
-    )
+    settled = await database.fetch("select base_id, model, dimensions from knowledge_models")
+    assert [tuple(row) for row in settled] == [("vectors", "serai:hashed-words", 8)]
 
 
 async def test_a_model_that_is_away_is_asked_again_for_the_rest_only(database: Database):
@@ -301,7 +300,7 @@ async def test_a_content_that_was_removed_meanwhile_leaves_nothing(database: Dat
     model = GatedModel()
     async with intake(database, Knowledge(id="removed", embedder=model)) as at:
         content = await at.add(b"Soon gone.")
-        await until_asked(model)
+        await model.waiting.acquire()
         await at.contents.delete(at.project, at.base.id, [content])
         model.gate.set()
         await at.ended(await at.add(b"Another one."))
@@ -314,7 +313,7 @@ async def test_metadata_that_were_changed_meanwhile_are_those_of_the_chunks(data
     model = GatedModel()
     async with intake(database, Knowledge(id="changed", embedder=model)) as at:
         content = await at.add(b"Cats sleep.", metadata={"tag": "old", "gone": 1})
-        await until_asked(model)
+        await model.waiting.acquire()
         await at.contents.update(at.project, at.base.id, content, ContentChanges(metadata={"tag": "new"}))
         model.gate.set()
         await at.ended(content)
@@ -341,8 +340,8 @@ async def test_of_two_that_replace_each_other_the_one_given_last_stays(database:
     model = GatedModel()
     async with intake(database, Knowledge(id="race", embedder=model)) as at:
         contents = [await at.add(b"Version %d" % number, name="manual", replaces=True) for number in range(4)]
-        while len(model.asked) < 1 + len(contents):
-            await asyncio.sleep(0.001)
+        for _ in contents:
+            await model.waiting.acquire()
         model.gate.set()
         await until(database, "select count(*) = 0 from jobs where status in ('PENDING', 'RUNNING')", timeout_s=20)
         records = [await at.contents.get(at.project, at.base.id, content) for content in contents]
@@ -358,12 +357,6 @@ async def test_many_contents_are_taken_in_side_by_side_and_each_once(database: D
             assert (await at.ended(content)).status is ContentStatus.COMPLETED
             assert len(await at.texts(content)) == await at.vectors(content) == 1
         assert len([texts for texts in model.asked if texts != ["dimensions"]]) == len(contents)
-
-
-async def until_asked(model: GatedModel) -> None:
-    async with asyncio.timeout(5):
-        while len(model.asked) < 2:
-            await asyncio.sleep(0.001)
 
 
 def test_the_id_follows_from_the_base_and_the_bytes_or_the_url():

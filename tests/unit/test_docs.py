@@ -34,6 +34,7 @@ PUBLIC_NAMES = {
         "SyncAgentOSClient",
         "Team",
         "Condition",
+        "Knowledge",
         "Loop",
         "Memory",
         "Parallel",
@@ -47,6 +48,7 @@ PUBLIC_NAMES = {
     },
     "serai.testing": {
         "Asked",
+        "HashedEmbeddingModel",
         "Rule",
         "ScriptError",
         "ScriptedModel",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from serai.knowledge.chunking import check_chunking, cut
 from serai.knowledge.cutting import cut_passages
 from serai.knowledge.passages import Passage, ReadDocument
-from serai.knowledge.reading import chunkers
+from serai.knowledge.reading import chunkers, read_document
 from serai.knowledge.reading_frames import CutSpec
 
 TEXT = st.text(alphabet=st.sampled_from("ab. \n#`|é茶ا\u0301😀"), max_size=300)
@@ -46,7 +46,7 @@ async def test_chunks_have_the_metadata_of_the_content_and_their_place():
 async def test_chunks_of_markdown_know_their_headings_through_all_passages():
     first = "# Guide\n\nIntro.\n\n## Install\n\n```sh\n# no heading\n```\n\n### Linux ##\n\nUse apt."
     document = ReadDocument([Passage(first), Passage("More of it.\n\n## Use\n\nCall it.")], "MarkdownChunker")
-    chunks = await cut(document, metadata={}, chunker=None, chunk_size=30, chunk_overlap=0)
+    chunks = await cut(document, metadata={}, chunker=None, chunk_size=40, chunk_overlap=0)
     assert [(chunk.text.splitlines()[-1], chunk.metadata["headings"]) for chunk in chunks] == [
         ("Intro.", "Guide"),
         ("```", "Guide > Install"),
@@ -61,6 +61,19 @@ async def test_a_row_is_a_chunk_and_only_long_ones_are_cut():
     chunks = await cut(document, metadata={}, chunker=None, chunk_size=120, chunk_overlap=20)
     assert [chunk.metadata["row"] for chunk in chunks] == [1, 2, 2]
     assert sum(chunk.text.count("word") for chunk in chunks) == 40
+
+
+async def test_code_is_cut_between_functions():
+    code = "import os\n\n\n" + "\n\n".join(f"def step_{n}():\n    x = {n}\n\n    return x\n" for n in range(4))
+    document = await read_document(code.encode(), name="steps.py")
+    chunks = await cut(document, metadata={}, chunker=None, chunk_size=60, chunk_overlap=0)
+    assert [chunk.text.splitlines()[0] for chunk in chunks] == [
+        "import os",
+        "def step_1():",
+        "def step_2():",
+        "def step_3():",
+    ]
+    assert {chunk.metadata["language"] for chunk in chunks} == {"python"}
 
 
 async def test_tokens_are_counted_by_the_token_chunker():

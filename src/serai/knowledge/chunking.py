@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from serai.domain.knowledge import NewChunk
@@ -64,7 +65,7 @@ async def cut(
     spec = CutSpec(chunker or document.chunker, chunk_size, chunk_overlap)
     if _is_little(passages) and spec.size >= _SMALL_CHUNK and spec.overlap <= spec.size // 2:
         return await asyncio.to_thread(_cut_here, passages, spec, metadata)
-    pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, cut=spec), batches(passages))
+    pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, cut=spec), partial(batches, passages))
     return await asyncio.to_thread(_as_chunks, pieces.passages, metadata)
 
 

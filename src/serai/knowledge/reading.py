@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from serai.knowledge.passages import Passage, ReadDocument, ReadLimits, UnreadableError
@@ -81,7 +82,7 @@ async def read_document(
         reader = choose_reader(data, name=name, media_type=media_type, reader_id=reader_id)
         if reader in _HARMLESS:
             return await asyncio.to_thread(_read_here, data, called, limits)
-    return await POOL.do(Job(limits=limits, read=called), _blocks(data))
+    return await POOL.do(Job(limits=limits, read=called), partial(_blocks, data))
 
 
 def _read_here(data: bytes, called: Called, limits: ReadLimits) -> ReadDocument:
@@ -89,9 +90,9 @@ def _read_here(data: bytes, called: Called, limits: ReadLimits) -> ReadDocument:
     return ReadDocument(list(document.passages), document.chunker)
 
 
-def _blocks(data: bytes) -> list[memoryview]:
+def _blocks(data: bytes) -> Iterator[memoryview]:
     view = memoryview(data)
-    return [view[start : start + _BLOCK_BYTES] for start in range(0, len(view), _BLOCK_BYTES)]
+    return (view[start : start + _BLOCK_BYTES] for start in range(0, len(view), _BLOCK_BYTES))
 
 
 def unavailable() -> Unavailable:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class _Process:
                 f"The process that reads documents does not start; see what `{' '.join(_COMMAND)}` says."
             ) from error
 
-    def ask(self, job: Job, blocks: Sequence[Block]) -> tuple[list[Passage], Outcome]:
+    def ask(self, job: Job, blocks: Iterable[Block]) -> tuple[list[Passage], Outcome]:
         """Return the answer to one request.
 
         Raises:
@@ -94,7 +94,7 @@ class _Turn:
     """A request, and the process that has it."""
 
     job: Job
-    blocks: Sequence[Block]
+    blocks: Callable[[], Iterable[Block]]
     process: _Process | None = None
     is_given_up: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -122,8 +122,12 @@ class ReadingPool:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    async def do(self, job: Job, blocks: Sequence[Block]) -> ReadDocument:
+    async def do(self, job: Job, blocks: Callable[[], Iterable[Block]]) -> ReadDocument:
         """Return what a process answers; it is killed when the limit is reached or the caller is cancelled.
+
+        Args:
+            job: what it does.
+            blocks: gives what follows in further frames; called in a thread, and once more for another process.
 
         Raises:
             UnreadableError: the document cannot be read within its limits.
@@ -150,7 +154,7 @@ class ReadingPool:
             try:
                 if not turn.give_to(process):
                     raise EOFError
-                passages, outcome = process.ask(turn.job, turn.blocks)
+                passages, outcome = process.ask(turn.job, turn.blocks())
             except (EOFError, OSError):
                 reason = process.explain(turn.job.limits)
                 if was_used and not process.is_late and not turn.is_given_up:

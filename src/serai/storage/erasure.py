@@ -87,9 +87,8 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
     Args:
         database: where the project is.
         project_id: the project.
-        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob, content of a knowledge base
-            and no name in
-            the totals of days, which stay as they are.
+        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob, content of
+            a knowledge base, and no name in the totals of days, which stay as they are.
 
     Sessions go some at a time, or one by one where others are, each time in a transaction; the rest goes in one. Safe
     to stop at any place and to repeat. A run that is at work just now is refused its next write; one that comes

@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from serai.domain.json_text import dump_json
-from serai.domain.knowledge import ContentRecord, FoundChunk, SearchQuestion
+from serai.domain.knowledge import MOST_RESULTS, ContentRecord, FoundChunk, SearchQuestion
 from serai.storage.connection import Connection, Database, connect
 from serai.storage.knowledge_chunks import Hit, as_found, filter_arguments, filter_sql, found_of
 
@@ -25,6 +25,7 @@ EXACT_CHUNKS: Final = 20_000
 """Up to so many chunks that may be meant are compared one by one."""
 
 _AT_ONCE: Final = 500
+_LIMITS: Final = (10, 100, MOST_RESULTS)
 _MOST_SIZES: Final = 1_000
 _TIMES_COST: Final = 200
 _LOCK_PAUSE_S: Final = 0.05
@@ -73,14 +74,15 @@ from knowledge_vectors as vector
 where project_id = $1 and base_id = $2 and dimensions = {n}{filters}
 order by score desc, content_id, position limit $4"""
 
-# Only the index can bring this order: nothing else is to be tried.
+# The condition is one that no other index fits and that PostgreSQL holds for likely: it takes the index that brings the
+# order, and reads there only until there are enough.
 _NEAR = """
 select content_id, position, -distance as score
 from (
     select content_id, position, embedding::halfvec({n}) <#> (select $3::real[]::halfvec({n})) as distance
     from knowledge_vectors as vector
-    where dimensions = {n} and project_id || '' = $1 and base_id || '' = $2{filters}
-    order by embedding::halfvec({n}) <#> (select $3::real[]::halfvec({n})) limit 1000
+    where dimensions = {n} and case when project_id = $1 then base_id = $2 end{filters}
+    order by embedding::halfvec({n}) <#> (select $3::real[]::halfvec({n})) limit {limit}
 ) as near
 limit $4"""
 
@@ -195,7 +197,8 @@ class VectorSearch:
         condition = filter_sql(question.filters, "$5")
 
         async def run(sql: str, of_chunk: str) -> list[asyncpg.Record]:
-            text = sql.format(n=len(unit), filters=condition and of_chunk.format(condition=condition))
+            likely = next(limit for limit in _LIMITS if limit >= most)
+            text = sql.format(n=len(unit), limit=likely, filters=condition and of_chunk.format(condition=condition))
             return await self._database.fetch(statement(text), *place, unit, most, *filters)
 
         size = await self._size(question)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from serai.errors import ConfigurationError
 from serai.storage.connection import Database
 
-SAMPLED: Final = 2_000
+SAMPLED: Final = 1_000
 """So many chunks of a base tell how rare its words are."""
 
 _MOST_WORDS: Final = 20_000
