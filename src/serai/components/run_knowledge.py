@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
 from itertools import zip_longest
@@ -49,10 +49,9 @@ class RunKnowledge:
             raise ModelRetry("The query is empty; say what to search for.")
         if base_id is not None and base_id not in self._bases:
             raise ModelRetry(f"There is no knowledge base {base_id!r}. There are: {', '.join(self._bases)}.")
+        query = storable(query)[:LONGEST_QUERY]
         started = time.perf_counter()
-        passages = await self._find(
-            storable(query)[:LONGEST_QUERY], [base_id] if base_id is not None else list(self._bases)
-        )
+        passages = await self._find(query, [base_id] if base_id is not None else list(self._bases))
         if not passages:
             return NOTHING_FOUND
         call = current_tool_call.get()
@@ -74,7 +73,7 @@ class RunKnowledge:
             raise ToolFailed(f"knowledge_filters of this run: {error}.") from error
         places = [(base_id, filters) for base_id in base_ids for filters in alternatives]
         lists = await asyncio.gather(*(self._find_in(base_id, query, filters) for base_id, filters in places))
-        most = max((self._bases[base_id].max_results for base_id in base_ids), default=0)
+        most = max(self._bases[base_id].max_results for base_id in base_ids)
         return _interleaved(lists)[:most]
 
     async def _find_in(self, base_id: str, query: str, filters: Mapping[str, Any]) -> list[tuple[str, FoundChunk]]:
@@ -91,11 +90,9 @@ def knowledge_toolsets(bases: Sequence[Knowledge]) -> list[FunctionToolset[Any]]
     """Return the tool that searches a component's bases, if it has any."""
     if not bases:
         return []
+    function: Callable[..., Any] = _search if len(bases) == 1 else _search_in
     toolset = FunctionToolset[Any](id=_TOOLSET_ID)
-    if len(bases) == 1:
-        toolset.add_function(_search, takes_ctx=False, name=SEARCH_TOOL, description=_description(bases))
-    else:
-        toolset.add_function(_search_in, takes_ctx=False, name=SEARCH_TOOL, description=_description(bases))
+    toolset.add_function(function, takes_ctx=False, name=SEARCH_TOOL, description=_description(bases))
     return [toolset]
 
 
