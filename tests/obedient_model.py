@@ -1,7 +1,7 @@
 """The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
 
-It searches for what it was told. What it is asked to remember it remembers. As the model that looks for memories it finds worth it what begins with "I";
-as a judge it is content with everything.
+It searches for what it was told, and what it is asked to remember it remembers. As the model that looks for memories it
+finds worth it what begins with "I"; as a judge it is content with everything.
 """
 
 from __future__ import annotations
