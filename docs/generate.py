@@ -11,6 +11,7 @@ import typer
 
 from serai import errors
 from serai.cli import app
+from serai.demo.guide import PAGES
 from serai.server.app import all_routes
 from serai.server.run_kinds import NOT_SERVED, RUN_KINDS
 from serai.server.run_schemas import run_form
@@ -220,6 +221,15 @@ def write_reference() -> None:
     """Write the pages."""
     for name, text in render_all().items():
         (REFERENCE / name).write_text(text)
+    for name, page in pages_of_demo().items():
+        if not (PAGES / name).is_symlink():
+            (PAGES / name).symlink_to(Path("../../../..") / page.relative_to(PAGES.parents[3]))
+
+
+def pages_of_demo() -> dict[str, Path]:
+    """Return the pages that the demo answers from, by the names of the links to them; packages hold them as files."""
+    kinds = ("tutorial", "how-to", "explanation")
+    return {page.name: page for kind in kinds for page in sorted((REFERENCE.parent / kind).glob("*.md"))}
 
 
 def render_all() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from serai.components.run_input import RunInput
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import RunRecord
-from serai.engine.active_run import Component
+from serai.engine.active_run import Component, KnowledgeSearch
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.storage.connection import Database
 
@@ -38,9 +38,11 @@ class Ran:
 
 
 @asynccontextmanager
-async def engine_of(database: Database, *components: Component, **options: Any) -> AsyncIterator[Engine]:
+async def engine_of(
+    database: Database, *components: Component, knowledge: KnowledgeSearch | None = None, **options: Any
+) -> AsyncIterator[Engine]:
     """Run a node with these components for the length of the block."""
-    engine = Engine(database, list(components), options=EngineOptions(**{"lease_s": 2, **options}))
+    engine = Engine(database, list(components), options=EngineOptions(**{"lease_s": 2, **options}), knowledge=knowledge)
     await engine.start()
     try:
         yield engine

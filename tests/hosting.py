@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from serai.knowledge.options import Knowledge
 from serai.memory.options import Memory
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
@@ -41,6 +42,7 @@ class DescribedAgent:
     instructions: str | None = "Be brief."
     history_runs: int = 3
     memory: Memory | None = None
+    knowledge: Sequence[Knowledge] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

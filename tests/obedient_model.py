@@ -1,7 +1,7 @@
 """The model of the documented examples: it calls all its tools, asks all its members, else repeats what it was told.
 
-What it is asked to remember it remembers. As the model that looks for memories it finds worth it what begins with "I";
-as a judge it is content with everything.
+It searches for what it was told, and what it is asked to remember it remembers. As the model that looks for memories it
+finds worth it what begins with "I"; as a judge it is content with everything.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def _calls(asked: Asked) -> Iterator[ToolCall]:
     for name in asked.tools:
         if name in _ARGUMENTS:
             yield ToolCall(name, _ARGUMENTS[name])
+    if "search_knowledge_base" in asked.tools:
+        yield ToolCall("search_knowledge_base", {"query": asked.message})
     if "remember" in asked.tools and (fact := _REMEMBER.match(asked.message)):
         yield ToolCall("remember", {"memory": fact[1]})
     if "delegate_task_to_members" in asked.tools:

@@ -243,7 +243,8 @@ def test_other_addresses_need_a_key_or_the_word_insecure(folder):
         port = node.wait_until_listening().rpartition(":")[2]
         assert httpx.get(f"http://127.0.0.1:{port}/agents").status_code == 401
         with SyncAgentOSClient(f"http://127.0.0.1:{port}", security_key="a-key-for-tests") as client:
-            assert [agent.id for agent in client.list_agents()] == ["my-agent", "careful-agent", "files-agent"]
+            agents = [agent.id for agent in client.list_agents()]
+            assert agents == ["my-agent", "careful-agent", "files-agent", "serai-guide"]
 
 
 def test_one_signal_lets_a_stream_run_to_its_end(folder):

@@ -19,7 +19,7 @@ from tests.compat.conftest import KEY
 from tests.compat.documented_code import run_snippet, snippet, titles
 from tests.compat.published_clients import run_script
 
-DEMO_AGENTS = ["my-agent", "careful-agent", "files-agent"]
+DEMO_AGENTS = ["my-agent", "careful-agent", "files-agent", "serai-guide"]
 
 
 async def run_with_client(title: str, base_url: str, **ids: str) -> dict[str, Any]:

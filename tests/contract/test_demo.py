@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from serai.demo import build_demo
+from serai.demo.guide import PAGES
 from serai.demo.script import NO_LLM
 from serai.settings import Settings
 from tests.hosting import http_client, serving
@@ -97,3 +98,22 @@ async def test_a_no_in_the_review_ends_the_run(client: httpx.AsyncClient):
     form = {"step_requirements": json.dumps([answer]), "stream": "false"}
     done = (await client.post(f"{WORKFLOW}/{run['run_id']}/continue", data=form)).json()
     assert done["status"] == "CANCELLED"
+
+
+async def test_the_guide_answers_from_serais_documentation(client: httpx.AsyncClient):
+    await _until_all_is_taken_in(client)
+    run = await ask(client, "/agents/serai-guide/runs", "What happens to a run when its node dies?")
+    assert run["content"].startswith("how-runs-survive.md")
+    assert run["content"].endswith(NO_LLM)
+    (found,) = run["references"]
+    assert found["query"] == "What happens to a run when its node dies?"
+    assert found["references"][0]["name"] == "how-runs-survive.md"
+
+
+async def _until_all_is_taken_in(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            listed = (await client.get("/knowledge/content", params={"limit": 100})).json()["data"]
+            if len(listed) == len(list(PAGES.iterdir())) and {each["status"] for each in listed} == {"completed"}:
+                return
+            await asyncio.sleep(0.05)

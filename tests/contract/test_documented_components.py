@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from serai import Condition, Loop, Memory, Parallel, Router, Step, Steps, Team, Workflow
+from serai import Condition, Knowledge, Loop, Memory, Parallel, Router, Step, Steps, Team, Workflow
 from serai.cli import app
 from serai.cli.call_text import content_text
 from serai.cli.pause_view import pending_of
@@ -26,7 +26,7 @@ from tests.hosting import serving
 
 PAGES: Final = (
     *("build-a-team", "build-a-workflow", "ask-people-in-workflows", "evaluate-agents", "look-at-sessions"),
-    "give-agents-memory",
+    *("give-agents-memory", "give-agents-knowledge"),
 )
 EXIT_CODES: Final = {"completed": 0, "failed": 1, "cancelled": 1, "refused": 4, "paused": 5}
 STATUSES: Final = {"failed": "error"}
@@ -62,7 +62,7 @@ def test_examples_name_their_model_so_that_another_can_take_its_place(page: str)
     assert [example.title for example in examples_of(page) if "openai:" in example.with_model("")] == []
 
 
-@pytest.mark.parametrize("kind", [Team, Workflow, Step, Steps, Parallel, Condition, Loop, Router, Memory])
+@pytest.mark.parametrize("kind", [Team, Workflow, Step, Steps, Parallel, Condition, Loop, Router, Memory, Knowledge])
 def test_every_option_is_on_a_page(kind: type):
     pages = "".join(text_of(page) for page in PAGES)
     options = [name for name in inspect.signature(kind).parameters if name not in ("name", "steps", "id")]

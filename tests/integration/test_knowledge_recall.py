@@ -1,8 +1,7 @@
 """How many questions on a corpus of every format find the right chunk among the first five, by words and by both.
 
-The vectors are TF-IDF and SVD, fitted on the corpus itself: no model's weights are at hand. What is claimed is the search
-by words, and that putting both together loses nothing. `uv run pytest tests/integration/test_knowledge_recall.py -s` prints the
-table.
+The vectors are TF-IDF and SVD, fitted on the corpus itself: no model's weights are at hand. What is claimed is the
+search by words, and that putting both together loses nothing. With `-s` the test prints the table.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ class Said:
             children=children,
             load_context=no_context,
             blobs=BlobStore(database),
+            knowledge=None,
             memories=UserMemories(database),
         )
         self.events = AgentEvents(run, name="Helper \N{ROCKET}")

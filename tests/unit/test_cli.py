@@ -223,6 +223,7 @@ def test_without_a_target_the_demo_is_served():
         ("my-agent", "My Agent"),
         ("careful-agent", "Careful Agent"),
         ("files-agent", "Files Agent"),
+        ("serai-guide", "Serai Guide"),
     ]
 
 

@@ -11,9 +11,10 @@ import pytest
 import typer
 
 import serai
-from docs.generate import REFERENCE, render_all
+from docs.generate import REFERENCE, pages_of_demo, render_all
 from serai.cli import app
 from serai.cli.target import load_target
+from serai.demo.guide import PAGES as PAGES_OF_DEMO
 from serai.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,11 @@ PUBLIC_NAMES = {
 @pytest.mark.parametrize("page", ["settings.md", "cli.md", "errors.md", "http-api.md"])
 def test_the_reference_page_says_what_the_code_says(page):
     assert (REFERENCE / page).read_text() == render_all()[page], "run `just docs`"
+
+
+def test_the_demo_answers_from_the_pages_that_there_are():
+    linked = {link.name: link.resolve() for link in PAGES_OF_DEMO.iterdir()}
+    assert linked == {name: page.resolve() for name, page in pages_of_demo().items()}, "run `just docs`"
 
 
 def test_every_public_exception_is_drawn_in_the_tree_of_errors():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pydantic_ai
@@ -19,14 +19,17 @@ from serai.components.deps import RunDeps
 from serai.components.durability import SeraiDurability
 from serai.components.hosted_agent import HostedAgent
 from serai.components.pauses import take_answers
+from serai.components.run_knowledge import knowledge_toolsets
 from serai.components.run_memory import memory_toolsets
 from serai.components.tool import options_of
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
+from serai.knowledge.options import Knowledge, by_id, knowledge_of
 from serai.memory.options import Memory, memory_of
 
 DEFAULT_HISTORY_RUNS = 3
+_OR_ELSE = {"memory": ", or say memory=Memory(tool=False)", "knowledge": ""}
 
 
 class AgentComponent:
@@ -43,6 +46,7 @@ class AgentComponent:
         usage_limits: bounds of one run: requests, tool calls, tokens, cost.
         timeout_s: seconds of work that one run may take, from its start or its continuation.
         memory: what it remembers of its users; True: as a `Memory` with its defaults says.
+        knowledge: the base that it may search, or several; True: one with its defaults.
         metadata: free members shown to clients.
 
     Raises:
@@ -64,6 +68,7 @@ class AgentComponent:
         usage_limits: UsageLimits | None = None,
         timeout_s: float | None = None,
         memory: Memory | bool | None = None,
+        knowledge: Knowledge | Sequence[Knowledge] | bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if not agent.name:
@@ -91,12 +96,18 @@ class AgentComponent:
         self.model_provider: str | None = self.model.system
         self.memory = memory_of(memory)
         self.memory_model = self._load_model((self.memory and self.memory.model) or self.model)
-        memory_tools = memory_toolsets(self.memory)
+        self.knowledge = tuple(by_id(knowledge_of(knowledge)).values())
+        more_tools = {
+            "memory": memory_toolsets(self.memory),
+            "knowledge": knowledge_toolsets(self.knowledge),
+        }
         try:
-            self._durability = SeraiDurability.bind(agent, model=self.model, toolsets=memory_tools)
+            self._durability = SeraiDurability.bind(
+                agent, model=self.model, toolsets=[each for toolsets in more_tools.values() for each in toolsets]
+            )
         except UserError as error:
             raise ConfigurationError(f"Agent {agent.name!r} cannot be made durable: {error}") from error
-        self.function_tools = self._function_tools(memory_tools)
+        self.function_tools = self._function_tools(more_tools)
         self.host = HostedAgent(
             agent=agent,
             id=self.id,
@@ -111,6 +122,8 @@ class AgentComponent:
             usage_limits=usage_limits,
             timeout_s=timeout_s,
             memory=self.memory,
+            knowledge=self.knowledge,
+            knowledge_tools=more_tools["knowledge"],
         )
 
     @property
@@ -158,7 +171,7 @@ class AgentComponent:
             )
         return None
 
-    def _function_tools(self, more: Sequence[FunctionToolset[Any]]) -> dict[str, pydantic_ai.Tool[Any]]:
+    def _function_tools(self, more: Mapping[str, Sequence[FunctionToolset[Any]]]) -> dict[str, pydantic_ai.Tool[Any]]:
         found: dict[str, pydantic_ai.Tool[Any]] = {}
 
         def collect(toolset: AbstractToolset[Any]) -> None:
@@ -167,13 +180,14 @@ class AgentComponent:
 
         for toolset in self.agent.toolsets:
             toolset.apply(collect)
-        for toolset in more:
-            if taken := sorted(found.keys() & toolset.tools.keys()):
-                raise ConfigurationError(
-                    f"Agent {self.name!r} has a tool {taken[0]!r}, and its memory brings one of that name: rename the "
-                    "agent's, or say memory=Memory(tool=False)."
-                )
-            found.update(toolset.tools)
+        for source, toolsets in more.items():
+            for toolset in toolsets:
+                if taken := sorted(found.keys() & toolset.tools.keys()):
+                    raise ConfigurationError(
+                        f"Agent {self.name!r} has a tool {taken[0]!r}, and its {source} brings one of that name: "
+                        f"rename the agent's{_OR_ELSE[source]}."
+                    )
+                found.update(toolset.tools)
         return found
 
     def _load_model(self, model: Model | str | None) -> Model:

@@ -60,6 +60,7 @@ class AgentAnswer:
 
     Attributes:
         memories: what its tools stored of its user, as events show it.
+        references: what its searches for knowledge found, as the run object shows it.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class AgentAnswer:
         self._tools = list(earlier.tools)
         self._media = list(earlier.carried.media)
         self.memories = list(earlier.carried.memories)
+        self.references = list(earlier.carried.references)
         self._pending = {
             tool["tool_call_id"]: tool
             for tool in (wanted["tool_execution"] for wanted in earlier.own_requirements)
@@ -140,6 +142,7 @@ class AgentAnswer:
             "input": self._given.shown(),
             "created_at": int(record.created_at.timestamp()),
             **shown_items(self._media),
+            **({"references": self.references} if self.references else {}),
         }
 
     def made(self) -> dict[str, Any]:
@@ -156,6 +159,7 @@ class AgentAnswer:
             media=self._media,
             first_token_s=self._first_token_s,
             memories=self.memories,
+            references=self.references,
         )
 
     def _worked_s(self) -> float:

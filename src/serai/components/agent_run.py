@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import structlog
-from pydantic_ai import AgentRunResult, DeferredToolRequests, DeferredToolResults, capture_run_messages
+from pydantic_ai import AgentRunResult, DeferredToolRequests, DeferredToolResults, FunctionToolset, capture_run_messages
 from pydantic_ai.messages import ModelRequest, UserPromptPart
 
 from serai.components.agent_steps import AgentSteps
@@ -16,6 +16,7 @@ from serai.components.hosted_agent import RunTimeoutError
 from serai.components.media import prompt_of
 from serai.components.messages import load_messages
 from serai.components.output_schema import output_type_of
+from serai.components.run_knowledge import current_knowledge
 from serai.components.run_media import media_of
 from serai.components.run_memory import current_memory
 from serai.components.taken_up import take_up
@@ -39,6 +40,7 @@ class AgentRun(AgentSteps):
         """Run the agent to its end or its next pause; what its model or tools raise becomes the outcome."""
         await self._load()
         token, memory_token = current_execution.set(self), current_memory.set(self._memory)
+        knowledge_token = current_knowledge.set(self._knowledge)
         try:
             return await self._work_in_time()
         except BaseException as error:
@@ -48,6 +50,7 @@ class AgentRun(AgentSteps):
         finally:
             current_execution.reset(token)
             current_memory.reset(memory_token)
+            current_knowledge.reset(knowledge_token)
 
     async def _work_in_time(self) -> Outcome:
         limit = asyncio.timeout(self._host.timeout_s)
@@ -101,12 +104,17 @@ class AgentRun(AgentSteps):
                 deps=host.deps(self.deps) if host.deps is not None else self.deps,
                 model=MODEL_ID,
                 capabilities=[host.durability],
-                toolsets=self._memory.toolsets if self._memory is not None else None,
+                toolsets=self._toolsets() or None,
                 usage=self._earlier.run_usage(),
                 usage_limits=host.usage_limits,
                 run_id=f"{self.run.record.id}:{self.run.record.segment}{':taken-up' if self._taken_up else ''}",
                 conversation_id=self.run.record.session_id,
             )
+
+    def _toolsets(self) -> list[FunctionToolset[Any]]:
+        """Return the tools that the run has beside its agent's own."""
+        memory = self._memory.toolsets if self._memory is not None else []
+        return [*memory, *self._host.knowledge_tools]
 
     def _deferred_results(self) -> DeferredToolResults | None:
         """Return what the calls that the run paused for were answered with."""

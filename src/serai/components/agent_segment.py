@@ -24,6 +24,7 @@ from serai.components.model_turn import ModelTurn
 from serai.components.output_schema import content_type_of
 from serai.components.pauses import ask, describe_pause, requirement
 from serai.components.run_input import RunInput, load_run_input
+from serai.components.run_knowledge import RunKnowledge
 from serai.components.run_media import RunMedia
 from serai.components.run_memory import RunMemory
 from serai.components.segments import Carried, Earlier
@@ -77,6 +78,8 @@ class AgentSegment:
         self._state = TrackedState(self.deps)
         remembers = host.memory if run.record.user_id is not None else None
         self._memory = None if remembers is None else RunMemory(run, remembers)
+        filters = self.input.knowledge_filters
+        self._knowledge = RunKnowledge(run, host.knowledge, filters) if host.knowledge else None
 
     @property
     def context(self) -> str | None:
@@ -139,6 +142,7 @@ class AgentSegment:
             metrics=self._answer.metrics(),
             session_state=self._state.settled,
             metadata=self.input.metadata or None,
+            references=self._answer.references or None,
             **self._answer.made(),
             **self._more_output(),
         )

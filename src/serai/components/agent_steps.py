@@ -114,6 +114,7 @@ class AgentSteps(AgentSegment):
         """Take what a tool call did: to the session state, and to the run object."""
         self._state.apply(step["state"], step["removed"])
         self._answer.memories += step.get("memories", ())
+        self._answer.references += step.get("references", ())
         if step["tool"] is not None:
             self._answer.put_tool(step["tool"])
 
@@ -171,6 +172,8 @@ class AgentSteps(AgentSegment):
         step = {"result": result, "failure": failure, "tool": tool, "state": state, "removed": removed, **media}
         if self._memory is not None and (stored := self._memory.take_stored(name)):
             step["memories"] = stored
+        if self._knowledge is not None and (found := self._knowledge.take_references(name)):
+            step["references"] = found
         return step
 
     def _is_delegation(self, _call: ToolCallPart) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_ai import FunctionToolset
 from pydantic_ai.agent.abstract import AbstractAgent
 from pydantic_ai.capabilities.abstract import AbstractCapability
 from pydantic_ai.usage import UsageLimits
@@ -13,6 +14,7 @@ from pydantic_ai.usage import UsageLimits
 from serai.components.deps import RunDeps
 from serai.components.tool import ToolOptions
 from serai.errors import SeraiError
+from serai.knowledge.options import Knowledge
 from serai.memory.options import Memory
 
 
@@ -35,6 +37,7 @@ class HostedAgent:
         tools: what is known of its tools by name.
         usage_limits, timeout_s: bounds of one run; the time is that of one segment.
         memory: what it remembers of its users, or None.
+        knowledge, knowledge_tools: the bases that it may search, and what it does that with.
     """
 
     agent: AbstractAgent[Any, Any]
@@ -50,3 +53,5 @@ class HostedAgent:
     usage_limits: UsageLimits | None
     timeout_s: float | None
     memory: Memory | None
+    knowledge: Sequence[Knowledge]
+    knowledge_tools: Sequence[FunctionToolset[Any]]

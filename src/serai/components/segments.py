@@ -49,6 +49,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
         media: what the model and its tools made so far.
         delegations: a team's calls that wait for members that paused.
         memories: what its tools stored of its user so far, as events show it.
+        references: what its searches for knowledge found so far.
     """
 
     turn: int = 0
@@ -59,6 +60,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     media: list[MediaItem] = []
     delegations: list[Delegation] = []
     memories: list[dict[str, Any]] = []
+    references: list[dict[str, Any]] = []
 
 
 _load_carried = loader_of(Carried)

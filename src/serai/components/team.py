@@ -22,6 +22,7 @@ from serai.components.team_run import HostedTeam, TeamMode, TeamRun
 from serai.domain.runs import Outcome
 from serai.engine.active_run import ActiveRun, RestingRun
 from serai.errors import ConfigurationError
+from serai.knowledge.options import Knowledge
 from serai.memory.options import Memory
 
 Member: TypeAlias = "pydantic_ai.Agent[Any, Any] | AgentComponent | Team"
@@ -53,6 +54,7 @@ class Team:
         usage_limits: bounds of the leader's part of one run.
         timeout_s: seconds of work that one run may take, its members' among them.
         memory: what its leader remembers of its users; True: as a `Memory` with its defaults says.
+        knowledge: the base that its leader may search, or several; True: one with its defaults.
         metadata: free members shown to clients.
 
     Raises:
@@ -81,6 +83,7 @@ class Team:
         usage_limits: UsageLimits | None = None,
         timeout_s: float | None = None,
         memory: Memory | bool | None = None,
+        knowledge: Knowledge | Sequence[Knowledge] | bool | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if mode not in get_args(TeamMode):
@@ -111,6 +114,7 @@ class Team:
             usage_limits=usage_limits,
             timeout_s=timeout_s,
             memory=memory,
+            knowledge=knowledge,
         )
         self.name = name
         self.id = self._leader.id
@@ -121,6 +125,7 @@ class Team:
         self.metadata = metadata
         self.model = self._leader.model
         self.memory = self._leader.memory
+        self.knowledge = self._leader.knowledge
         self.memory_model = self._leader.memory_model
         self.model_name = self._leader.model_name
         self.model_provider = self._leader.model_provider

@@ -22,6 +22,7 @@ _ABOUT_ME = re.compile(r"\b(know|remember)\b.*\b(about|of) me\b", re.IGNORECASE)
 _FACT = re.compile(
     r"\b(?:I(?:'m| am| live| work| have| like| love| prefer)|my \w+ (?:is|are))\b[^.!?\n]+", re.IGNORECASE
 )
+_PASSAGE = re.compile(r"1\. From (?P<source>[^\n]+):\n(?P<text>.*?)(?=\n\n2\. From |\Z)", re.DOTALL)
 _REMEMBERED = re.compile(r"^\d+\. (.+)$", re.MULTILINE)
 
 NO_LLM = "(Scripted demo model, no LLM. Set SERAI_MODEL for a real one.)"
@@ -79,6 +80,16 @@ def answer_about_files(asked: Asked) -> Turn:
     if found := _PATH.search(asked.message):
         return Turn(tools=[ToolCall("read_file", {"path": found["quoted"] or found["bare"].rstrip(".,;:!?")})])
     return Turn(f"{_FILES_INTRODUCTION}\n\nYou said: {asked.message}")
+
+
+def answer_from_documents(asked: Asked) -> Turn:
+    """Return what the agent with documents says: a search for the message's words, then the best passage."""
+    if not asked.tool_results:
+        return Turn(tools=[ToolCall("search_knowledge_base", {"query": asked.message})])
+    found = str(asked.tool_results[0].content)
+    passage = _PASSAGE.match(found)
+    said = f"{passage['source']} says:\n\n{passage['text'].strip()}" if passage is not None else found
+    return Turn(f"{said}\n\n{NO_LLM}")
 
 
 def find_expression(message: str) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from serai.domain.json_text import dump_json, load_json
+from serai.domain.knowledge import FoundChunk
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, Outcome, RunRecord, Step
 from serai.engine.children import Children, Rest
@@ -15,6 +16,14 @@ from serai.engine.journal import Journal
 from serai.storage.blobs import BlobStore
 from serai.storage.runs import Answer, SessionContext
 from serai.storage.user_memories import UserMemories
+
+
+class KnowledgeSearch(Protocol):
+    """Searches the knowledge bases of a server."""
+
+    async def find(self, project_id: str, base_id: str, text: str, *, filters: Mapping[str, Any]) -> list[FoundChunk]:
+        """Return what a base holds about something, best first, searched as the base has it."""
+        ...
 
 
 class ActiveRun:
@@ -30,6 +39,7 @@ class ActiveRun:
         journal: its durable steps.
         blobs: where the bytes of its media lie.
         memories: what is remembered of users.
+        knowledge: the knowledge bases, None on a server without any.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -44,6 +54,7 @@ class ActiveRun:
         load_context: Callable[[RunRecord, int], Awaitable[SessionContext]],
         blobs: BlobStore,
         memories: UserMemories,
+        knowledge: KnowledgeSearch | None,
     ) -> None:
         self.record = record
         self.paused = paused
@@ -53,6 +64,7 @@ class ActiveRun:
         self.journal = Journal(writer, steps)
         self.blobs = blobs
         self.memories = memories
+        self.knowledge = knowledge
         self._writer = writer
         self._children = children
         self._load_context = load_context
@@ -112,6 +124,7 @@ class ActiveRun:
             load_context=load_context,
             blobs=self.blobs,
             memories=self.memories,
+            knowledge=self.knowledge,
         )
         child.about = dict(about or {})
         child.ended = None if begun.rest is None else begun.answer

@@ -18,7 +18,7 @@ from serai.domain.run_state import RunStatus
 from serai.domain.runs import Event, NewRun, RunRecord
 from serai.domain.search_text import PIECES_END, fold, pieces_of, title_of
 from serai.engine import faults
-from serai.engine.active_run import Component, RestingRun, answer_members
+from serai.engine.active_run import Component, KnowledgeSearch, RestingRun, answer_members
 from serai.engine.event_log import EventLog, Follower
 from serai.engine.last_resort import bare_outcome
 from serai.engine.node import Node
@@ -94,9 +94,22 @@ class Engine:
     Attributes:
         node: its entry among the nodes.
         blobs: the bytes of media that runs are given, and make.
+
+    Args:
+        database: where runs are.
+        components: what it runs.
+        options: how.
+        knowledge: the knowledge bases that components may search.
     """
 
-    def __init__(self, database: Database, components: Sequence[Component], *, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        components: Sequence[Component],
+        *,
+        options: EngineOptions,
+        knowledge: KnowledgeSearch | None = None,
+    ) -> None:
         self._database = database
         self._store = RunStore(database)
         self._moves = RunMoves(database)
@@ -118,6 +131,7 @@ class Engine:
             run_log=run_log,
             blobs=self.blobs,
             memories=UserMemories(database),
+            knowledge=knowledge,
             events=self._events,
             wakeups=self._wakeups,
             node_id=self.node.id,

@@ -14,7 +14,7 @@ import structlog
 from serai.domain.json_text import dump_json
 from serai.domain.runs import Event, Outcome, RunRecord, Step
 from serai.engine import faults
-from serai.engine.active_run import ActiveRun, Component, Execution, answer_members
+from serai.engine.active_run import ActiveRun, Component, Execution, KnowledgeSearch, answer_members
 from serai.engine.children import Children
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
 from serai.engine.interruption import describe, is_stop_request
@@ -84,6 +84,7 @@ class Worker:
         run_log: RunLog,
         blobs: BlobStore,
         memories: UserMemories,
+        knowledge: KnowledgeSearch | None,
         events: EventLog,
         wakeups: Wakeups,
         node_id: str,
@@ -98,6 +99,7 @@ class Worker:
         self._run_log = run_log
         self._blobs = blobs
         self._memories = memories
+        self._knowledge = knowledge
         self._events = events
         self._wakeups = wakeups
         self._node_id = node_id
@@ -359,6 +361,7 @@ class Worker:
             load_context=self._load_context,
             blobs=self._blobs,
             memories=self._memories,
+            knowledge=self._knowledge,
         )
 
     async def _read_log(self, record: RunRecord) -> list[Event]:

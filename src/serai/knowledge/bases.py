@@ -277,6 +277,16 @@ class KnowledgeBases:
             retry_after_s=_NO_BASE_RETRY_S,
         )
 
+    async def find(self, project_id: str, base_id: str, text: str, *, filters: Mapping[str, Any]) -> list[FoundChunk]:
+        """Return what a base holds about something, best first, searched as the base has it.
+
+        Raises:
+            NotFoundError: there is no such base.
+            SearchUnavailableError: it is to be searched by vectors, and there are none.
+        """
+        base = self.get(base_id)
+        return await base.search(base.question(project_id, text, filters=filters))
+
     async def prepare(self) -> None:
         """Make room for the vectors of all bases.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic_ai.embeddings import Embedder, EmbeddingModel
@@ -36,11 +37,13 @@ class Knowledge:
         chunker: how documents are cut unless asked otherwise; by default as their reader says.
         chunk_size: the most characters of a chunk.
         chunk_overlap: how many of these the next chunk begins with again.
+        documents: files and folders that are taken in when a server starts, and again when they have changed.
         allow_private_urls: whether URLs of this machine and of private networks may be fetched. Link-local and
             metadata addresses of clouds never are.
 
     Raises:
-        ConfigurationError: a number is out of its bounds, or vectors are asked for without an embedder.
+        ConfigurationError: a number is out of its bounds, documents are not there, or vectors are asked for without an
+            embedder.
     """
 
     id: str = "knowledge"
@@ -55,6 +58,7 @@ class Knowledge:
     chunker: str | None = None
     chunk_size: int = DEFAULT_CHUNK_SIZE
     chunk_overlap: int = DEFAULT_CHUNK_OVERLAP
+    documents: str | Path | Sequence[str | Path] = ()
     allow_private_urls: bool = False
 
     def __post_init__(self) -> None:
@@ -69,6 +73,10 @@ class Knowledge:
                 f"Knowledge {self.id!r} has chunk_size {self.chunk_size} and chunk_overlap {self.chunk_overlap}; "
                 "the size must be 1 or more and the overlap less than it."
             )
+        if missing := [path for path in self.document_paths if not path.exists()]:
+            raise ConfigurationError(
+                f"Knowledge {self.id!r} has documents in {missing[0]}, and there is nothing there."
+            )
         if self.search_type in (SearchType.VECTOR, SearchType.HYBRID) and self.embedder is None:
             raise ConfigurationError(
                 f"Knowledge {self.id!r} is to be searched by {self.search_type}: pass embedder=…, such as "
@@ -79,6 +87,12 @@ class Knowledge:
     def title(self) -> str:
         """What people see."""
         return self.name or self.id
+
+    @property
+    def document_paths(self) -> tuple[Path, ...]:
+        """Where its documents are."""
+        given = (self.documents,) if isinstance(self.documents, str | Path) else self.documents
+        return tuple(Path(each) for each in given)
 
 
 def knowledge_of(given: Knowledge | Sequence[Knowledge] | bool | None) -> tuple[Knowledge, ...]:

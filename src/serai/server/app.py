@@ -228,7 +228,7 @@ def _all_knowledge(
     given: Knowledge | Sequence[Knowledge] | bool | None, components: Components
 ) -> tuple[Knowledge, ...]:
     """Return the bases of an OS: its own, and those of its components and of what is in them."""
-    of_components = [base for part in components.modelled() for base in getattr(part, "knowledge", ())]
+    of_components = [base for part in components.modelled() for base in part.knowledge]
     if not given and not of_components:
         return ()
     from serai.knowledge.options import by_id, knowledge_of  # noqa: PLC0415 - pulls in pydantic-ai

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, runtime_c
 from serai.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
+    from serai.knowledge.options import Knowledge
     from serai.memory.options import Memory
 
 KINDS: Final = ("agent", "team", "workflow")
@@ -66,6 +67,10 @@ class Agent(Component, Protocol):
     @property
     def memory(self) -> Memory | None:
         """What it remembers of its users."""
+
+    @property
+    def knowledge(self) -> Sequence[Knowledge]:
+        """The bases that it may search."""
 
 
 class Team(Agent, Protocol):

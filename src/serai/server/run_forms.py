@@ -12,6 +12,8 @@ from starlette.requests import Request
 from serai.components.output_schema import check_output_schema
 from serai.components.run_input import RunInput
 from serai.errors import InvalidFieldError, RequestError
+from serai.knowledge.filters import alternatives_of
+from serai.server.components import Component, modelled
 from serai.server.form_fields import NULLS, read_bool, read_fields, read_form, read_json, read_name, read_object
 from serai.server.media_fields import FIELDS, METADATA_FIELD, GivenMedia, has_media, read_media
 from serai.server.run_kinds import RunKind
@@ -148,6 +150,19 @@ async def read_continue_form(request: Request, kind: RunKind, *, max_field_bytes
     )
     form.ignored = sorted(given)
     return form
+
+
+def check_filters(filters: Any, component: Component) -> None:
+    """Check that a run's `knowledge_filters` can be served, when its component, or one inside it, searches knowledge.
+
+    Raises:
+        InvalidFieldError: they cannot.
+    """
+    if any(part.knowledge for part in modelled(component)):
+        try:
+            alternatives_of(filters)
+        except ValueError as error:
+            raise InvalidFieldError.of(("body", "knowledge_filters"), str(error), kind="knowledge_filters") from error
 
 
 def _refuse(given: Mapping[str, str], names: frozenset[str], kind: RunKind) -> None:

@@ -84,7 +84,10 @@ def run_form(kind: RunKind) -> JsonObject:
             "session_state": {"type": "string", "description": "A JSON object, laid over the session's state."},
             "dependencies": {"type": "string", "description": "A JSON object for tools and steps."},
             "metadata": {"type": "string", "description": "A JSON object kept with the run."},
-            "knowledge_filters": {"type": "string", "description": "JSON, handed to tools and steps."},
+            "knowledge_filters": {
+                "type": "string",
+                "description": "JSON: an object of metadata, a filter expression, or a list of these. Limits what is searched.",
+            },
             **dict.fromkeys(("images", "audio", "videos", "input_files"), _MEDIA),
             **(
                 _MODELLED_FIELDS if kind.is_modelled else {"files": {"type": "string", "description": "`input_files`."}}

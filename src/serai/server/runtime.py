@@ -17,9 +17,10 @@ from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
-from serai.errors import ConfigurationError
+from serai.errors import ConfigurationError, SeraiError
 from serai.evals.evals import Evals
 from serai.knowledge.bases import KnowledgeBases
+from serai.knowledge.documents import take_documents
 from serai.knowledge.ingestion import JOB, JOBS_AT_ONCE, Ingestion
 from serai.knowledge.options import Knowledge
 from serai.records.indexes.declared import RecordIndex
@@ -29,6 +30,7 @@ from serai.server import metrics_refresh
 from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
+from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
@@ -123,6 +125,9 @@ class Runtime:
             await create_partitions(self.database)
             self.records = RecordStore(self.database)
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
+            self.knowledge = KnowledgeBases(
+                self.database, self._knowledge, announce=lambda: self._knowledge_jobs.announce(JOB)
+            )
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
@@ -132,6 +137,7 @@ class Runtime:
                     lease_s=self.settings.lease_s,
                     max_takeovers=self.settings.max_takeovers,
                 ),
+                knowledge=self.knowledge,
             )
             self.jobs = JobStore(self.database)
             self.memories = MemoryStore(self.database)
@@ -147,9 +153,9 @@ class Runtime:
             extraction = extraction_handlers(self.database, self.components)
             memory_jobs = JobRunner(self.database, self.engine.node.id, extraction, max_jobs=MEMORY_JOBS)
             self.evals = Evals(self.database, self.engine, self.components)
-            knowledge_jobs = self._open_knowledge()
+            self._knowledge_jobs = self._new_knowledge_jobs()
             await self.knowledge.prepare()
-            self._runners = (self.job_runner, memory_jobs, self.evals, knowledge_jobs)
+            self._runners = (self.job_runner, memory_jobs, self.evals, self._knowledge_jobs)
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
@@ -160,6 +166,8 @@ class Runtime:
             raise
         for name, pause_s, chore in self._chores():
             self._upkeep.append(asyncio.create_task(_repeat(pause_s, chore), name=f"serai-{name}"))
+        if any(base.options.document_paths for base in self.knowledge):
+            self._upkeep.append(asyncio.create_task(self._take_documents(), name="serai-documents"))
         if self._postgres is not None:
             self._upkeep.append(asyncio.create_task(self._keep_postgres(self._postgres), name="serai-postgres"))
 
@@ -186,14 +194,20 @@ class Runtime:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
 
-    def _open_knowledge(self) -> JobRunner:
+    def _new_knowledge_jobs(self) -> JobRunner:
         """Return what takes contents in: apart from other jobs, which would wait for long documents."""
         handlers: dict[str, JobHandler] = {JOB: Ingestion(self.database, self._knowledge).do} if self._knowledge else {}
-        runner = JobRunner(
+        return JobRunner(
             self.database, self.engine.node.id, handlers, max_jobs=JOBS_AT_ONCE, tell=self.engine.tell_jobs
         )
-        self.knowledge = KnowledgeBases(self.database, self._knowledge, announce=lambda: runner.announce(JOB))
-        return runner
+
+    async def _take_documents(self) -> None:
+        """Take in the documents that bases were given with their options."""
+        for base in self.knowledge:
+            try:
+                await take_documents(base, project_id=DEFAULT_PROJECT)
+            except SeraiError as error:
+                _log.error("knowledge_documents_failed", base=base.id, reason=error.message)
 
     def _look_for_jobs(self) -> None:
         for runner in self._runners:

@@ -13,7 +13,7 @@ from serai.errors import InvalidFieldError, NotFoundError, RetryLaterError
 from serai.server.answers import json_answer
 from serai.server.components import KINDS, Agent, Component, Team, Workflow
 from serai.server.context import description_of, runtime_of
-from serai.server.databases import DATABASE_ID, TABLES
+from serai.server.databases import DATABASE_ID, KNOWLEDGE_TABLE, TABLES
 from serai.server.dispatch import Route
 from serai.server.knowledge_views import show_bases
 from serai.server.openapi import errors, json_result, query_parameter
@@ -205,6 +205,7 @@ def _agent_members(agent: Agent) -> dict[str, Any]:
             "num_history_runs": agent.history_runs,
         },
         "memory": _memory(agent),
+        "knowledge": _knowledge(agent),
         "system_message": _without_nulls({"instructions": agent.instructions}),
     }
 
@@ -220,6 +221,13 @@ def _memory(agent: Agent) -> dict[str, Any] | None:
         "enable_agentic_memory": memory.tool,
         "memory_table": TABLES["memory"],
     }
+
+
+def _knowledge(agent: Agent) -> dict[str, Any] | None:
+    """Return which bases an agent may search."""
+    if not agent.knowledge:
+        return None
+    return {"knowledge_table": KNOWLEDGE_TABLE, "knowledge_ids": [base.id for base in agent.knowledge]}
 
 
 def _tool(tool: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from serai.server.dispatch import Route
 from serai.server.form_fields import read_fields
 from serai.server.logs import bind_run_id
 from serai.server.openapi import JsonObject, errors, form_body, header_parameter, json_result, query_parameter
-from serai.server.run_forms import ContinueForm, RunForm, read_continue_form, read_run_form
+from serai.server.run_forms import ContinueForm, RunForm, check_filters, read_continue_form, read_run_form
 from serai.server.run_kinds import RUN_KINDS, RunKind
 from serai.server.run_schemas import RESUME_FORM, continue_form, run_form, run_object
 from serai.server.run_streams import control_frame, follow, resume
@@ -46,6 +46,8 @@ async def create_run(request: Request) -> Response:
     form = await read_run_form(request, RUN_KINDS[kind], max_field_bytes=runtime.settings.max_body_bytes)
     if kind == "workflow":
         runtime.components.workflows[component_id].check_message(form.input.message)
+    if form.input.knowledge_filters is not None:
+        check_filters(form.input.knowledge_filters, runtime.components.find(kind, component_id))
     project_id = project_of(request)
     if form.blobs:
         await runtime.engine.blobs.put_all(project_id, form.blobs, user_id=form.user_id)

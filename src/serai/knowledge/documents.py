@@ -1,0 +1,58 @@
+"""The documents that a base is given with its options: taken in when a server starts, those that are new or changed."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import Iterator
+from pathlib import Path
+
+from serai.domain.knowledge import ContentOrigin
+from serai.errors import ConfigurationError
+from serai.knowledge.bases import KnowledgeBase, Upload
+from serai.knowledge.options import Knowledge
+from serai.knowledge.reading import readers_for_type
+
+
+async def take_documents(base: KnowledgeBase, *, project_id: str) -> None:
+    """Store the documents of a base to be taken in; what is there as it is stays, what changed is replaced.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    for name, path in await asyncio.to_thread(list_documents, base.options):
+        try:
+            data = await asyncio.to_thread(path.read_bytes)
+        except OSError as error:
+            raise ConfigurationError(f"The document {path} of Knowledge {base.id!r}: {error}.") from error
+        if data:
+            await base.upload(
+                Upload(
+                    project_id=project_id,
+                    data=data,
+                    name=name,
+                    origin=ContentOrigin.FILE,
+                    media_type=mimetypes.guess_type(name)[0],
+                    replaces=True,
+                )
+            )
+
+
+def list_documents(options: Knowledge) -> list[tuple[str, Path]]:
+    """Return the files among a base's documents, each with its name: within its folder, if it is in one.
+
+    Hidden files, and those that no reader is for, are left out of folders.
+    """
+    return [named for path in options.document_paths for named in _files_of(path)]
+
+
+def _files_of(path: Path) -> Iterator[tuple[str, Path]]:
+    if path.is_file():
+        yield path.name, path
+        return
+    readable = readers_for_type()
+    for file in sorted(path.rglob("*")):
+        within = file.relative_to(path)
+        is_hidden = any(part.startswith(".") for part in within.parts)
+        if file.is_file() and file.suffix.lower() in readable and not is_hidden:
+            yield within.as_posix(), file
