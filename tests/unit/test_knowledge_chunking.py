@@ -49,7 +49,7 @@ async def test_chunks_of_markdown_know_their_headings_through_all_passages():
         [Passage(first), Passage("More of it, and still more words.\n\n## Use\n\nCall it.")], "MarkdownChunker"
     )
     chunks = await cut(document, metadata={}, chunker=None, chunk_size=40, chunk_overlap=0)
-    assert [(chunk.text.splitlines()[-1], chunk.metadata["headings"]) for chunk in chunks] == [
+    assert [(chunk.text.splitlines()[-1], chunk.metadata["heading"]) for chunk in chunks] == [
         ("Intro.", "Guide"),
         ("```", "Guide > Install"),
         ("Use apt.", "Guide > Install > Linux"),

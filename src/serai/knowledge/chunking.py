@@ -66,7 +66,7 @@ async def cut(
     spec = CutSpec(chunker or document.chunker, chunk_size, chunk_overlap)
     if _is_quick(passages, spec):
         return await asyncio.to_thread(_cut_here, passages, spec, metadata)
-    pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, cut=spec), partial(batches, passages))
+    pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, work=spec), partial(batches, passages))
     return await asyncio.to_thread(_as_chunks, pieces.passages, metadata)
 
 

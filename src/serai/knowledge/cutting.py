@@ -24,7 +24,7 @@ class _Splitter(Protocol):
 
 
 def cut_passages(passages: Iterable[Passage], spec: CutSpec, *, most: int) -> Iterator[Passage]:
-    """Yield the chunks of passages; with Markdown each knows the ``headings`` it stands under.
+    """Yield the chunks of passages; with Markdown each knows the ``heading`` it stands under.
 
     Raises:
         UnreadableError: there would be more than `most`.
@@ -42,7 +42,7 @@ def cut_passages(passages: Iterable[Passage], spec: CutSpec, *, most: int) -> It
                     f"The document would be cut into more than {most:,} chunks; choose a larger chunk_size."
                 )
             above = headings.at(start) if headings is not None else ""
-            yield Passage(text, {**passage.metadata, "headings": above} if above else passage.metadata)
+            yield Passage(text, {**passage.metadata, "heading": above} if above else passage.metadata)
 
 
 def _splitters(spec: CutSpec) -> Callable[[Passage], _Splitter]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
+
+import msgspec
 
 from serai.knowledge.passages import UnreadableError
 from serai.knowledge.readers.catalog import READERS
@@ -37,8 +38,7 @@ _BY_SUFFIX: Final = {suffix: reader.id for reader in READERS.values() for suffix
 _BY_TYPE: Final = {kind: reader.id for reader in READERS.values() for kind in reader.media_types}
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(msgspec.Struct, frozen=True, tag=True):
     """What a document is called, and which reader is wanted."""
 
     name: str | None = None
