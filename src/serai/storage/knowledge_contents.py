@@ -50,8 +50,15 @@ _HOLD = f"{_GET} for update"
 # What follows is done only while the job has it that was to take it in.
 _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
+# One that is held just now, as by who stores its chunks, is passed by.
 _ADVANCE = f"""
-update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+with held as (
+    select project_id, base_id, id from knowledge_contents {_OF_JOB} for update skip locked
+), told as (
+    update knowledge_contents as kept set phase = $5, done = $6, goal = $7, updated_at = now()
+    from held where (kept.project_id, kept.base_id, kept.id) = (held.project_id, held.base_id, held.id)
+)
+select true from knowledge_contents {_OF_JOB}"""  # noqa: S608
 # Two that replace each other would wait for each other's rows.
 _LOCK_NAME = """
 select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
