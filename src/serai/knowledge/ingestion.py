@@ -90,23 +90,25 @@ class Ingestion:
         if record is None or record.status is not ContentStatus.PROCESSING or record.job_id != job.id:
             return
         if job.attempts >= MAX_ATTEMPTS:
-            await self._fail(record, f"It was begun {MAX_ATTEMPTS - 1} times and came to no end; it may be too large.")
+            await self._fail(
+                job, record, f"It was begun {MAX_ATTEMPTS - 1} times and came to no end; it may be too large."
+            )
             return
         try:
             await self._take_in(record)
         except (UnfetchableError, UnreadableError, ConfigurationError) as error:
-            await self._fail(record, error.message)
+            await self._fail(job, record, error.message)
         except EmbeddingError as error:
             if isinstance(error, EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
                 raise
-            await self._fail(record, error.message)
+            await self._fail(job, record, error.message)
         except (FencedError, RetryLaterError):
             raise
         except Exception as error:
             if job.attempts < MAX_ATTEMPTS - 1:
                 raise
             _log.exception("knowledge_content_failed", content_id=str(record.id))
-            await self._fail(record, f"It could not be taken in ({describe(error)}); the server's log says more.")
+            await self._fail(job, record, f"It could not be taken in ({describe(error)}); the server's log says more.")
 
     async def _take_in(self, record: ContentRecord) -> None:
         base = self._bases.get(record.base_id)
@@ -181,7 +183,8 @@ class Ingestion:
                 await put_vectors(connection, record, vectors)
             await self._contents.complete(connection, record, taken)
 
-    async def _fail(self, record: ContentRecord, message: str) -> None:
+    async def _fail(self, job: ActiveJob, record: ContentRecord, message: str) -> None:
+        await job.check()
         _log.info("knowledge_content_failed", content_id=str(record.id), base_id=record.base_id, reason=message)
         await self._contents.fail(record.project_id, record.base_id, record.id, message, job_id=record.job_id)
 
