@@ -1,4 +1,4 @@
-"""The document's snippets of what is stored, with our import paths: on Serai and, but for knowledge, agno's own."""
+"""The document's snippets of what is stored, with our import paths: against Serai and agno's own server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serai.metrics import MetricsResponse
 from serai.wire.failures import ServerStatusError
 from tests.compat.clients.checklist import Target
 from tests.compat.documented_code import titles
-from tests.compat.test_our_client import SERAI, SERVERS, server
+from tests.compat.test_our_client import SERVERS, server
 from tests.compat.test_snippets import run_with_client
 
 __all__ = ["server"]
@@ -89,7 +89,7 @@ async def test_the_snippets_of_metrics_do_what_they_say(server: Target) -> None:
     assert isinstance((await run_with_client("refresh_metrics", server.base_url))["metrics"], list)
 
 
-@SERAI
+@SERVERS
 async def test_the_snippets_of_knowledge_do_what_they_say(server: Target, capsys: pytest.CaptureFixture[str]) -> None:
     async def run(title: str) -> Any:
         return await run_with_client(title, server.base_url)
@@ -104,12 +104,12 @@ async def test_the_snippets_of_knowledge_do_what_they_say(server: Target, capsys
         try:
             [result] = (await run("search_knowledge"))["results"].data
             assert capsys.readouterr().out == f"Score: {result.score}\nContent: {result.content[:100]}...\n"
-            assert (result.content_id, 0 <= result.score <= 1) == (text.id, True)
+            assert result.content_id == text.id
             await run("list_knowledge_content")
             assert f"{content.id}: My Document\n" in capsys.readouterr().out
             config = (await run("get_knowledge_config"))["config"]
             assert capsys.readouterr().out == f"Readers: {config.readers}\nChunkers: {config.chunkers}\n"
-            assert {"pdf", "text"} <= set(config.readers)
+            assert {"markdown", "text"} <= set(config.readers)
         finally:
             await client.delete_knowledge_content(content.id)
             await client.delete_knowledge_content(text.id)

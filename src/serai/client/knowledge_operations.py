@@ -35,7 +35,7 @@ STATUS: Answer[ContentStatusResponse] = Answer("knowledge:ContentStatusResponse"
 FOUND: Answer[SearchPage] = Answer("knowledge:SearchPage")
 CONFIG: Answer[ConfigResponseSchema] = Answer("knowledge:ConfigResponseSchema")
 DONE: Answer[str] = Answer("knowledge:Done")
-UPLOADS: Answer[FolderUpload] = Answer("knowledge:FolderUpload", streams=True)
+UPLOADS: Answer[FolderUpload] = Answer("knowledge:FolderUpload", streams=True)  # made here, not read
 
 _ALL = "/knowledge/content"
 _ONE = f"{_ALL}/{{content_id}}"
