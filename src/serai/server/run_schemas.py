@@ -86,7 +86,7 @@ def run_form(kind: RunKind) -> JsonObject:
             "metadata": {"type": "string", "description": "A JSON object kept with the run."},
             "knowledge_filters": {
                 "type": "string",
-                "description": "JSON: an object of metadata, a filter expression, or a list of these. Limits what is searched.",
+                "description": "A JSON object of metadata, a filter expression, or a list of these: limits searches.",
             },
             **dict.fromkeys(("images", "audio", "videos", "input_files"), _MEDIA),
             **(
