@@ -22,7 +22,7 @@ _LONGEST_CELL = 50
 _LONGEST_TEXT = 400
 _LONGEST_FACT = 500
 _NOT_FOUND = 404
-_PLACES = {"page": "page ", "slide": "slide ", "sheet": "sheet ", "row": "row ", "headings": ""}
+_PLACES = {"page": "page ", "slide": "slide ", "sheet": "sheet ", "row": "row ", "heading": ""}
 """Members of a chunk's metadata that say where it stands in its content, and what to call them."""
 
 
