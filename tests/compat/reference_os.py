@@ -14,6 +14,7 @@ from agno.agent import Agent
 from agno.db.sqlite import SqliteDb
 from agno.memory import MemoryManager
 from agno.os import AgentOS
+from reference_knowledge import knowledge_base
 from reference_parts import (
     PAUSING_TOOLS,
     Calls,
@@ -110,7 +111,13 @@ def main():
         Agent(id="nap-agent", name="Nap", model=Script(nap_first), tools=[nap], **shared),
     ]
     server = AgentOS(
-        id="reference", agents=agents, teams=all_teams(db), workflows=all_workflows(db), db=db, telemetry=False
+        id="reference",
+        agents=agents,
+        teams=all_teams(db),
+        workflows=all_workflows(db),
+        knowledge=[knowledge_base(db)],
+        db=db,
+        telemetry=False,
     )
     uvicorn.run(server.get_app(), host="127.0.0.1", port=port, log_level="warning", access_log=False)
 

@@ -107,4 +107,5 @@ agent_os = AgentOS(
     ],
     teams=TEAMS,
     workflows=WORKFLOWS,
+    knowledge=True,
 )

@@ -12,6 +12,7 @@ AGNO_3 = next(client for client in CLIENTS if client.name == "agno_3")
 
 DEFECTS_OF_THE_REFERENCE = {
     "an_id_may_have_slashes",
+    "a_changed_content_was_changed_at_a_time_in_utc",
     "a_failed_step_is_skipped_when_a_person_says_so",
     "a_failed_step_is_tried_again_when_a_person_says_so",
     "a_failing_agent_ends_a_plain_workflow_in_error_status",
@@ -39,9 +40,12 @@ DEFECTS_OF_THE_REFERENCE = {
     "an_answer_to_an_unknown_step_is_400",
     "an_image_of_three_mebibytes_reaches_the_model",
     "an_unknown_way_is_400_and_changes_nothing",
+    "an_unknown_search_type_is_422",
     "an_update_of_an_unknown_memory_is_404_and_makes_none",
+    "another_text_of_the_same_name_is_another_content",
     "another_user_cannot_update_a_memory",
     "characters_with_a_meaning_in_sql_are_searched_as_they_are",
+    "contents_are_sorted_as_asked",
     "fields_of_three_mebibytes_arrive",
     "names_are_found_in_any_script_and_by_the_first_message",
     "memories_are_found_by_all_of_several_topics",
@@ -54,6 +58,7 @@ DEFECTS_OF_THE_REFERENCE = {
     "odd_characters_of_a_workflow_arrive_in_a_stream",
     "odd_characters_of_results_from_outside_arrive_in_a_stream",
     "page_zero_is_refused",
+    "page_zero_of_contents_is_422",
     "page_zero_of_memories_is_422",
     "runs_of_one_session_of_a_team_take_turns",
     "runs_of_one_session_take_turns",
@@ -61,6 +66,7 @@ DEFECTS_OF_THE_REFERENCE = {
     "the_documented_answer_of_an_id_and_a_result_is_enough",
     "the_version_that_is_asked_for_is_heeded",
     "the_items_of_a_list_have_state_metrics_and_summary",
+    "the_size_of_a_content_is_read_by_its_id",
 }
 DECIDED_OTHERWISE = {
     # It takes what is not answered for refused, and starts another run from one that has ended.

@@ -33,6 +33,7 @@ PUBLIC_NAMES = {
         "SyncAgentOSClient",
         "Team",
         "Condition",
+        "Knowledge",
         "Loop",
         "Memory",
         "Parallel",
@@ -46,6 +47,7 @@ PUBLIC_NAMES = {
     },
     "serai.testing": {
         "Asked",
+        "HashedEmbeddingModel",
         "Rule",
         "ScriptError",
         "ScriptedModel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,14 +28,16 @@ class Knowledge:
             ``openai:text-embedding-3-small``. Without one the base is searched by words.
         dimensions: of the vectors, where the model lets one choose; fixed once there are vectors.
         reranker: puts what was found into a better order: the URL of a ``/rerank`` endpoint as Cohere, Jina and vLLM
-            have it, or a function.
+            have it, a `serai.knowledge.reranking.RerankEndpoint` with a model and a key, or a function of the query
+            and the texts that returns how well each answers.
         language: of PostgreSQL's text search, such as ``english``, ``german`` or ``simple``.
         search_type: how it is searched unless asked otherwise; by default by words and vectors where there are both.
         max_results: how many chunks a search finds unless asked otherwise, 1 to 1,000.
         chunker: how documents are cut unless asked otherwise; by default as their reader says.
         chunk_size: the most characters of a chunk.
         chunk_overlap: how many of these the next chunk begins with again.
-        allow_private_urls: whether URLs of this machine and of private networks may be fetched.
+        allow_private_urls: whether URLs of this machine and of private networks may be fetched. Link-local and
+            metadata addresses of clouds never are.
 
     Raises:
         ConfigurationError: a number is out of its bounds, or vectors are asked for without an embedder.
@@ -76,3 +79,25 @@ class Knowledge:
     def title(self) -> str:
         """What people see."""
         return self.name or self.id
+
+
+def knowledge_of(given: Knowledge | Sequence[Knowledge] | bool | None) -> tuple[Knowledge, ...]:
+    """Return what ``knowledge=…`` means: True is a `Knowledge` with its defaults, False and None are none."""
+    if given is True:
+        return (Knowledge(),)
+    return (given,) if isinstance(given, Knowledge) else tuple(given or ())
+
+
+def by_id(bases: Iterable[Knowledge]) -> dict[str, Knowledge]:
+    """Return bases by their ids, each once.
+
+    Raises:
+        ConfigurationError: two different ones have the same id.
+    """
+    found: dict[str, Knowledge] = {}
+    for base in bases:
+        if found.setdefault(base.id, base) != base:
+            raise ConfigurationError(
+                f"Two knowledge bases have the id {base.id!r}: give one of them another, as in Knowledge(id='manuals')."
+            )
+    return found

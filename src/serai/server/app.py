@@ -24,6 +24,8 @@ from serai.server.routes import (
     databases,
     discovery,
     evals,
+    knowledge,
+    knowledge_search,
     memories,
     memory_changes,
     metrics,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     import pydantic_ai
 
     from serai.components.agent import AgentComponent
+    from serai.knowledge.options import Knowledge
     from serai.memory.options import Memory
     from serai.records.indexes.declared import RecordIndex
     from serai.server.schedules import Schedule
@@ -66,12 +69,14 @@ class AgentOS:
         record_indexes: indexes of records to be made whether questions are slow or not.
         memory: what agents remember of their users that are given as they are; an `AgentComponent` or a team says it
             itself.
+        knowledge: bases of documents; those of the agents and teams are there without being named; True: one with its
+            defaults.
         schedules: when to start runs of which component; those declared before under this id and no more are removed.
         runtime_factory: makes the runtime from this OS; for tests.
 
     Raises:
-        ConfigurationError: an agent has no name, two of a kind have the same id, one is of another kind, or a schedule
-            is for none of them.
+        ConfigurationError: an agent has no name, two of a kind have the same id, one is of another kind, two knowledge
+            bases have the same id, or a schedule is for none of them.
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing an operator may say
@@ -88,6 +93,7 @@ class AgentOS:
         quick_prompts: Mapping[str, Sequence[str]] | None = None,
         record_indexes: Sequence[RecordIndex] = (),
         memory: Memory | bool | None = None,
+        knowledge: Knowledge | Sequence[Knowledge] | bool | None = None,
         schedules: Sequence[Schedule] = (),
         runtime_factory: Callable[[AgentOS], RuntimeLifecycle] | None = None,
     ) -> None:
@@ -106,6 +112,7 @@ class AgentOS:
         if unknown := sorted(set(self.quick_prompts) - {component.id for component in self.components}):
             raise ConfigurationError(f"quick_prompts names {unknown[0]!r}, and no component has that id.")
         self.record_indexes = tuple(record_indexes)
+        self.knowledge = _all_knowledge(knowledge, self.components)
         self.schedules = resolve(schedules, [(component.kind, component.id) for component in self.components])
         self._base_app = base_app
         self._runtime_factory = runtime_factory or _make_runtime
@@ -144,6 +151,7 @@ class AgentOS:
             settings=settings,
             components=self.components,
             quick_prompts=self.quick_prompts,
+            knowledge=self.knowledge,
         )
         install_error_handlers(app)
         routes = all_routes()
@@ -192,6 +200,8 @@ def all_routes() -> list[Route]:
         memory_changes,
         metrics,
         evals,
+        knowledge,
+        knowledge_search,
         databases,
         schedules,
         retention,
@@ -214,6 +224,18 @@ def _as_agent(agent: Any, settings: Settings, memory: Memory | bool | None) -> A
     return AgentComponent(agent, history_runs=settings.history_runs, memory=memory)
 
 
+def _all_knowledge(
+    given: Knowledge | Sequence[Knowledge] | bool | None, components: Components
+) -> tuple[Knowledge, ...]:
+    """Return the bases of an OS: its own, and those of its components and of what is in them."""
+    of_components = [base for part in components.modelled() for base in getattr(part, "knowledge", ())]
+    if not given and not of_components:
+        return ()
+    from serai.knowledge.options import by_id, knowledge_of  # noqa: PLC0415 - pulls in pydantic-ai
+
+    return tuple(by_id([*knowledge_of(given), *of_components]).values())
+
+
 def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
     from serai.server.runtime import Runtime  # noqa: PLC0415 - pulls in the database and the engine
 
@@ -223,6 +245,7 @@ def _make_runtime(os: AgentOS) -> RuntimeLifecycle:
         record_indexes=os.record_indexes,
         os_id=os.id,
         schedules=os.schedules,
+        knowledge=os.knowledge,
     )
 
 

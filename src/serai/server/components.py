@@ -128,6 +128,10 @@ class Components:
         """Return the components of one of `KINDS` by their ids."""
         return self._of_kind[kind]
 
+    def modelled(self) -> Iterator[Agent]:
+        """Yield all that have a model, those inside teams and workflows, too."""
+        return (agent for component in self for agent in modelled(component))
+
     def find(self, kind: str, component_id: str) -> Component:
         """Return a component.
 
@@ -138,6 +142,24 @@ class Components:
         if component is None:
             raise NotFoundError(f"{kind.capitalize()} not found")
         return component
+
+
+def modelled(component: Component) -> Iterator[Agent]:
+    """Yield whatever has a model in a component: itself, its members, the agents and teams of its steps."""
+    inside: list[Component] = []
+
+    def note(part: Component) -> dict[str, Any]:
+        inside.append(part)
+        return {}
+
+    if component.kind == "workflow":
+        cast("Workflow", component).describe_steps(note)
+    else:
+        yield cast("Agent", component)
+    if component.kind == "team":
+        inside += cast("Team", component).members
+    for part in inside:
+        yield from modelled(part)
 
 
 def slugify(name: str) -> str:

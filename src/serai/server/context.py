@@ -13,6 +13,7 @@ from serai.server.components import Components
 from serai.settings import Settings
 
 if TYPE_CHECKING:
+    from serai.knowledge.options import Knowledge
     from serai.server.runtime import Runtime
 
 
@@ -27,6 +28,7 @@ class Description:
     settings: Settings
     components: Components
     quick_prompts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    knowledge: Sequence[Knowledge] = ()
 
 
 class RuntimeLifecycle(Protocol):

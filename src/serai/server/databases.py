@@ -13,6 +13,9 @@ DATABASE_ID: Final = "serai"
 TABLES: Final = {"session": "sessions", "memory": "memories", "metrics": "metrics", "evals": "eval_runs"}
 """The table of each part of the protocol; the reference's name, such as ``agno_sessions``, is understood, too."""
 
+KNOWLEDGE_TABLE: Final = "knowledge"
+"""What clients are told of the table of knowledge; its routes take none."""
+
 DATABASE_PARAMETERS: Final = (
     query_parameter("db_id", {"type": "string", "default": DATABASE_ID}, "The database, of which there is one."),
     query_parameter("table", {"type": "string"}, "The table, of which there is one; with `db_id` only."),

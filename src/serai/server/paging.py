@@ -13,6 +13,7 @@ from serai.domain.json_text import dump_json
 from serai.errors import InvalidFieldError
 from serai.server.openapi import JsonObject, query_parameter
 
+DEFAULT_LISTED: Final = 20
 MOST_LISTED: Final = 10_000
 LAST_PAGE: Final = 999_999_999
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -53,7 +54,7 @@ class Sorting:
     ignored: tuple[str, ...] = ()
 
 
-def read_paging(request: Request, *, default: int = 20, most: int = MOST_LISTED) -> Paging:
+def read_paging(request: Request, *, default: int = DEFAULT_LISTED, most: int = MOST_LISTED) -> Paging:
     """Return which page a request asks for.
 
     Args:
@@ -84,7 +85,9 @@ def read_sorting(request: Request, columns: Collection[str], *, default: str) ->
     return Sorting(default, order == "desc", ("sort_by",))
 
 
-def page_body(items: Iterable[bytes], *, total: int, paging: Paging, is_exact: bool = True) -> bytes:
+def page_body(
+    items: Iterable[bytes], *, total: int, paging: Paging, is_exact: bool = True, search_time_ms: float = 0.0
+) -> bytes:
     """Return a page as JSON.
 
     Args:
@@ -92,20 +95,21 @@ def page_body(items: Iterable[bytes], *, total: int, paging: Paging, is_exact: b
         total: how many the whole list has.
         paging: which page this is.
         is_exact: the list has `total` items; else at least so many.
+        search_time_ms: how long they were looked for, where that is measured.
     """
     meta = {
         "page": paging.page,
         "limit": paging.limit,
         "total_pages": -(-total // paging.limit),
         "total_count": total,
-        "search_time_ms": 0.0,
+        "search_time_ms": search_time_ms,
     }
     if not is_exact:
         meta["total_is_lower_bound"] = True
     return b'{"data":[' + b",".join(items) + b'],"meta":' + dump_json(meta) + b"}"
 
 
-def paging_parameters(*, default: int = 20, most: int = MOST_LISTED) -> tuple[JsonObject, ...]:
+def paging_parameters(*, default: int = DEFAULT_LISTED, most: int = MOST_LISTED) -> tuple[JsonObject, ...]:
     """Return the query parameters of a list that comes in pages."""
     return (
         query_parameter("limit", {**_COUNTED, "maximum": most, "default": default}, "The most on one page."),

@@ -19,6 +19,9 @@ from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
 from serai.errors import ConfigurationError
 from serai.evals.evals import Evals
+from serai.knowledge.bases import KnowledgeBases
+from serai.knowledge.ingestion import JOB, JOBS_AT_ONCE, Ingestion
+from serai.knowledge.options import Knowledge
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
 from serai.records.store import RecordStore
@@ -29,6 +32,7 @@ from serai.server.schedules import declare
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
+from serai.storage.knowledge_embeddings import forget_embeddings
 from serai.storage.memories import MemoryStore
 from serai.storage.metrics import MetricsStore
 from serai.storage.migrate import migrate
@@ -58,6 +62,7 @@ class Runtime:
         record_indexes: indexes of records that a person asks for.
         os_id: of the OS that declares the schedules.
         schedules: what the OS declares.
+        knowledge: its knowledge bases.
     """
 
     database: Database
@@ -73,6 +78,7 @@ class Runtime:
     retention: Retention
     sessions: SessionStore
     evals: Evals
+    knowledge: KnowledgeBases
 
     def __init__(
         self,
@@ -82,10 +88,12 @@ class Runtime:
         record_indexes: Sequence[RecordIndex] = (),
         os_id: str = "serai",
         schedules: Sequence[ScheduleSpec] = (),
+        knowledge: Sequence[Knowledge] = (),
     ) -> None:
         self.settings = settings
         self.components = components
         self._declared = (os_id, schedules)
+        self._knowledge = knowledge
         self._postgres: EmbeddedPostgres | None = None
         self._upkeep: list[asyncio.Task[None]] = []
         self._indexing = RecordIndexing(settings, record_indexes)
@@ -139,7 +147,9 @@ class Runtime:
             extraction = extraction_handlers(self.database, self.components)
             memory_jobs = JobRunner(self.database, self.engine.node.id, extraction, max_jobs=MEMORY_JOBS)
             self.evals = Evals(self.database, self.engine, self.components)
-            self._runners = (self.job_runner, memory_jobs, self.evals)
+            knowledge_jobs = self._open_knowledge()
+            await self.knowledge.prepare()
+            self._runners = (self.job_runner, memory_jobs, self.evals, knowledge_jobs)
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
@@ -176,6 +186,15 @@ class Runtime:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
 
+    def _open_knowledge(self) -> JobRunner:
+        """Return what takes contents in: apart from other jobs, which would wait for long documents."""
+        handlers: dict[str, JobHandler] = {JOB: Ingestion(self.database, self._knowledge).do} if self._knowledge else {}
+        runner = JobRunner(
+            self.database, self.engine.node.id, handlers, max_jobs=JOBS_AT_ONCE, tell=self.engine.tell_jobs
+        )
+        self.knowledge = KnowledgeBases(self.database, self._knowledge, announce=lambda: runner.announce(JOB))
+        return runner
+
     def _look_for_jobs(self) -> None:
         for runner in self._runners:
             runner.look()
@@ -187,6 +206,7 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
+        yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

@@ -27,14 +27,15 @@ _NEW: Final = [member.name for member in fields(NewContent)]
 _STORED_AS: Final = {member.name: member.name for member in fields(ContentRecord)} | {"total": "goal"}
 _COLUMNS: Final = ", ".join(_STORED_AS.values())
 
-# One that failed is taken up again as it is given now; any other stays as it is, and no row is returned.
+# One that failed is taken up again as it is given now, and so is a URL that replaces what it answered before; any other
+# stays as it is, and no row is returned.
 _ADD = f"""
 insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
 values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')
 on conflict (project_id, base_id, id) do update
 set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
     status = 'processing', status_message = '', phase = 'queued', done = 0, goal = 0, updated_at = now()
-where kept.status = 'failed'
+where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
 returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
 _PUT_SOURCE = """
@@ -49,15 +50,11 @@ _HOLD = f"{_GET} for update"
 # What follows is done only while the job has it that was to take it in.
 _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
-# One that is held just now, as by who stores its chunks, is passed by.
 _ADVANCE = f"""
-with held as (
-    select project_id, base_id, id from knowledge_contents {_OF_JOB} for update skip locked
-), told as (
-    update knowledge_contents as kept set phase = $5, done = $6, goal = $7, updated_at = now()
-    from held where (kept.project_id, kept.base_id, kept.id) = (held.project_id, held.base_id, held.id)
-)
-select true from knowledge_contents {_OF_JOB}"""  # noqa: S608
+update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+# Two that replace each other would wait for each other's rows.
+_LOCK_NAME = """
+select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
 _HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
@@ -81,8 +78,10 @@ _DELETE = """
 delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
 returning id, status, job_id"""
 _DELETE_ALL = "delete from knowledge_contents where project_id = $1 and base_id = $2 returning id, status, job_id"
+# Those that were given before; ids of jobs rise.
 _OTHERS_OF_NAME = """
-select id from knowledge_contents where project_id = $1 and base_id = $2 and name = $3 and id <> $4"""
+select id from knowledge_contents
+where project_id = $1 and base_id = $2 and name = $3 and id <> $4 and (job_id is null or job_id < $5)"""
 _KEYS = """
 select distinct key
 from (
@@ -136,7 +135,8 @@ class ContentStore:
         """Store a content, its bytes and the job that takes it in; return it, and whether it is new.
 
         Args:
-            new: one that is there stays as it is, unless it failed: then it is taken in again.
+            new: one that is there stays as it is, unless it failed, or is a URL and replaces itself: then it is taken
+                in again.
             source: None of a URL.
             job_kind: whose handler gets ``{"base_id", "content_id"}``.
             connection: within whose transaction; None is one of its own.
@@ -208,7 +208,12 @@ class ContentStore:
         return bool(await self._database.fetchval(_ADVANCE, *_of_job(record), phase.value, done, total))
 
     async def hold(self, connection: Connection, record: ContentRecord) -> ContentRecord | None:
-        """Return a content as it is now, held until the transaction ends; None when its job should stop."""
+        """Return a content as it is now, held until the transaction ends; None when its job should stop.
+
+        Others of its name that replace what they find wait for that, too.
+        """
+        if record.replaces and record.name is not None:
+            await connection.execute(_LOCK_NAME, record.project_id, record.base_id, record.name)
         row = await connection.fetchrow(_HOLD_OF_JOB, *_of_job(record))
         return None if row is None else _record(row)
 
@@ -222,10 +227,16 @@ class ContentStore:
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None
-        if not row["replaces"] or row["name"] is None:
+        return await self.delete_namesakes(connection, _record(row), before=record.job_id) if row["replaces"] else []
+
+    async def delete_namesakes(
+        self, connection: Connection, record: ContentRecord, *, before: UUID | None
+    ) -> list[UUID]:
+        """Remove other contents of a content's name whose jobs came before one; return which there were."""
+        if record.name is None:
             return []
         place = (record.project_id, record.base_id)
-        others = await connection.fetch(_OTHERS_OF_NAME, *place, row["name"], record.id)
+        others = await connection.fetch(_OTHERS_OF_NAME, *place, record.name, record.id, before)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
     async def fail(
@@ -252,10 +263,12 @@ class ContentStore:
         async with self._database.transaction() as own:
             return await self._delete(own, _DELETE, project_id, base_id, ids)
 
-    async def delete_all(self, project_id: str, base_id: str) -> int:
+    async def delete_all(self, project_id: str, base_id: str, connection: Connection | None = None) -> int:
         """Remove all contents of a base, and return how many there were."""
-        async with self._database.transaction() as connection:
+        if connection is not None:
             return len(await self._delete(connection, _DELETE_ALL, project_id, base_id))
+        async with self._database.transaction() as own:
+            return len(await self._delete(own, _DELETE_ALL, project_id, base_id))
 
     async def metadata_keys(self, project_id: str, base_id: str) -> list[str]:
         """Return the keys that contents of a base have in their metadata; of very many the newest contents tell."""

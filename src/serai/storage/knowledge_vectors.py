@@ -95,6 +95,12 @@ _OF_CHUNKS = """
         select content_id, position from knowledge_chunks where project_id = $1 and base_id = $2 and {condition})"""
 
 
+async def has_vectors(database: Database) -> bool:
+    """Tell whether PostgreSQL has pgvector, or could have it at once."""
+    state = await database.fetchrow(_STATE, "")
+    return state is not None and (state["is_installed"] or state["is_available"])
+
+
 async def prepare(database: Database, dimensions: int) -> bool:
     """See that vectors of a length can be stored and searched; False when PostgreSQL has no pgvector.
 

@@ -1,4 +1,4 @@
-"""What callers choose from when they ask for sessions and evals. Loads nothing heavy."""
+"""What callers choose from when they ask for sessions and evals, and see of contents. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ class EvalFilterType(StrEnum):
     AGENT = "agent"
     TEAM = "team"
     WORKFLOW = "workflow"
+
+
+class ContentStatus(StrEnum):
+    """Where a content of a knowledge base stands; Serai servers never say ``partial``."""
+
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    FAILED = "failed"

@@ -53,7 +53,14 @@ WORKFLOW_SCRIPTS = (
     "agno_executor_pauses.py",
 )
 CANCEL_SCRIPTS = ("agno_nested_cancels.py",)
-STATE_SCRIPTS = ("agno_sessions.py", "agno_memories.py", "agno_remembering.py", "agno_metrics.py", "agno_evals.py")
+STATE_SCRIPTS = (
+    "agno_sessions.py",
+    "agno_memories.py",
+    "agno_remembering.py",
+    "agno_metrics.py",
+    "agno_evals.py",
+    "agno_knowledge.py",
+)
 _AGNO_SCRIPTS = (*AGENT_SCRIPTS, *TEAM_SCRIPTS, *WORKFLOW_SCRIPTS, *CANCEL_SCRIPTS, *STATE_SCRIPTS)
 AGENTS_CLIENTS = (
     PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from serai.server.components import KINDS, Agent, Component, Team, Workflow
 from serai.server.context import description_of, runtime_of
 from serai.server.databases import DATABASE_ID, TABLES
 from serai.server.dispatch import Route
+from serai.server.knowledge_views import show_bases
 from serai.server.openapi import errors, json_result, query_parameter
 from serai.wire.discovery import (
     AgentResponse,
@@ -85,13 +86,15 @@ async def get_config(request: Request) -> Response:
         config["description"] = os.description
     if os.quick_prompts:
         config["chat"] = {"quick_prompts": os.quick_prompts}
+    if os.knowledge:
+        config["knowledge"] = show_bases(os.knowledge)
     return json_answer(config)
 
 
 async def list_models(request: Request) -> Response:
     """The models that components use, those inside teams and workflows too, each once."""
-    modelled = (agent for component in description_of(request).components for agent in _modelled(component))
-    models = {(agent.model_name, agent.model_provider or "") for agent in modelled if agent.model_name}
+    agents = description_of(request).components.modelled()
+    models = {(agent.model_name, agent.model_provider or "") for agent in agents if agent.model_name}
     return json_answer([{"id": name, "provider": provider} for name, provider in sorted(models)])
 
 
@@ -144,24 +147,6 @@ def _check_version(text: str | None) -> None:
 def _without_nulls(members: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members that say something: clients reject null booleans and read absence as null."""
     return {name: value for name, value in members.items() if value is not None and value != {}}
-
-
-def _modelled(component: Component) -> Iterator[Agent]:
-    """Yield whatever has a model in a component: itself, its members, the agents and teams of its steps."""
-    inside: list[Component] = []
-
-    def note(part: Component) -> dict[str, Any]:
-        inside.append(part)
-        return {}
-
-    if component.kind == "workflow":
-        cast("Workflow", component).describe_steps(note)
-    else:
-        yield cast("Agent", component)
-    if component.kind == "team":
-        inside += cast("Team", component).members
-    for part in inside:
-        yield from _modelled(part)
 
 
 def _common(component: Component) -> dict[str, Any]:

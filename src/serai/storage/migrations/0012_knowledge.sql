@@ -103,6 +103,7 @@ create table knowledge_embeddings (
     primary key (project_id, model, dimensions, sha256)
 );
 create index knowledge_embeddings_used on knowledge_embeddings (used_at);
+create index knowledge_embeddings_of_user on knowledge_embeddings (project_id, user_id) where user_id is not null;
 
 -- The model and the length of a base's vectors: what is not alike cannot be compared.
 create table knowledge_models (

@@ -1,0 +1,28 @@
+"""CSV and TSV: a row is a passage."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Final
+
+from serai.knowledge.passages import Passage, Source, UnreadableError
+from serai.knowledge.readers.rows import rows_as_passages
+from serai.knowledge.readers.text import decode
+
+_DELIMITERS: Final = ",;\t|"
+
+
+def read(source: Source) -> Iterator[Passage]:
+    """Yield the rows; what the first line has most of separates the cells."""
+    lines = decode(source).splitlines(keepends=True)
+    first = next((line[:10_000] for line in lines if not line.isspace()), "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    csv.field_size_limit(source.limits.characters)
+    rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        yield from rows_as_passages((rows.line_num, row) for row in rows)
+    except csv.Error as error:
+        raise UnreadableError(
+            f"Line {rows.line_num} is not a row of a table: {error}. Correct it or upload it as text."
+        ) from error

@@ -1,0 +1,367 @@
+"""Taking contents in by jobs on a real PostgreSQL: found whole or not at all, and each one's failure its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic_ai.embeddings import EmbeddingResult
+from pydantic_ai.exceptions import ModelHTTPError
+
+from serai.domain.knowledge import ContentOrigin, ContentRecord, ContentStatus, NewContent
+from serai.engine.jobs import MAX_ATTEMPTS, JobRunner
+from serai.knowledge import ingestion as module
+from serai.knowledge.embedding import BATCH_TEXTS
+from serai.knowledge.ingestion import JOB, JOBS_AT_ONCE, Ingestion, content_id
+from serai.knowledge.options import Knowledge
+from serai.storage.connection import Database
+from serai.storage.knowledge_contents import ContentChanges, ContentStore
+from serai.testing import HashedEmbeddingModel, provider_error
+from tests.hosting import shared_database
+from tests.postgres import PostgresServer
+from tests.run_values import open_database, until
+
+pytestmark = pytest.mark.one_postgres
+
+WORDS = Knowledge(id="words")
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
+    with shared_database(postgres_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def database(shared_url: str) -> AsyncIterator[Database]:
+    async with open_database(shared_url) as opened:
+        yield opened
+        await opened.execute("delete from knowledge_contents; delete from knowledge_models; delete from jobs")
+
+
+class GatedModel(HashedEmbeddingModel):
+    """Waits before its second and every further call, and then fails with what is in `errors`."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.gate = asyncio.Event()
+        self.waiting = asyncio.Semaphore(0)
+        self.errors: list[Exception] = []
+
+    async def embed(self, inputs: str | Sequence[str], **options: Any) -> EmbeddingResult:
+        answer = await super().embed(inputs, **options)
+        if answer.inputs != ["dimensions"]:
+            self.waiting.release()
+            await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        return answer
+
+
+@dataclass
+class Intake:
+    """A base, and a node that takes in what is added to it."""
+
+    database: Database
+    runner: JobRunner
+    base: Knowledge
+    project: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def contents(self) -> ContentStore:
+        return ContentStore(self.database)
+
+    async def add(self, source: bytes | str, **members: Any) -> UUID:
+        """Add bytes, or what a URL answers."""
+        is_url = isinstance(source, str)
+        given: dict[str, Any] = {
+            "project_id": self.project,
+            "base_id": self.base.id,
+            "id": content_id(self.base.id, source),
+            "origin": ContentOrigin.URL if is_url else ContentOrigin.TEXT,
+            "url": source if is_url else None,
+            "size": 0 if is_url else len(source),
+        }
+        data = source if isinstance(source, bytes) else None
+        record, _ = await self.contents.add(NewContent(**(given | members)), data, job_kind=JOB)
+        self.runner.look()
+        return record.id
+
+    async def get(self, content: UUID) -> ContentRecord:
+        record = await self.contents.get(self.project, self.base.id, content)
+        assert record is not None
+        return record
+
+    async def ended(self, content: UUID) -> ContentRecord:
+        await until(self.database, "select status <> 'processing' from knowledge_contents where id = $1", content)
+        return await self.get(content)
+
+    async def retry(self) -> None:
+        """Have a job begun again as soon as it has failed, until its last attempt."""
+        for attempt in range(1, MAX_ATTEMPTS - 1):
+            await until(self.database, "select exists(select from jobs where attempts = $1 and error <> '')", attempt)
+            await self.database.execute("update jobs set not_before = now(), error = '' where status = 'PENDING'")
+            self.runner.look()
+
+    async def texts(self, content: UUID) -> list[str]:
+        rows = await self.database.fetch(
+            "select text from knowledge_chunks where project_id = $1 and content_id = $2 order by position",
+            self.project,
+            content,
+        )
+        return [row["text"] for row in rows]
+
+    async def vectors(self, content: UUID) -> int:
+        count: int = await self.database.fetchval(
+            "select count(*) from knowledge_vectors where project_id = $1 and content_id = $2", self.project, content
+        )
+        return count
+
+
+@asynccontextmanager
+async def intake(database: Database, base: Knowledge = WORDS, *, declared: bool = True) -> AsyncIterator[Intake]:
+    ingestion = Ingestion(database, [base] if declared else [])
+    runner = JobRunner(database, str(uuid4()), {JOB: ingestion.do}, max_jobs=JOBS_AT_ONCE)
+    runner.start()
+    try:
+        yield Intake(database, runner, base)
+    finally:
+        await runner.stop()
+
+
+@asynccontextmanager
+async def website(body: bytes, *headers: str) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+        writer.write("\r\n".join(lines).encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def paragraphs(count: int) -> bytes:
+    """Return a text of so many chunks."""
+    return "\n\n".join(f"Paragraph {number} " + f"about number{number} " * 60 for number in range(count)).encode()
+
+
+async def test_a_text_is_found_with_its_metadata(database: Database):
+    async with intake(database) as at:
+        content = await at.add(b"Cats sleep all day.", name="Doc A", metadata={"tag": "pets"})
+        record = await at.ended(content)
+        assert (record.status, record.status_message, record.phase) == (ContentStatus.COMPLETED, "", None)
+        assert (record.chunks, record.size, record.name, record.media_type) == (1, 19, "Doc A", None)
+        assert await at.texts(content) == ["Cats sleep all day."]
+        assert await database.fetchval(
+            'select metadata @> \'{"tag": "pets"}\' from knowledge_chunks where project_id = $1', at.project
+        )
+
+
+async def test_what_a_url_answers_is_kept_with_its_type_and_name(database: Database):
+    page = "<html><body><h1>Zürich</h1><p>lies on a lake.</p></body></html>".encode("latin-1")
+    base = Knowledge(id="web", allow_private_urls=True)
+    async with intake(database, base) as at, website(page, "Content-Type: text/html; charset=latin-1") as url:
+        content = await at.add(f"{url}/cities/zurich.html")
+        record = await at.ended(content)
+        assert record.status is ContentStatus.COMPLETED, record.status_message
+        assert (record.media_type, record.name, record.size) == ("text/html", "zurich.html", len(page))
+        assert await at.contents.source(at.project, base.id, content) == page
+        assert "Zürich" in (await at.texts(content))[0]
+
+
+async def test_what_is_wrong_with_one_content_stops_no_other(database: Database):
+    async with intake(database) as at:
+        wrong = {
+            await at.add("http://127.0.0.1/"): "this machine",
+            await at.add("http://169.254.169.254/"): "metadata",
+            await at.add(b"%PDF-1.4 broken", media_type="application/pdf"): "PDF",
+            await at.add(b"\x89PNG\r\n\x1a\n" + bytes(100), name="picture.pdf"): "PNG",
+            await at.add(b"Small.", chunker="NoSuchChunker"): "NoSuchChunker",
+        }
+        good = [await at.add(b"Number %d is fine." % number) for number in range(5)]
+        for content, part in wrong.items():
+            record = await at.ended(content)
+            assert (record.status, record.phase) == (ContentStatus.FAILED, None)
+            assert part in record.status_message
+            assert "Traceback" not in record.status_message
+        for content in good:
+            assert (await at.ended(content)).status is ContentStatus.COMPLETED
+        await until(database, "select count(*) = 10 from jobs where status = 'COMPLETED'")
+
+
+async def test_chunks_and_vectors_appear_together_and_the_row_says_how_far_it_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "REPORT_S", 0.01)
+    model = GatedModel()
+    async with intake(database, Knowledge(id="vectors", embedder=model, chunk_overlap=0)) as at:
+        content = await at.add(paragraphs(12))
+        await until(database, "select phase = 'embedding' from knowledge_contents where id = $1", content)
+        record = await at.get(content)
+        assert (record.status, record.done, record.total) == (ContentStatus.PROCESSING, 0, 12)
+        assert await at.texts(content) == []
+        model.gate.set()
+        record = await at.ended(content)
+        assert (record.status, record.chunks, record.done, record.total) == (ContentStatus.COMPLETED, 12, 0, 0)
+        assert len(await at.texts(content)) == await at.vectors(content) == 12
+    settled = await database.fetch("select base_id, model, dimensions from knowledge_models")
+    assert [tuple(row) for row in settled] == [("vectors", "serai:hashed-words", 8)]
+
+
+async def test_a_model_that_is_away_is_asked_again_for_the_rest_only(database: Database):
+    model = GatedModel()
+    model.gate.set()
+    async with intake(database, Knowledge(id="away", embedder=model, chunk_overlap=0)) as at:
+        first = await at.add(b"The first one makes room for vectors.")
+        assert (await at.ended(first)).status is ContentStatus.COMPLETED
+        model.asked.clear()
+        text = paragraphs(BATCH_TEXTS + 1)
+        model.errors = [provider_error(503)]
+        content = await at.add(text)
+        record = await at.ended(content)
+        assert (record.status, record.chunks) == (ContentStatus.COMPLETED, BATCH_TEXTS + 1)
+    asked = sum(len(texts) for texts in model.asked)
+    assert asked in (BATCH_TEXTS + 2, 2 * BATCH_TEXTS + 1), "one batch twice"
+
+
+async def test_a_model_that_stays_away_fails_the_content_in_the_end(database: Database):
+    model = GatedModel()
+    model.gate.set()
+    model.errors = [ModelHTTPError(503, "m", "come back later", headers={"retry-after-ms": "1"})] * 99
+    async with intake(database, Knowledge(id="gone", embedder=model)) as at:
+        content = await at.add(b"Never embedded.")
+        await at.retry()
+        record = await at.ended(content)
+        assert record.status is ContentStatus.FAILED
+        assert "come back later" in record.status_message
+        assert await at.texts(content) == []
+        model.errors.clear()
+        await at.add(b"Never embedded.")
+        assert (await at.ended(content)).status is ContentStatus.COMPLETED, "it is taken up again"
+
+
+async def test_a_model_that_refuses_fails_the_content_at_once(database: Database):
+    model = GatedModel()
+    model.errors = [provider_error(401, "Incorrect API key")]
+    async with intake(database, Knowledge(id="refused", embedder=model)) as at:
+        record = await at.ended(await at.add(b"Never embedded."))
+        assert record.status is ContentStatus.FAILED
+        assert "Incorrect API key" in record.status_message
+
+
+async def test_vectors_of_another_model_than_the_bases_are_not_stored(database: Database):
+    async with intake(database, Knowledge(id="one", embedder=HashedEmbeddingModel(8))) as at:
+        await at.ended(await at.add(b"Of the first model."))
+    async with intake(database, Knowledge(id="one", embedder=HashedEmbeddingModel(16, model_name="new"))) as at:
+        record = await at.ended(await at.add(b"Of the second model."))
+        assert record.status is ContentStatus.FAILED
+        assert "holds vectors of serai:hashed-words" in record.status_message
+
+
+async def test_what_is_unexpected_is_tried_again_and_told_without_details_of_code(database: Database):
+    async with intake(database, Knowledge(id="odd", language="klingon")) as at:
+        content = await at.add(b"bortaS bIr jablu'DI'")
+        await at.retry()
+        record = await at.ended(content)
+        assert record.status is ContentStatus.FAILED
+        assert record.status_message.startswith("It could not be taken in (")
+        assert "klingon" in record.status_message
+
+
+async def test_a_base_that_is_declared_no_more_fails_its_contents_in_the_end(database: Database):
+    async with intake(database, declared=False) as at:
+        content = await at.add(b"Nobody knows this base.")
+        await at.retry()
+        assert "no knowledge base 'words' is declared" in (await at.ended(content)).status_message
+
+
+async def test_a_content_that_its_nodes_die_of_is_given_up(database: Database):
+    async with intake(database) as at:
+        await at.runner.stop()
+        content = await at.add(b"Deadly.")
+        await database.execute("update jobs set attempts = $1", MAX_ATTEMPTS - 1)
+        at.runner.start()
+        record = await at.ended(content)
+        assert record.status is ContentStatus.FAILED
+        assert record.status_message.startswith(f"It was begun {MAX_ATTEMPTS - 1} times")
+
+
+async def test_a_content_that_was_removed_meanwhile_leaves_nothing(database: Database):
+    model = GatedModel()
+    async with intake(database, Knowledge(id="removed", embedder=model)) as at:
+        content = await at.add(b"Soon gone.")
+        await model.waiting.acquire()
+        await at.contents.delete(at.project, at.base.id, [content])
+        model.gate.set()
+        await at.ended(await at.add(b"Another one."))
+        await until(database, "select count(*) = 0 from jobs where status in ('PENDING', 'RUNNING')")
+        assert await at.contents.get(at.project, at.base.id, content) is None
+        assert await at.texts(content) == []
+
+
+async def test_metadata_that_were_changed_meanwhile_are_those_of_the_chunks(database: Database):
+    model = GatedModel()
+    async with intake(database, Knowledge(id="changed", embedder=model)) as at:
+        content = await at.add(b"Cats sleep.", metadata={"tag": "old", "gone": 1})
+        await model.waiting.acquire()
+        await at.contents.update(at.project, at.base.id, content, ContentChanges(metadata={"tag": "new"}))
+        model.gate.set()
+        await at.ended(content)
+        found = await database.fetchval("select metadata from knowledge_chunks where content_id = $1", content)
+        assert '"tag": "new"' in found
+        assert "gone" not in found
+
+
+async def test_a_content_replaces_those_of_its_name_once_it_is_there(database: Database):
+    async with intake(database) as at:
+        old = await at.add(b"Old text.", name="manual")
+        other = await at.add(b"Other text.", name="other")
+        await at.ended(old)
+        failed = await at.add(b"%PDF-1.4 broken", name="manual", media_type="application/pdf", replaces=True)
+        assert (await at.ended(failed)).status is ContentStatus.FAILED
+        assert await at.texts(old) == ["Old text."], "what failed replaces nothing"
+        new = await at.add(b"New text.", name="manual", replaces=True)
+        await at.ended(new)
+        assert await at.contents.get(at.project, at.base.id, old) is None
+        assert (await at.texts(old), await at.texts(new), await at.texts(other)) == ([], ["New text."], ["Other text."])
+
+
+async def test_of_those_that_replace_each_other_the_one_given_last_stays(
+    database: Database, capsys: pytest.CaptureFixture[str]
+):
+    model = GatedModel()
+    async with intake(database, Knowledge(id="race", embedder=model)) as at:
+        contents = [await at.add(b"Version %d" % number, name="manual", replaces=True) for number in range(4)]
+        for _ in contents:
+            await model.waiting.acquire()
+        model.gate.set()
+        await until(database, "select count(*) = 0 from jobs where status in ('PENDING', 'RUNNING')", timeout_s=20)
+        records = [await at.contents.get(at.project, at.base.id, content) for content in contents]
+        assert [record.status for record in records if record] == [ContentStatus.COMPLETED]
+        assert records[-1] is not None
+        assert "deadlock" not in capsys.readouterr().err
+
+
+async def test_many_contents_are_taken_in_side_by_side_and_each_once(database: Database):
+    model = HashedEmbeddingModel(8)
+    async with intake(database, Knowledge(id="many", embedder=model)) as at:
+        contents = [await at.add(b"Content number %d" % number) for number in range(30)]
+        for content in contents:
+            assert (await at.ended(content)).status is ContentStatus.COMPLETED
+            assert len(await at.texts(content)) == await at.vectors(content) == 1
+        assert len([texts for texts in model.asked if texts != ["dimensions"]]) == len(contents)
+
+
+def test_the_id_follows_from_the_base_and_the_bytes_or_the_url():
+    assert content_id("a", b"x") == content_id("a", b"x")
+    others = [content_id("a", "x"), content_id("b", b"x"), content_id("a", b"y"), content_id("ab", b"")]
+    assert len({content_id("a", b"x"), *others}) == 5
+    assert content_id("a\ud800", "http://\ud800") == content_id("a\ud800", "http://\ud800")
