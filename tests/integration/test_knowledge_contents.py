@@ -114,6 +114,18 @@ async def test_a_job_of_a_content_that_was_removed_is_told_to_stop(store, databa
     assert await store.source(project, "b", record.id) is None
 
 
+async def test_a_content_that_is_complete_is_processed_no_more(store, database, project):
+    record, _ = await store.add(new_content(project), b"x", job_kind=JOB)
+    async with database.transaction() as connection:
+        held = await store.hold(connection, record)
+        assert held is not None
+        assert await store.complete(connection, held, TakenIn(chunks=2)) == []
+    assert not await store.advance(record, ContentPhase.STORING, 2, 2)
+    done = await get(store, record)
+    assert done is not None
+    assert (done.status, done.phase, done.chunks) == (ContentStatus.COMPLETED, None, 2)
+
+
 async def test_one_that_replaces_takes_the_place_of_others_of_its_name_when_it_is_there(store, database, project):
     old = await take_in(database, new_content(project, "Manual"), ["Old cats"])
     await take_in(database, new_content(project, "Other"), ["Other cats"])

@@ -117,8 +117,9 @@ class Ingestion:
         async with _telling(self._contents, record) as progress:
             chunks, taken = await self._cut(base, record, progress)
             vectors = await self._embed(base, record, chunks, progress)
-            progress.enter(ContentPhase.STORING, total=len(chunks))
-            await self._store(base, record, taken, chunks, vectors)
+        if progress.written is not None:  # it takes long enough to be looked at
+            await self._contents.advance(record, ContentPhase.STORING, 0, len(chunks))
+        await self._store(base, record, taken, chunks, vectors)
 
     async def _cut(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> tuple[list[NewChunk], TakenIn]:
         """Return the content's chunks; its metadata get into them when they are stored."""
@@ -190,20 +191,20 @@ class Ingestion:
 
 
 class _Progress:
-    """How far a content is."""
+    """How far a content is: the phase, and how many chunks of how many are through it."""
 
     def __init__(self) -> None:
-        self.phase = ContentPhase.QUEUED
-        self.done = 0
-        self.total = 0
+        self.reached = (ContentPhase.QUEUED, 0, 0)
+        self.written: tuple[ContentPhase, int, int] | None = None
 
     def enter(self, phase: ContentPhase, *, total: int = 0) -> None:
-        """Begin a phase of so many chunks."""
-        self.phase, self.done, self.total = phase, 0, total
+        """Begin a phase."""
+        self.reached = (phase, 0, total)
 
     def tell(self, done: int) -> None:
         """Note how many chunks are through."""
-        self.done = done
+        phase, _, total = self.reached
+        self.reached = (phase, done, total)
 
 
 @asynccontextmanager
@@ -219,14 +220,13 @@ async def _telling(contents: ContentStore, record: ContentRecord) -> AsyncIterat
 
 
 async def _write(contents: ContentStore, record: ContentRecord, progress: _Progress) -> None:
-    written: tuple[ContentPhase, int, int] | None = None
     while True:
         await asyncio.sleep(REPORT_S)
-        reached = (progress.phase, progress.done, progress.total)
-        if reached != written:
+        reached = progress.reached
+        if reached != progress.written:
             with contextlib.suppress(DatabaseUnavailableError):  # it is only said, and said again soon
                 await contents.advance(record, *reached)
-                written = reached
+                progress.written = reached
 
 
 def _describe(source: Fetched, chunks: int) -> TakenIn:
