@@ -1,4 +1,4 @@
-"""The plainest statements that find chunks by words and by vectors, as the manuals of PostgreSQL and pgvector have them."""
+"""The plainest statements that find chunks by words and by vectors, as the manuals have them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from serai.storage.connection import Database
 _WORDS: Final = f"""
 select content_id, position, text, metadata
 from knowledge_chunks
-where words @@ plainto_tsquery('english', $1) and metadata @> $2::text::jsonb
-order by ts_rank(words, plainto_tsquery('english', $1)) desc limit {RESULTS_WANTED}"""
+where words @@ to_tsquery('english', $1) and metadata @> $2::text::jsonb
+order by ts_rank(words, to_tsquery('english', $1)) desc limit {RESULTS_WANTED}"""
 
 _VECTORS: Final = f"""
 select content_id, position, text, metadata
@@ -25,10 +25,10 @@ order by embedding::halfvec({DIMENSIONS}) <#> $1::real[]::halfvec({DIMENSIONS}) 
 _BOTH: Final = f"""
 with by_words as (
     select content_id, position, row_number() over (
-        order by ts_rank(words, plainto_tsquery('english', $1)) desc
+        order by ts_rank(words, to_tsquery('english', $1)) desc
     ) as rank
     from knowledge_chunks
-    where words @@ plainto_tsquery('english', $1) and metadata @> $3::text::jsonb
+    where words @@ to_tsquery('english', $1) and metadata @> $3::text::jsonb
     order by rank limit 50
 ), near as (
     select content_id, position, embedding::halfvec({DIMENSIONS}) <#> $2::real[]::halfvec({DIMENSIONS}) as distance
@@ -47,14 +47,22 @@ order by score desc"""
 
 
 async def find(
-    database: Database, search_type: SearchType, text: str, vector: Sequence[float], filters: Mapping[str, Any]
+    database: Database, search_type: SearchType, words: str, vector: Sequence[float], filters: Mapping[str, Any]
 ) -> int:
-    """Search by one statement and return how many chunks it found."""
+    """Search by one statement and return how many chunks it found.
+
+    Args:
+        database: where they are.
+        search_type: how.
+        words: a query as ``to_tsquery`` reads it.
+        vector: of the same.
+        filters: members that a chunk's metadata must have.
+    """
     asked = dump_json(filters).decode()
     match search_type:
         case SearchType.KEYWORD:
-            return len(await database.fetch(_WORDS, text, asked))
+            return len(await database.fetch(_WORDS, words, asked))
         case SearchType.VECTOR:
             return len(await database.fetch(_VECTORS, vector, asked))
         case _:
-            return len(await database.fetch(_BOTH, text, vector, asked))
+            return len(await database.fetch(_BOTH, words, vector, asked))

@@ -48,7 +48,7 @@ _TICK_S, _LOOK_S, _WARM_UPS = 0.001, 0.01, 3
 
 @dataclass(frozen=True)
 class _Question:
-    text: str
+    words: Sequence[str]
     vector: Sequence[float]
     filters: Mapping[str, Any]
 
@@ -173,7 +173,7 @@ async def _search(database: Database, chunks: int, sizes: Sizes, report: Report)
     found = []
     for search_type, is_filtered in product(SearchType, (False, True)):
         questions = [
-            _Question(data.question(), data.near_some(), {"group": number % GROUPS} if is_filtered else {})
+            _Question(data.question(chunks), data.near_some(), {"group": number % GROUPS} if is_filtered else {})
             for number in range(sizes.searches + _WARM_UPS)
         ]
 
@@ -182,7 +182,7 @@ async def _search(database: Database, chunks: int, sizes: Sizes, report: Report)
             question = SearchQuestion(
                 project_id=PROJECT,
                 base_id=BASE,
-                text=asked.text,
+                text=" ".join(asked.words),
                 search_type=kind,
                 filters=asked.filters,
                 limit=RESULTS_WANTED,
@@ -190,7 +190,9 @@ async def _search(database: Database, chunks: int, sizes: Sizes, report: Report)
             return len(await searcher.search(question))
 
         async def plain(asked: _Question, kind: SearchType = search_type) -> int:
-            return await bare.find(database, kind, asked.text, asked.vector, asked.filters)
+            # With a filter too few chunks have all the words, and Serai looks for those that have some.
+            words = (" | " if asked.filters else " & ").join(asked.words)
+            return await bare.find(database, kind, words, asked.vector, asked.filters)
 
         name = search_name(search_type, is_filtered=is_filtered)
         for subject, ask in ((SERAI_SEARCH, ours), (BARE_SEARCH, plain)):

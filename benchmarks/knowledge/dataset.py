@@ -18,6 +18,8 @@ from serai.storage.knowledge_vectors import put_vectors
 PROJECT, BASE, LANGUAGE = "benchmark", "base", "english"
 _WORDS, _WORDS_OF_CHUNK, _CENTRES, _CHUNKS_OF_CONTENT = 20_000, 120, 500, 200
 _SPREAD: Final = 0.1
+_HITS: Final = 200
+_HARMONIC: Final = sum(1 / (n + 1) for n in range(_WORDS))
 
 
 class Dataset:
@@ -42,9 +44,10 @@ class Dataset:
                 await put_vectors(connection, content, [self.near_some() for _ in range(count)])
                 await store.complete(connection, content, TakenIn(chunks=count))
 
-    def question(self) -> str:
-        """Return two words that are neither the most common nor the rarest."""
-        return " ".join(self._random.sample(self._words[50:1000], 2))
+    def question(self, chunks: int) -> list[str]:
+        """Return two words that some hundred of so many chunks have both of."""
+        rank = round(_WORDS_OF_CHUNK / _HARMONIC * (chunks / _HITS) ** 0.5)
+        return self._random.sample(self._words[rank // 2 + 1 : rank * 2 + 4], 2)
 
     def near_some(self) -> list[float]:
         """Return a vector near one of the centres."""
