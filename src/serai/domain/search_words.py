@@ -13,6 +13,9 @@ from typing import Final, NamedTuple
 from serai.domain.search_text import fold
 
 LONGEST_WORD: Final = 64
+LONGEST_QUESTION: Final = 4_000
+"""What comes after so many characters is not looked for."""
+
 MOST_INDEXED: Final = 200_000
 """Of a document's characters; PostgreSQL takes no more than a megabyte of words."""
 
@@ -28,6 +31,7 @@ _MARKS: Final = (
     "\u0f18-\u0fbc\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
 )
 _TOKEN: Final = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
+_UNSPACED_WORD: Final = re.compile(f"[{_UNSPACED}]+")
 
 # Points of Hebrew and Arabic, which most people leave out, tatweel, and what is not seen: joiners, hyphens, directions.
 _UNSEEN: Final = re.compile(
@@ -88,7 +92,7 @@ def read_question(text: str) -> WordQuestion:
     groups: list[tuple[Term, ...]] = []
     unwanted: list[Term] = []
     joins = False
-    for piece in _PIECE.finditer(text.translate(_QUOTES)):
+    for piece in _PIECE.finditer(text[:LONGEST_QUESTION].translate(_QUOTES)):
         if piece["plain"] == "OR" and not piece["minus"]:
             joins = bool(groups)
             continue
@@ -123,12 +127,10 @@ def _words(folded: str) -> Iterator[Word]:
 
 
 def _to_find(folded: str) -> tuple[Word, ...]:
+    """Return the words of a text that may go on in a document: what follows its last character is not known."""
     words = tuple(_words(folded))
-    if not words or not _TOKEN.search(words[-1].text)["unspaced"]:  # type: ignore[index]
+    if not words or not _UNSPACED_WORD.fullmatch(words[-1].text):
         return words
-    # What follows the last character in a document is not known.
-    return (
-        words[:-1]
-        if len(words) > 1 and len(words[-2].text) > 1 and words[-2].text[1] == words[-1].text
-        else (*words[:-1], Word(words[-1].text, is_prefix=True))
-    )
+    *before, last = words
+    is_told = bool(before) and len(before[-1].text) > 1 and bool(_UNSPACED_WORD.fullmatch(before[-1].text))
+    return tuple(before) if is_told else (*before, last._replace(is_prefix=True))

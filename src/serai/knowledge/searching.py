@@ -114,8 +114,9 @@ class Searcher:
         fused = fuse(lists)[: question.limit]
         return await read_chunks(self._database, question.project_id, question.base_id, fused)
 
-    async def _near(self, question: SearchQuestion, embedding: QueryEmbedding, most: int) -> list[Hit]:
-        return await self._vectors.find_hits(question, await embedding.embed_query(question.text), most)
+    async def _near(self, question: SearchQuestion, embedding: QueryEmbedding, most: int) -> Sequence[Hit]:
+        hits = await self._vectors.find_hits(question, await embedding.embed_query(question.text), most)
+        return await self._words.without_excluded(question, hits)
 
 
 def fuse(lists: Sequence[Sequence[Hit]]) -> list[Hit]:

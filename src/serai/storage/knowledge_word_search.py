@@ -32,6 +32,13 @@ where words @@ $3::text::tsquery and case when project_id = $1 then base_id = $2
 order by score desc, content_id, position limit $6"""
 _ALL_OF, _SOME_OF = 0.5, 0.0
 
+# Which of some chunks a query is true of.
+_ALLOWED = """
+select content_id, position
+from unnest($3::uuid[], $4::integer[]) as hit(content_id, position)
+join knowledge_chunks using (content_id, position)
+where project_id = $1 and base_id = $2 and words @@ $5::text::tsquery"""
+
 
 class WordSearch:
     """Searches bases of one language by words.
@@ -58,12 +65,26 @@ class WordSearch:
         rows = await self._find(question, most, lambda hits: hits)
         return [Hit(row["content_id"], row["position"], row["score"]) for row in rows]
 
+    async def without_excluded(self, question: SearchQuestion, hits: Sequence[Hit]) -> Sequence[Hit]:
+        """Return those of the hits that have nothing a question excludes."""
+        query = await self._read(question)
+        if query is None or not query.excluded or not hits:
+            return hits
+        columns = [hit.content_id for hit in hits], [hit.position for hit in hits]
+        text = " & ".join(query.excluded)
+        rows = await self._database.fetch(_ALLOWED, question.project_id, question.base_id, *columns, text)
+        allowed = {(row["content_id"], row["position"]) for row in rows}
+        return [hit for hit in hits if (hit.content_id, hit.position) in allowed]
+
+    async def _read(self, question: SearchQuestion) -> WordQuery | None:
+        asked = read_question(question.text)
+        forms = await self._stems.of(word.text for word in asked.words())
+        return write_query(asked, forms, base_lexeme(question.project_id, question.base_id))
+
     async def _find(
         self, question: SearchQuestion, most: int, statement: Callable[[str], str]
     ) -> Sequence[asyncpg.Record]:
-        asked = read_question(question.text)
-        forms = await self._stems.of(word.text for word in asked.words())
-        query = write_query(asked, forms, base_lexeme(question.project_id, question.base_id))
+        query = await self._read(question)
         if query is None:
             return []
         frequencies = await self._samples.of(question.project_id, question.base_id)

@@ -18,12 +18,14 @@ class WordQuery:
     Attributes:
         all_of: true of chunks that have all that is wanted.
         needed: what of it even those must fulfil that have only some of the words: what is quoted or excluded.
+        excluded: what of that is excluded.
         stems: the wanted words that tell something, by their stems.
         is_loose: whether chunks that do not have all of them may do.
     """
 
     all_of: str
     needed: tuple[str, ...]
+    excluded: tuple[str, ...]
     stems: Mapping[str, str]
     is_loose: bool
 
@@ -53,6 +55,7 @@ def write_query(question: WordQuestion, forms: Forms, lexeme: str) -> WordQuery 
     return WordQuery(
         all_of=" & ".join((*wanted, *excluded, base)),
         needed=(*quoted, *excluded, base),
+        excluded=tuple(excluded),
         stems=stems,
         is_loose=len(quoted) < len(wanted) and len(stems) > 1,
     )
