@@ -147,6 +147,7 @@ async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.Async
         *("memories", "memory_users", "memory_topics", "memory_changes", "eval_runs", "schedules", "schedule_runs"),
         *("jobs", "blobs", "usage_deltas", "metrics_days", "metrics_models", "metrics_kept_days"),
         *("metrics_kept_models", "retention_left"),
+        *("knowledge_contents", "knowledge_sources", "knowledge_chunks", "knowledge_embeddings"),
     }
     # Nothing writes a user there: records and their indexes belong to projects, nodes to nobody, counts to all.
     never = {
@@ -157,6 +158,7 @@ async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.Async
             "nodes",
             "idempotency_keys",
             "memory_counts",
+            "knowledge_models",
             "memory_days",
             "session_days",
             "retention_marks",

@@ -17,7 +17,7 @@ from serai.domain.knowledge import ContentOrigin, ContentRecord, ContentStatus, 
 from serai.engine.jobs import MAX_ATTEMPTS, JobRunner
 from serai.knowledge import ingestion as module
 from serai.knowledge.embedding import BATCH_TEXTS
-from serai.knowledge.ingestion import JOB, JOBS_AT_ONCE, Ingestion, content_id
+from serai.knowledge.ingestion import JOBS_AT_ONCE, Ingestion, content_id, job_kind
 from serai.knowledge.options import Knowledge
 from serai.storage.connection import Database
 from serai.storage.knowledge_contents import ContentChanges, ContentStore
@@ -88,7 +88,7 @@ class Intake:
             "size": 0 if is_url else len(source),
         }
         data = source if isinstance(source, bytes) else None
-        record, _ = await self.contents.add(NewContent(**(given | members)), data, job_kind=JOB)
+        record, _ = await self.contents.add(NewContent(**(given | members)), data, job_kind=job_kind(self.base.id))
         self.runner.look()
         return record.id
 
@@ -124,9 +124,9 @@ class Intake:
 
 
 @asynccontextmanager
-async def intake(database: Database, base: Knowledge = WORDS, *, declared: bool = True) -> AsyncIterator[Intake]:
-    ingestion = Ingestion(database, [base] if declared else [])
-    runner = JobRunner(database, str(uuid4()), {JOB: ingestion.do}, max_jobs=JOBS_AT_ONCE)
+async def intake(database: Database, base: Knowledge = WORDS) -> AsyncIterator[Intake]:
+    ingestion = Ingestion(database, [base])
+    runner = JobRunner(database, str(uuid4()), ingestion.handlers, max_jobs=JOBS_AT_ONCE)
     runner.start()
     try:
         yield Intake(database, runner, base)
@@ -276,11 +276,16 @@ async def test_what_is_unexpected_is_tried_again_and_told_without_details_of_cod
         assert "klingon" in record.status_message
 
 
-async def test_a_base_that_is_declared_no_more_fails_its_contents_in_the_end(database: Database):
-    async with intake(database, declared=False) as at:
-        content = await at.add(b"Nobody knows this base.")
-        await at.retry()
-        assert "no knowledge base 'words' is declared" in (await at.ended(content)).status_message
+async def test_a_content_waits_for_a_node_that_has_its_base(database: Database):
+    async with intake(database, Knowledge(id="other")) as stranger:
+        at = Intake(database, stranger.runner, WORDS)
+        content = await at.add(b"Nobody knows this base yet.")
+        other = await stranger.add(b"Done by the stranger.")
+        assert (await stranger.ended(other)).status is ContentStatus.COMPLETED
+        assert await database.fetchval("select attempts from jobs where ended_at is null") == 0
+    async with intake(database) as knowing:
+        found = await Intake(database, knowing.runner, WORDS, at.project).ended(content)
+        assert found.status is ContentStatus.COMPLETED
 
 
 async def test_a_content_that_its_nodes_die_of_is_given_up(database: Database):

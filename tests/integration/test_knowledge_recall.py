@@ -20,7 +20,7 @@ from serai.domain.knowledge import ContentStatus, SearchQuestion, SearchType
 from serai.engine.jobs import JobRunner
 from serai.knowledge.bases import KnowledgeBases, Upload
 from serai.knowledge.chunking import cut
-from serai.knowledge.ingestion import JOB, Ingestion
+from serai.knowledge.ingestion import Ingestion
 from serai.knowledge.options import Knowledge
 from serai.knowledge.reading import read_document
 from serai.storage.connection import Database
@@ -87,7 +87,7 @@ async def take_in(database: Database, documents: Sequence[CorpusDocument]) -> Kn
     for one in documents:
         upload = Upload(project_id="p", data=one.data, name=one.name, media_type=one.media_type)
         await base.upload(upload)
-    runner = JobRunner(database, "node", {JOB: Ingestion(database, [base.options]).do}, 4)
+    runner = JobRunner(database, "node", Ingestion(database, [base.options]).handlers, 4)
     runner.start()
     try:
         await until(database, "select bool_and(ended_at is not null) from jobs", timeout_s=60)

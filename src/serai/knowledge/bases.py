@@ -23,7 +23,7 @@ from serai.domain.knowledge import (
 )
 from serai.errors import NotFoundError, RequestError, RetryLaterError
 from serai.knowledge.embedding import Embedding, EmbeddingError
-from serai.knowledge.ingestion import JOB, content_id
+from serai.knowledge.ingestion import content_id, job_kind
 from serai.knowledge.options import Knowledge, by_id
 from serai.knowledge.reranking import Reranker
 from serai.knowledge.searching import Searcher
@@ -73,7 +73,7 @@ class KnowledgeBase:
     Args:
         database: where it is.
         options: how it is taken in and searched.
-        announce: called when there is a new content to be taken in.
+        announce: called with the kind of the job when there is a new content to be taken in.
 
     Attributes:
         options: likewise.
@@ -82,13 +82,13 @@ class KnowledgeBase:
         has_vectors: whether it can be searched by vectors now.
     """
 
-    def __init__(self, database: Database, options: Knowledge, announce: Callable[[], None]) -> None:
+    def __init__(self, database: Database, options: Knowledge, announce: Callable[[str], None]) -> None:
         self.options = options
         self.contents = ContentStore(database)
         self.embedding = None if options.embedder is None else Embedding(options, database)
         self.has_vectors = False
         self._is_prepared = False
-        self.announce = announce
+        self._announce = announce
         self._database = database
         reranker = None if options.reranker is None else Reranker(options.reranker)
         self._searcher = Searcher(database, options, self.embedding, reranker)
@@ -109,6 +109,10 @@ class KnowledgeBase:
         if self.options.search_type is not None:
             return SearchType(self.options.search_type)
         return SearchType.HYBRID if self.has_vectors else SearchType.KEYWORD
+
+    def announce(self) -> None:
+        """Have a new content taken in at once; it has just been stored."""
+        self._announce(job_kind(self.id))
 
     async def prepare(self) -> None:
         """See whether PostgreSQL has vectors, and make room for those there may be; does not ask the embedder.
@@ -185,7 +189,7 @@ class KnowledgeBase:
             self._is_prepared = await prepare(self._database, await self.embedding.dimensions())
 
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
-        record, is_new = await self.contents.add(new, data, job_kind=JOB, connection=connection)
+        record, is_new = await self.contents.add(new, data, job_kind=job_kind(self.id), connection=connection)
         changes = ContentChanges(
             name=_changed(new.name, record.name),
             description=_changed(new.description, record.description),
@@ -240,14 +244,14 @@ class KnowledgeBases:
     Args:
         database: where they are.
         bases: what they are; the same one may be there several times.
-        announce: called when there is a new content to be taken in.
+        announce: called with the kind of the job when there is a new content to be taken in.
 
     Raises:
         ConfigurationError: two different ones have the same id.
     """
 
     def __init__(
-        self, database: Database, bases: Iterable[Knowledge], *, announce: Callable[[], None] = lambda: None
+        self, database: Database, bases: Iterable[Knowledge], *, announce: Callable[[str], None] = lambda _: None
     ) -> None:
         self._bases = {base_id: KnowledgeBase(database, options, announce) for base_id, options in by_id(bases).items()}
 

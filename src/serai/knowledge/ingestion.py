@@ -19,7 +19,7 @@ import structlog
 from serai.domain.knowledge import ContentPhase, ContentRecord, ContentStatus, NewChunk
 from serai.domain.stored_text import storable
 from serai.engine.interruption import describe
-from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob
+from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler
 from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError, SeraiError
 from serai.knowledge.chunking import cut
 from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
@@ -31,15 +31,20 @@ from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import ContentStore, TakenIn
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
-JOB: Final = "knowledge.ingest"
-"""The kind of these jobs; their payload is ``{"base_id", "content_id"}``."""
-
 JOBS_AT_ONCE: Final = 4
 """Contents that a node takes in at a time: each holds a document in memory, and waits for processes and models."""
 
 REPORT_S: Final = 0.5
 _CONTENTS: Final = UUID("5f3f4d8e-6a39-5b0c-9f0e-2d8c5c1b7a64")
 _log = structlog.get_logger("serai.knowledge")
+
+
+def job_kind(base_id: str) -> str:
+    """Return the kind of the jobs that take contents into a base; nodes that have it do them.
+
+    Their payload is ``{"base_id", "content_id"}``.
+    """
+    return f"knowledge.ingest/{base_id}"
 
 
 def content_id(base_id: str, source: bytes | str) -> UUID:
@@ -74,6 +79,11 @@ class Ingestion:
         }
         self._read_limits = read_limits
         self._fetch_limits = fetch_limits
+
+    @property
+    def handlers(self) -> dict[str, JobHandler]:
+        """What does the jobs of its bases, by kind."""
+        return {job_kind(base_id): self.do for base_id in self._bases}
 
     async def do(self, job: ActiveJob) -> None:
         """Take in a job's content; one that is gone, done or another job's by now is left alone.
@@ -111,9 +121,7 @@ class Ingestion:
             await self._fail(job, record, f"It could not be taken in ({describe(error)}); the server's log says more.")
 
     async def _take_in(self, record: ContentRecord) -> None:
-        base = self._bases.get(record.base_id)
-        if base is None:
-            raise SeraiError(f"no knowledge base {record.base_id!r} is declared on this server")
+        base = self._bases[record.base_id]
         async with _telling(self._contents, record) as progress:
             chunks, taken = await self._cut(base, record, progress)
             vectors = await self._embed(base, record, chunks, progress)

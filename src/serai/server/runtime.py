@@ -21,7 +21,7 @@ from serai.errors import ConfigurationError, SeraiError
 from serai.evals.evals import Evals
 from serai.knowledge.bases import KnowledgeBases
 from serai.knowledge.documents import take_documents
-from serai.knowledge.ingestion import JOB, JOBS_AT_ONCE, Ingestion
+from serai.knowledge.ingestion import JOBS_AT_ONCE, Ingestion
 from serai.knowledge.options import Knowledge
 from serai.records.indexes.declared import RecordIndex
 from serai.records.queries import RecordQueries
@@ -126,7 +126,7 @@ class Runtime:
             self.records = RecordStore(self.database)
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
             self.knowledge = KnowledgeBases(
-                self.database, self._knowledge, announce=lambda: self._knowledge_jobs.announce(JOB)
+                self.database, self._knowledge, announce=lambda kind: self._knowledge_jobs.announce(kind)
             )
             self.engine = Engine(
                 self.database,
@@ -196,7 +196,7 @@ class Runtime:
 
     def _new_knowledge_jobs(self) -> JobRunner:
         """Return what takes contents in: apart from other jobs, which would wait for long documents."""
-        handlers: dict[str, JobHandler] = {JOB: Ingestion(self.database, self._knowledge).do} if self._knowledge else {}
+        handlers = Ingestion(self.database, self._knowledge).handlers
         return JobRunner(
             self.database, self.engine.node.id, handlers, max_jobs=JOBS_AT_ONCE, tell=self.engine.tell_jobs
         )
