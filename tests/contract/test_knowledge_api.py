@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -13,6 +13,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
+from pydantic_ai.embeddings import EmbeddingResult
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from serai import AgentOS, Knowledge
 from serai.knowledge.bases import KnowledgeBases
@@ -24,8 +29,20 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NOBODY = "00000000-0000-7000-8000-000000000000"
 CONTENT = "/knowledge/content"
 PLAIN = Knowledge(id="plain", name="Manuals", description="What is in boxes.")
-NEAR = Knowledge(id="near", embedder=HashedEmbeddingModel())
 DEEP = '{"a":' + "[" * 101 + "]" * 101 + "}"
+
+
+class MoodyEmbeddingModel(HashedEmbeddingModel):
+    """Refuses questions about the weather."""
+
+    async def embed(self, inputs: str | Sequence[str], **options: Any) -> EmbeddingResult:
+        """Return vectors of texts that are not about the weather."""
+        if "weather" in inputs:
+            raise RuntimeError("no small talk")
+        return await super().embed(inputs, **options)
+
+
+NEAR = Knowledge(id="near", embedder=MoodyEmbeddingModel(), allow_private_urls=True)
 
 
 @dataclass
@@ -175,8 +192,8 @@ async def test_a_file_is_named_by_its_last_part_and_read_by_its_type(api: httpx.
 
 async def test_what_cannot_be_read_or_fetched_fails_and_says_why(api: httpx.AsyncClient):
     png = (await api.post(CONTENT, files={"file": ("a.pdf", b"\x89PNG\r\n\x1a\n", "application/pdf")})).json()
-    local = await upload(api, url="http://127.0.0.1:9/secret")
-    assert (local["name"], local["type"], local["url"]) == ("http://127.0.0.1:9/secret", "url", local["name"])
+    local = await upload(api, url="http://127.0.0.1:9/none")
+    assert (local["name"], local["type"], local["url"]) == ("http://127.0.0.1:9/none", "url", local["name"])
     for made in (png, local):
         status = await taken_in(api, made["id"])
         assert (status["status"], len(status["status_message"]) > 10) == ("failed", True)
@@ -202,6 +219,29 @@ async def test_a_replacement_takes_the_place_of_others_of_its_name(api: httpx.As
     await add(api, name="Rules", text_content="Tea is at six.")
     await add(api, name="Rules", text_content="Tea is at five.", replace="true")
     assert await found(api, "tea", search_type="keyword") == ["Tea is at five."]
+
+
+async def test_a_url_is_fetched_again_when_it_replaces_itself(api: httpx.AsyncClient):
+    answers = iter(["Tea is at four.", "Tea is at five.", "Never asked for."])
+
+    async def site(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(next(answers))
+
+    async with serving(Starlette(routes=[Route("/rules", site)])) as url:
+        one = await add(api, url=f"{url}/rules")
+        assert await add(api, url=f"{url}/rules") == one
+        assert await found(api, "tea") == ["Tea is at four."]
+        assert await add(api, url=f'"{url}/rules"', replace="1") == one
+    assert await found(api, "tea") == ["Tea is at five."]
+    read = (await api.get(f"{CONTENT}/{one}")).json()
+    assert (read["type"], read["size"], read["url"]) == ("text/plain", "15", f"{url}/rules")
+
+
+async def test_an_embedder_that_cannot_be_asked_is_named(api: httpx.AsyncClient):
+    await add(api, text_content="The weather is fine.")
+    response = await api.post("/knowledge/search", json={"query": "weather"})
+    assert (response.status_code, "no small talk" in response.text, "keyword" in response.text) == (503, True, True)
+    assert await found(api, "weather", search_type="keyword") == ["The weather is fine."]
 
 
 async def test_new_metadata_is_effective_in_filters(api: httpx.AsyncClient):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -15,7 +16,6 @@ from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from serai.errors import ConfigurationError
-from serai.knowledge import embedding as module
 from serai.knowledge.embedding import (
     BATCH_CHARACTERS,
     BATCH_TEXTS,
@@ -168,17 +168,22 @@ async def test_what_was_answered_before_a_failure_is_kept(database: Database, pr
     [*map(provider_error, (408, 429, 500, 503)), TimeoutError(), ConnectionResetError("reset")],
 )
 async def test_a_call_is_made_again_when_the_model_is_busy(database: Database, project: str, error: Exception):
-    model = Unsteady(error, error)
-    assert len(await embedding_of(database, model).embed(["x"], project_id=project)) == 1
-    assert model.asked == [["dimensions"]] * 3 + [["x"]]
+    model = Unsteady(error)
+    embedding = embedding_of(database, model)
+    assert await embedding.dimensions() == 8
+    model.errors = [error] * 3
+    assert len(await embedding.embed(["x"], project_id=project)) == 1
+    assert model.asked == [["dimensions"]] * 2 + [["x"]] * 4
 
 
 async def test_a_model_that_stays_away_is_unavailable(database: Database, project: str):
-    model = Unsteady(*[provider_error(503)] * 9)
+    model = Unsteady()
     embedding = embedding_of(database, model)
+    await embedding.dimensions()
+    model.errors = [provider_error(503)] * 9
     with pytest.raises(EmbedderUnavailableError, match=r"serai:hashed-words could not be asked.*scripted failure"):
         await embedding.embed(["x"], project_id=project)
-    assert len(model.asked) == module.ATTEMPTS
+    assert len(model.asked) == 1 + 4
 
 
 async def test_a_model_that_refuses_is_asked_once_and_quoted(database: Database, project: str):
@@ -202,7 +207,7 @@ async def test_a_query_that_cannot_be_asked_is_not_asked_for_long(database: Data
     model.errors = [provider_error(503)] * 9
     with pytest.raises(EmbedderUnavailableError):
         await embedding.embed_query("x")
-    assert len(model.asked) == 1 + module.QUERY_ATTEMPTS
+    assert len(model.asked) == 1 + 2
 
 
 @pytest.mark.parametrize(
@@ -233,15 +238,14 @@ async def settle(database: Database, embedding: Embedding, project: str) -> None
 async def test_model_and_length_are_fixed_with_the_first_vectors(database: Database, project: str):
     first = embedding_of(database, HashedEmbeddingModel(8), id="fixed")
     assert await first.check() is None
-    await settle(database, first, project)
-    await settle(database, first, project)
-    await settle(database, first, str(uuid4()))
-    assert await embedding_of(database, HashedEmbeddingModel(8), id="fixed").check() == 8
     await database.execute(
         "insert into knowledge_contents (project_id, base_id, id, origin) values ($1, 'fixed', $2, 'text')",
         project,
         uuid4(),
     )
+    await settle(database, first, project)
+    await settle(database, first, project)
+    assert await embedding_of(database, HashedEmbeddingModel(8), id="fixed").check() == 8
     for other in (
         embedding_of(database, HashedEmbeddingModel(8, model_name="other"), id="fixed"),
         embedding_of(database, HashedEmbeddingModel(16), dimensions=16, id="fixed"),
@@ -258,6 +262,13 @@ async def test_a_base_without_contents_may_have_another_model(database: Database
     assert await other.check() is None
     await settle(database, other, project)
     assert await other.check() == 16
+
+
+async def test_the_length_is_asked_for_once_however_many_wait_for_it(database: Database):
+    model = HashedEmbeddingModel(8)
+    embedding = embedding_of(database, model)
+    assert await asyncio.gather(*[embedding.dimensions() for _ in range(5)]) == [8] * 5
+    assert model.asked == [["dimensions"]]
 
 
 async def test_another_node_that_was_first_is_noticed(database: Database, project: str):

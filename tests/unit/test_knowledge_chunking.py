@@ -45,13 +45,15 @@ async def test_chunks_have_the_metadata_of_the_content_and_their_place():
 
 async def test_chunks_of_markdown_know_their_headings_through_all_passages():
     first = "# Guide\n\nIntro.\n\n## Install\n\n```sh\n# no heading\n```\n\n### Linux ##\n\nUse apt."
-    document = ReadDocument([Passage(first), Passage("More of it.\n\n## Use\n\nCall it.")], "MarkdownChunker")
+    document = ReadDocument(
+        [Passage(first), Passage("More of it, and still more words.\n\n## Use\n\nCall it.")], "MarkdownChunker"
+    )
     chunks = await cut(document, metadata={}, chunker=None, chunk_size=40, chunk_overlap=0)
     assert [(chunk.text.splitlines()[-1], chunk.metadata["headings"]) for chunk in chunks] == [
         ("Intro.", "Guide"),
         ("```", "Guide > Install"),
         ("Use apt.", "Guide > Install > Linux"),
-        ("More of it.", "Guide > Install > Linux"),
+        ("More of it, and still more words.", "Guide > Install > Linux"),
         ("Call it.", "Guide > Use"),
     ]
 

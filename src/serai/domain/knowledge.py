@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 LONGEST_NAME: Final = 500
 LONGEST_QUERY: Final = 2000
 MOST_RESULTS: Final = 1000
@@ -106,9 +108,8 @@ class ContentRecord(NewContent):
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewChunk:
-    """A piece of a content.
+class NewChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A piece of a content; there may be many, and the garbage collector passes them over.
 
     Attributes:
         position: from 1.
@@ -118,7 +119,7 @@ class NewChunk:
 
     position: int
     text: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tokens: int = 0
 
 

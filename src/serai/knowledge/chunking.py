@@ -17,6 +17,7 @@ from serai.knowledge.reading_pool import POOL
 LARGEST_CHUNK: Final = 50_000
 DEFAULT_LIMITS: Final = ReadLimits()
 
+_LARGE_CHUNKERS: Final = ("TokenChunker", "CodeChunker")
 _FEW: Final = 2000
 _LITTLE_CHARACTERS: Final = 100_000
 _SMALL_CHUNK: Final = 100
@@ -63,13 +64,16 @@ async def cut(
     check_chunking(chunker, chunk_size, chunk_overlap)
     passages = document.passages
     spec = CutSpec(chunker or document.chunker, chunk_size, chunk_overlap)
-    if _is_little(passages) and spec.size >= _SMALL_CHUNK and spec.overlap <= spec.size // 2:
+    if _is_quick(passages, spec):
         return await asyncio.to_thread(_cut_here, passages, spec, metadata)
     pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, cut=spec), partial(batches, passages))
     return await asyncio.to_thread(_as_chunks, pieces.passages, metadata)
 
 
-def _is_little(passages: list[Passage]) -> bool:
+def _is_quick(passages: list[Passage], spec: CutSpec) -> bool:
+    """Return whether a thread may do it; a process can be stopped, and gives back the memory of tokens and grammars."""
+    if spec.chunker in _LARGE_CHUNKERS or spec.size < _SMALL_CHUNK or spec.overlap > spec.size // 2:
+        return False
     return len(passages) <= _FEW and sum(len(passage.text) for passage in passages) <= _LITTLE_CHARACTERS
 
 

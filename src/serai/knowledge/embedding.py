@@ -8,7 +8,7 @@ import math
 import random
 from array import array
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import httpx
 import structlog
@@ -39,9 +39,6 @@ WINDOW_TEXTS: Final = 1024
 MOST_CALLS: Final = 8
 """Calls that a node makes at a time for one base."""
 
-ATTEMPTS: Final = 4
-QUERY_ATTEMPTS: Final = 2
-CALL_S: Final = 120.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 _BUSY: Final = frozenset({408, 409, 425, 429})
@@ -56,6 +53,19 @@ _PASSING: Final = (
     TimeoutError,
 )
 _log = structlog.get_logger("serai.knowledge")
+
+
+class Patience(NamedTuple):
+    """How often a call is made, and how many seconds each may take."""
+
+    attempts: int
+    call_s: float
+
+
+_SHORTLY: Final = Patience(2, 20.0)
+"""Somebody waits, or a node wants to start."""
+
+_PATIENTLY: Final = Patience(4, 120.0)
 
 
 class EmbeddingError(SeraiError):
@@ -94,6 +104,7 @@ class Embedding:
         self._embedder, self.model_name = _open(base)
         self._settings: EmbeddingSettings = {} if base.dimensions is None else {"dimensions": base.dimensions}
         self._calls = asyncio.Semaphore(MOST_CALLS)
+        self._learning = asyncio.Lock()
         self._dimensions: int | None = None
 
     async def check(self) -> int | None:
@@ -102,7 +113,7 @@ class Embedding:
         Raises:
             ConfigurationError: the base has vectors of another model or length.
         """
-        for settled in await settled_kinds(self._database, self._base.id, self.model_name):
+        for settled in await settled_kinds(self._database, self._base.id):
             self._expect(settled)
             self._dimensions = settled.dimensions
         return self._dimensions
@@ -114,10 +125,9 @@ class Embedding:
             ConfigurationError: the base has vectors of another model or length.
             EmbeddingError: the model gives none.
         """
-        if self._dimensions is None and await self.check() is None:
-            (vector,) = await self._ask(["dimensions"], "document", ATTEMPTS)
-            self._dimensions = len(vector)
-        assert self._dimensions is not None
+        if self._dimensions is None:
+            async with self._learning:
+                self._dimensions = await self.check() or len((await self._ask(["dimensions"], _SHORTLY))[0])
         return self._dimensions
 
     async def settle(self, connection: Connection, project_id: str) -> None:
@@ -167,7 +177,7 @@ class Embedding:
             EmbeddingError: it refuses the text, or answers what cannot be used.
         """
         await self.dimensions()
-        (vector,) = await self._ask([storable(text)], "query", QUERY_ATTEMPTS)
+        (vector,) = await self._ask([storable(text)], _SHORTLY, purpose="query")
         return vector
 
     async def _embed(
@@ -179,7 +189,7 @@ class Embedding:
         missing = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}
 
         async def learn(batch: Sequence[tuple[bytes, str]]) -> None:
-            vectors = await self._ask([text for _, text in batch], "document", ATTEMPTS)
+            vectors = await self._ask([text for _, text in batch], _PATIENTLY)
             new = dict(zip((key for key, _ in batch), vectors, strict=True))
             await keep_embeddings(self._database, project_id, kind, new, user_id=user_id)
             known.update(new)
@@ -190,16 +200,16 @@ class Embedding:
         return [known[key] for key in hashes]
 
     async def _ask(
-        self, texts: Sequence[str], purpose: Literal["query", "document"], attempts: int
+        self, texts: Sequence[str], patience: Patience, *, purpose: Literal["query", "document"] = "document"
     ) -> list[array[float]]:
-        for attempt in range(1, 1 + attempts):
+        for attempt in range(1, 1 + patience.attempts):
             try:
-                async with self._calls, asyncio.timeout(CALL_S):
+                async with self._calls, asyncio.timeout(patience.call_s):
                     answer = await self._embedder.embed(texts, input_type=purpose, settings=self._settings)
             except Exception as error:
                 if not _is_passing(error):
                     raise EmbeddingError(f"The embedding model {self.model_name} refused: {describe(error)}") from error
-                if attempt == attempts:
+                if attempt == patience.attempts:
                     raise EmbedderUnavailableError(
                         f"The embedding model {self.model_name} could not be asked: {describe(error)}"
                     ) from error

@@ -90,23 +90,25 @@ class Ingestion:
         if record is None or record.status is not ContentStatus.PROCESSING or record.job_id != job.id:
             return
         if job.attempts >= MAX_ATTEMPTS:
-            await self._fail(record, f"It was begun {MAX_ATTEMPTS - 1} times and came to no end; it may be too large.")
+            await self._fail(
+                job, record, f"It was begun {MAX_ATTEMPTS - 1} times and came to no end; it may be too large."
+            )
             return
         try:
             await self._take_in(record)
         except (UnfetchableError, UnreadableError, ConfigurationError) as error:
-            await self._fail(record, error.message)
+            await self._fail(job, record, error.message)
         except EmbeddingError as error:
             if isinstance(error, EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
                 raise
-            await self._fail(record, error.message)
+            await self._fail(job, record, error.message)
         except (FencedError, RetryLaterError):
             raise
         except Exception as error:
             if job.attempts < MAX_ATTEMPTS - 1:
                 raise
             _log.exception("knowledge_content_failed", content_id=str(record.id))
-            await self._fail(record, f"It could not be taken in ({describe(error)}); the server's log says more.")
+            await self._fail(job, record, f"It could not be taken in ({describe(error)}); the server's log says more.")
 
     async def _take_in(self, record: ContentRecord) -> None:
         base = self._bases.get(record.base_id)
@@ -115,8 +117,9 @@ class Ingestion:
         async with _telling(self._contents, record) as progress:
             chunks, taken = await self._cut(base, record, progress)
             vectors = await self._embed(base, record, chunks, progress)
-            progress.enter(ContentPhase.STORING, total=len(chunks))
-            await self._store(base, record, taken, chunks, vectors)
+        if progress.written is not None:  # it takes long enough to be looked at
+            await self._contents.advance(record, ContentPhase.STORING, 0, len(chunks))
+        await self._store(base, record, taken, chunks, vectors)
 
     async def _cut(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> tuple[list[NewChunk], TakenIn]:
         """Return the content's chunks; its metadata get into them when they are stored."""
@@ -181,26 +184,27 @@ class Ingestion:
                 await put_vectors(connection, record, vectors)
             await self._contents.complete(connection, record, taken)
 
-    async def _fail(self, record: ContentRecord, message: str) -> None:
+    async def _fail(self, job: ActiveJob, record: ContentRecord, message: str) -> None:
+        await job.check()
         _log.info("knowledge_content_failed", content_id=str(record.id), base_id=record.base_id, reason=message)
         await self._contents.fail(record.project_id, record.base_id, record.id, message, job_id=record.job_id)
 
 
 class _Progress:
-    """How far a content is."""
+    """How far a content is: the phase, and how many chunks of how many are through it."""
 
     def __init__(self) -> None:
-        self.phase = ContentPhase.QUEUED
-        self.done = 0
-        self.total = 0
+        self.reached = (ContentPhase.QUEUED, 0, 0)
+        self.written: tuple[ContentPhase, int, int] | None = None
 
     def enter(self, phase: ContentPhase, *, total: int = 0) -> None:
-        """Begin a phase of so many chunks."""
-        self.phase, self.done, self.total = phase, 0, total
+        """Begin a phase."""
+        self.reached = (phase, 0, total)
 
     def tell(self, done: int) -> None:
         """Note how many chunks are through."""
-        self.done = done
+        phase, _, total = self.reached
+        self.reached = (phase, done, total)
 
 
 @asynccontextmanager
@@ -216,14 +220,13 @@ async def _telling(contents: ContentStore, record: ContentRecord) -> AsyncIterat
 
 
 async def _write(contents: ContentStore, record: ContentRecord, progress: _Progress) -> None:
-    written: tuple[ContentPhase, int, int] | None = None
     while True:
         await asyncio.sleep(REPORT_S)
-        reached = (progress.phase, progress.done, progress.total)
-        if reached != written:
+        reached = progress.reached
+        if reached != progress.written:
             with contextlib.suppress(DatabaseUnavailableError):  # it is only said, and said again soon
                 await contents.advance(record, *reached)
-                written = reached
+                progress.written = reached
 
 
 def _describe(source: Fetched, chunks: int) -> TakenIn:

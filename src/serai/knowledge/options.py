@@ -29,7 +29,8 @@ class Knowledge:
             ``openai:text-embedding-3-small``. Without one the base is searched by words.
         dimensions: of the vectors, where the model lets one choose; fixed once there are vectors.
         reranker: puts what was found into a better order: the URL of a ``/rerank`` endpoint as Cohere, Jina and vLLM
-            have it, or a function.
+            have it, a `serai.knowledge.reranking.RerankEndpoint` with a model and a key, or a function of the query
+            and the texts that returns how well each answers.
         language: of PostgreSQL's text search, such as ``english``, ``german`` or ``simple``.
         search_type: how it is searched unless asked otherwise; by default by words and vectors where there are both.
         max_results: how many chunks a search finds unless asked otherwise, 1 to 1,000.
@@ -37,7 +38,8 @@ class Knowledge:
         chunk_size: the most characters of a chunk.
         chunk_overlap: how many of these the next chunk begins with again.
         documents: files and folders that are taken in when a server starts, and again when they have changed.
-        allow_private_urls: whether URLs of this machine and of private networks may be fetched.
+        allow_private_urls: whether URLs of this machine and of private networks may be fetched. Link-local and
+            metadata addresses of clouds never are.
 
     Raises:
         ConfigurationError: a number is out of its bounds, documents are not there, or vectors are asked for without an

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from serai.domain.stored_text import storable
 from serai.errors import RequestError
 
@@ -21,16 +23,17 @@ class UnreadableError(RequestError):
     code = "unreadable_document"
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(msgspec.Struct, frozen=True, gc=False):
     """A stretch of a document that belongs together: a page, a slide, a row, an item.
+
+    There may be many: the garbage collector passes them over, for it would hold up the event loop.
 
     Attributes:
         metadata: where it stands: ``page``, ``slide``, ``sheet``, ``row``, ``item``, ``title``.
     """
 
     text: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

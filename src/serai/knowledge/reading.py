@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from serai.domain.stored_text import storable
 from serai.knowledge.passages import Passage, ReadDocument, ReadLimits, UnreadableError
 from serai.knowledge.readers.catalog import (
     CHUNKERS,
@@ -18,8 +19,8 @@ from serai.knowledge.readers.catalog import (
     missing_chunkers,
     missing_readers,
 )
-from serai.knowledge.readers.choice import choose_reader, is_text
-from serai.knowledge.readers.opening import Called, open_document
+from serai.knowledge.readers.choice import Called, choose_reader, is_text
+from serai.knowledge.readers.opening import open_document
 from serai.knowledge.reading_frames import Job
 from serai.knowledge.reading_pool import POOL
 
@@ -77,11 +78,9 @@ async def read_document(
         UnreadableError: it is damaged, encrypted, empty, not what it is called, of a format without a reader, or
             takes more than the limits allow.
     """
-    called = Called(name=name, media_type=media_type, reader_id=reader_id)
-    if len(data) <= _LITTLE_BYTES and is_text(data):
-        reader = choose_reader(data, name=name, media_type=media_type, reader_id=reader_id)
-        if reader in _HARMLESS:
-            return await asyncio.to_thread(_read_here, data, called, limits)
+    called = Called(*(text if text is None else storable(text) for text in (name, media_type, reader_id)))
+    if len(data) <= _LITTLE_BYTES and is_text(data) and choose_reader(data, called) in _HARMLESS:
+        return await asyncio.to_thread(_read_here, data, called, limits)
     return await POOL.do(Job(limits=limits, read=called), partial(_blocks, data))
 
 

@@ -8,7 +8,7 @@ from typing import IO, Final, TypeAlias
 import msgspec
 
 from serai.knowledge.passages import Passage, ReadLimits
-from serai.knowledge.readers.opening import Called
+from serai.knowledge.readers.choice import Called
 
 Block: TypeAlias = bytes | memoryview
 """Of single bytes."""

@@ -34,6 +34,7 @@ from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
+from serai.storage.knowledge_embeddings import forget_embeddings
 from serai.storage.memories import MemoryStore
 from serai.storage.metrics import MetricsStore
 from serai.storage.migrate import migrate
@@ -219,6 +220,7 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
+        yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

@@ -52,6 +52,9 @@ _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
 _ADVANCE = f"""
 update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+# Two that replace each other would wait for each other's rows.
+_LOCK_NAME = """
+select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
 _HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
@@ -205,7 +208,12 @@ class ContentStore:
         return bool(await self._database.fetchval(_ADVANCE, *_of_job(record), phase.value, done, total))
 
     async def hold(self, connection: Connection, record: ContentRecord) -> ContentRecord | None:
-        """Return a content as it is now, held until the transaction ends; None when its job should stop."""
+        """Return a content as it is now, held until the transaction ends; None when its job should stop.
+
+        Others of its name that replace what they find wait for that, too.
+        """
+        if record.replaces and record.name is not None:
+            await connection.execute(_LOCK_NAME, record.project_id, record.base_id, record.name)
         row = await connection.fetchrow(_HOLD_OF_JOB, *_of_job(record))
         return None if row is None else _record(row)
 

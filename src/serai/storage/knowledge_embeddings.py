@@ -12,11 +12,19 @@ from serai.storage.connection import Connection, Database
 
 KEPT_DAYS: Final = 30
 
-# Vectors that are used are kept on.
+# Those that are used are kept on; a day is near enough, and no writer waits for another.
 _FIND = """
-update knowledge_embeddings set used_at = now()
-where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])
-returning sha256, vector"""
+with touched as (
+    update knowledge_embeddings set used_at = now()
+    where project_id = $1 and model = $2 and dimensions = $3 and sha256 in (
+        select sha256 from knowledge_embeddings
+        where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])
+          and used_at < now() - interval '1 day'
+        for no key update skip locked
+    )
+)
+select sha256, vector from knowledge_embeddings
+where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])"""
 
 _KEEP = """
 insert into knowledge_embeddings (project_id, model, dimensions, user_id, sha256, vector)
@@ -38,7 +46,7 @@ returning model, dimensions"""
 
 _RELEASE = """
 delete from knowledge_models as settled
-where base_id = $1 and model <> $2 and not exists (
+where base_id = $1 and not exists (
     select from knowledge_contents as content
     where content.project_id = settled.project_id and content.base_id = settled.base_id
 )"""
@@ -54,12 +62,12 @@ class VectorKind:
     dimensions: int
 
 
-async def settled_kinds(database: Database, base_id: str, model: str) -> list[VectorKind]:
+async def settled_kinds(database: Database, base_id: str) -> list[VectorKind]:
     """Return of what kind a base's vectors are, in all projects: a base is declared for all of them.
 
-    Those of another model than the given one are forgotten where the base holds nothing any more.
+    Where it holds nothing any more, that is forgotten.
     """
-    await database.execute(_RELEASE, base_id, model)
+    await database.execute(_RELEASE, base_id)
     return [VectorKind(row["model"], row["dimensions"]) for row in await database.fetch(_SETTLED, base_id)]
 
 

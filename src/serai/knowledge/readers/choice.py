@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -36,6 +37,15 @@ _BY_SUFFIX: Final = {suffix: reader.id for reader in READERS.values() for suffix
 _BY_TYPE: Final = {kind: reader.id for reader in READERS.values() for kind in reader.media_types}
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a document is called, and which reader is wanted."""
+
+    name: str | None = None
+    media_type: str | None = None
+    reader_id: str | None = None
+
+
 def suffix_of(name: str | None) -> str:
     """Return the suffix of a file's name in lower case, such as ``.pdf``; the name is never used as a path."""
     return PurePosixPath((name or "")[-300:].replace("\\", "/").replace("\0", "")).suffix.lower()
@@ -49,22 +59,22 @@ def is_text(data: bytes) -> bool:
     return has_mark(data) or len(head) - len(head.translate(None, _CONTROLS)) <= len(head) // 10
 
 
-def choose_reader(data: bytes, *, name: str | None, media_type: str | None, reader_id: str | None) -> str:
+def choose_reader(data: bytes, called: Called) -> str:
     """Return the id of the reader to use.
 
     Raises:
         UnreadableError: the bytes are not what the document is called, or of a format that nothing here reads.
     """
     possible = TEXTS if is_text(data) else (_kind_of(data),)
-    if reader_id in possible:
-        return str(reader_id)
-    suffix, kind = suffix_of(name), (media_type or "").partition(";")[0].strip().lower()
+    if called.reader_id in possible:
+        return str(called.reader_id)
+    suffix, kind = suffix_of(called.name), (called.media_type or "").partition(";")[0].strip().lower()
     if kind == "text/plain" and (suffix in _BY_SUFFIX or possible is not TEXTS):
         kind = ""  # senders call anything so
-    called = [reader for reader in (_BY_SUFFIX.get(suffix), _BY_TYPE.get(kind)) if reader is not None]
-    if fitting := next((reader for reader in called if reader in possible), None):
+    named = [reader for reader in (_BY_SUFFIX.get(suffix), _BY_TYPE.get(kind)) if reader is not None]
+    if fitting := next((reader for reader in named if reader in possible), None):
         return fitting
-    if called:
+    if named:
         raise UnreadableError(
             f"The document is called {suffix if suffix in _BY_SUFFIX else kind} and is "
             f"{_TITLES.get(possible[0], 'text')}; give it the name and type of what it is."

@@ -10,18 +10,9 @@ from typing import Final
 
 from serai.knowledge.passages import Passage, ReadLimits, Source, UnreadableError, within_limits
 from serai.knowledge.readers.catalog import CODE_SUFFIXES, READERS, is_installed
-from serai.knowledge.readers.choice import choose_reader, suffix_of
+from serai.knowledge.readers.choice import Called, choose_reader, suffix_of
 
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """What a document is called, and which reader is wanted."""
-
-    name: str | None = None
-    media_type: str | None = None
-    reader_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +29,7 @@ def open_document(data: bytes, called: Called, limits: ReadLimits) -> OpenedDocu
     Raises:
         UnreadableError: now or while passages are taken; see `serai.knowledge.reading.read_document`.
     """
-    reader = READERS[choose_reader(data, name=called.name, media_type=called.media_type, reader_id=called.reader_id)]
+    reader = READERS[choose_reader(data, called)]
     if reader.package is not None and not is_installed(reader.package):
         raise UnreadableError(
             f"Reading {reader.content_types[0]} needs the package {reader.package[1]} on the server: "
