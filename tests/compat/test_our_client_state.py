@@ -1,15 +1,17 @@
-"""Our clients, asynchronous and blocking, with sessions, memories, metrics and evals: against Serai and agno's own."""
+"""Our clients, asynchronous and blocking, with all that is stored: against Serai and agno's own server."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from serai.eval_runs import EvalFilterType, EvalType
+from serai.media import File
 from serai.sessions import (
     AgentSessionDetailSchema,
     RunSchema,
@@ -36,7 +38,7 @@ class Asked:
     def __getattr__(self, name: str) -> Any:
         async def ask(*arguments: Any, **options: Any) -> Any:
             value = getattr(self._client, name)(*arguments, **options)
-            return await (events_of(value) if name.startswith("iter_") else result_of(value))
+            return await (events_of(value) if name.startswith("iter_") or "folder" in name else result_of(value))
 
         return ask
 
@@ -277,3 +279,59 @@ async def test_a_person_is_erased_and_retention_is_told(client: Asked) -> None:
     assert (erased.user_id, erased.dry_run) == (user, False)
     assert erased.removed["memories"] == 1
     assert (await client.list_memories(user)).data == []
+
+
+@BOTH
+@SERVERS
+async def test_knowledge_is_uploaded_found_changed_and_removed(client: Asked, tmp_path: Path) -> None:
+    word = f"w{uuid4().hex}"
+    (tmp_path / "a.md").write_text(f"# Rivers\n\nThe {word} is long.")
+    file = File(filepath=str(tmp_path / "a.md"))
+    made = await client.upload_knowledge_content(word, "rivers", metadata={"w": word}, file=file, chunk_size=500)
+    assert (made.name, made.description, made.metadata) == (word, "rivers", {"w": word})
+    done = await client.wait_for_knowledge_content(made.id)
+    assert (done.id, done.status, done.type) == (made.id, "completed", "text/markdown")
+    assert (await client.get_knowledge_content_status(made.id)).status == "completed"
+    assert made.id in [content.id for content in await client.iter_knowledge_content(page_size=3)]
+
+    page = await client.search_knowledge(word, max_results=5, filters={"w": word}, limit=1)
+    [result] = page.data
+    assert (result.content_id, page.meta.total_count) == (made.id, 1)
+    changed = await client.update_knowledge_content(made.id, description="long ones")
+    assert (changed.name, changed.description) == (word, "long ones")
+    assert (await client.delete_knowledge_content(made.id)).id == made.id
+    assert await refused(client.get_knowledge_content(made.id)) == 404
+    assert await refused(client.wait_for_knowledge_content(made.id)) == 404
+    assert (await client.search_knowledge(word)).data == []
+    assert {"text", "markdown"} <= set((await client.get_knowledge_config()).readers)
+
+
+@BOTH
+@SERVERS
+async def test_a_folder_is_uploaded_but_for_what_the_server_cannot_read(client: Asked, tmp_path: Path) -> None:
+    word = f"w{uuid4().hex}"
+    for name in (f"{word}/a.md", f"{word}/b.txt", "c.unknown"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"About {name}")
+    uploads = await client.upload_knowledge_folder(tmp_path, metadata={"w": word})
+    assert [upload.path.name for upload in uploads] == ["a.md", "b.txt"]
+    assert [upload.content.name for upload in uploads] == [f"{word}/a.md", f"{word}/b.txt"]
+    for upload in uploads:
+        assert (await client.wait_for_knowledge_content(upload.content.id)).status == "completed"
+        await client.delete_knowledge_content(upload.content.id)
+
+
+@BOTH
+@SERAI
+async def test_a_content_takes_the_place_of_another_and_says_how_well_it_fits(client: Asked) -> None:
+    word = f"w{uuid4().hex}"
+    first = await client.upload_knowledge_content(word, text_content=f"{word} is short.", metadata={"w": 1})
+    await client.wait_for_knowledge_content(first.id)
+    second = await client.upload_knowledge_content(word, text_content=f"{word} is long.", replace=True)
+    assert (await client.wait_for_knowledge_content(second.id)).chunks == 1
+    [result] = (await client.search_knowledge(word)).data
+    assert (result.content_id, result.name, 0 <= result.score <= 1) == (second.id, word, True)
+    assert (await client.update_knowledge_content(second.id, metadata={"w": word})).metadata == {"w": word}
+    assert (await client.update_knowledge_content(second.id, metadata={})).metadata == {}
+    assert (await client.search_knowledge(word, filters={"w": word})).data == []
+    await client.delete_knowledge_content(second.id)

@@ -1,4 +1,4 @@
-"""The document's snippets of sessions, memories and metrics, with our import paths: against Serai and agno's own."""
+"""The document's snippets of what is stored, with our import paths: against Serai and agno's own server."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ SESSIONS = {
     "delete_session",
 }
 METRICS = {"get_metrics", "refresh_metrics"}
+KNOWLEDGE = {"upload_knowledge_content", "search_knowledge", "list_knowledge_content", "get_knowledge_config"}
 
 
 def test_every_snippet_of_these_is_here() -> None:
-    words = ("memor", "session", "metrics")
+    words = ("memor", "session", "metrics", "knowledge")
     assert {title for title in titles("agentos_client") if any(word in title for word in words)} == {
         *MEMORIES,
         *SESSIONS,
         *METRICS,
+        *KNOWLEDGE,
     }
 
 
@@ -85,3 +87,29 @@ async def test_the_snippets_of_sessions_do_what_they_say(server: Target, capsys:
 async def test_the_snippets_of_metrics_do_what_they_say(server: Target) -> None:
     assert isinstance((await run_with_client("get_metrics", server.base_url))["metrics"], MetricsResponse)
     assert isinstance((await run_with_client("refresh_metrics", server.base_url))["metrics"], list)
+
+
+@SERVERS
+async def test_the_snippets_of_knowledge_do_what_they_say(server: Target, capsys: pytest.CaptureFixture[str]) -> None:
+    async def run(title: str) -> Any:
+        return await run_with_client(title, server.base_url)
+
+    content = (await run("upload_knowledge_content"))["content"]
+    assert capsys.readouterr().out == f"Content ID: {content.id}\n"
+    assert (content.name, content.description) == ("My Document", "Important documentation")
+    async with AgentOSClient(server.base_url) as client:
+        assert (await client.wait_for_knowledge_content(content.id)).status == "failed"  # three dots are no PDF
+        text = await client.upload_knowledge_content(text_content="Agno is what the document asks about.")
+        await client.wait_for_knowledge_content(text.id)
+        try:
+            [result] = (await run("search_knowledge"))["results"].data
+            assert capsys.readouterr().out == f"Score: {result.score}\nContent: {result.content[:100]}...\n"
+            assert result.content_id == text.id
+            await run("list_knowledge_content")
+            assert f"{content.id}: My Document\n" in capsys.readouterr().out
+            config = (await run("get_knowledge_config"))["config"]
+            assert capsys.readouterr().out == f"Readers: {config.readers}\nChunkers: {config.chunkers}\n"
+            assert {"markdown", "text"} <= set(config.readers)
+        finally:
+            await client.delete_knowledge_content(content.id)
+            await client.delete_knowledge_content(text.id)

@@ -39,12 +39,12 @@ def add(  # noqa: PLR0913 - its flags
     reader: Annotated[str | None, typer.Option(help="What reads it.", show_default="by its type")] = None,
     chunker: Annotated[str | None, typer.Option(help="How it is cut.", show_default="as its reader says")] = None,
     chunk_size: Annotated[
-        int | None, typer.Option(min=1, help="The most characters of a piece.", show_default="as the base has it")
+        int | None, typer.Option(min=1, help="The most characters of a chunk.", show_default="as the base has it")
     ] = None,
     chunk_overlap: Annotated[
         int | None,
         typer.Option(
-            min=0, help="How many of these the next piece begins with again.", show_default="as the base has it"
+            min=0, help="How many of these the next chunk begins with again.", show_default="as the base has it"
         ),
     ] = None,
     replace: Annotated[

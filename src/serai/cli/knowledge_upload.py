@@ -14,10 +14,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from serai.cli.invocation import own_command
 from serai.cli.output import json_line
 from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, EXIT_REFUSED, asked, fail
 from serai.cli.tables import printable, shortened
-from serai.client._knowledge_flows import OF_ONE_FILE, documents_in, waits
+from serai.client._knowledge_flows import OF_ONE_FILE, documents_in, wait_times
 from serai.client.knowledge_operations import name_in
 from serai.wire.choices import ContentStatus
 from serai.wire.failures import ServerStatusError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from serai.client import SyncAgentOSClient
 
 _LONGEST_LABEL = 40
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,10 @@ def _documents(client: SyncAgentOSClient, wanted: Wanted) -> list[_Document]:
         elif _is_there(source):
             found.append(_Document(source, {"file": source, "name": wanted.name}))
         else:
-            fail(EXIT_MISUSED, f"There is no file {shortened(source)}. Texts come by: echo … | serai knowledge add -")
+            fail(
+                EXIT_MISUSED,
+                f"There is no file {shortened(source)}. Texts come by: echo … | {own_command()} knowledge add -",
+            )
     if wanted.name is not None and (len(found) > 1 or suffixes is not None):
         fail(EXIT_MISUSED, "--name is for one document; those of a folder are called by their paths in it.")
     return found
@@ -161,8 +166,11 @@ def _wait(
     with _shown(len(uploaded)) as bar:
         for label, content in uploaded:
             done = _wait_for(client, label, content, base, bar)
-            _tell(label, done, as_json=as_json)
-            if done.status == ContentStatus.FAILED:
+            if done is None:
+                print(printable(f"serai: {label} was removed, or replaced by another of its name."), file=sys.stderr)
+            else:
+                _tell(label, done, as_json=as_json)
+            if done is None or done.status == ContentStatus.FAILED:
                 exit_code = EXIT_FAILED
             bar.advance()
     return exit_code
@@ -170,16 +178,22 @@ def _wait(
 
 def _wait_for(
     client: SyncAgentOSClient, label: str, content: ContentResponseSchema, base: str | None, bar: _Bar
-) -> ContentResponseSchema:
-    pauses = waits()
-    while content.status == ContentStatus.PROCESSING:
-        count = f" {content.done or 0:,}/{content.total:,}" if content.total else ""
-        bar.say(f"{content.phase or 'processing'}{count} {label}")
-        try:
-            time.sleep(next(pauses))
+) -> ContentResponseSchema | None:
+    """Return a content when it is no more processed; None when it is no more there."""
+    pauses = wait_times()
+    try:
+        while content.status == ContentStatus.PROCESSING:
             content = client.get_knowledge_content(content.id, knowledge_id=base)
-        except KeyboardInterrupt:
-            fail(130, f"Stopped waiting; the server goes on. See: serai knowledge status {content.id}")
+            if content.status == ContentStatus.PROCESSING:
+                count = f" {content.done or 0:,}/{content.total:,}" if content.total else ""
+                bar.say(f"{content.phase or 'processing'}{count} {label}")
+                time.sleep(next(pauses))
+    except ServerStatusError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
+    except KeyboardInterrupt:
+        fail(130, f"Stopped waiting; the server goes on. See: {own_command()} knowledge status {content.id}")
     return content
 
 
@@ -193,8 +207,9 @@ def _tell(label: str, content: ContentResponseSchema, *, as_json: bool) -> None:
     elif content.status == ContentStatus.PROCESSING:
         print(printable(f"{content.id}  {name}  is being taken in"))
     else:
-        pieces = f", {content.chunks:,} pieces" if content.chunks else ""
-        print(printable(f"{content.id}  {name}  can be found{pieces}"))
+        count = content.chunks or 0
+        chunks = f", {count:,} chunk{'' if count == 1 else 's'}" if count else ""
+        print(printable(f"{content.id}  {name}  can be found{chunks}"))
 
 
 def _tell_refusal(label: str, error: OSError | ServerStatusError, *, is_alone: bool) -> int:

@@ -22,8 +22,8 @@ _LONGEST_CELL = 50
 _LONGEST_TEXT = 400
 _LONGEST_FACT = 500
 _NOT_FOUND = 404
-_PLACES = ("page", "slide", "sheet", "row", "heading")
-"""Members of a piece's metadata that say where it stands in its content."""
+_PLACES = {"page": "page ", "slide": "slide ", "sheet": "sheet ", "row": "row ", "headings": ""}
+"""Members of a chunk's metadata that say where it stands in its content, and what to call them."""
 
 
 def read_pairs(flag: str, texts: Sequence[str] | None) -> dict[str, Any] | None:
@@ -116,7 +116,8 @@ def show_config(url: str, key: str | None, base: str | None, *, as_json: bool) -
 
 def _title_of(result: VectorSearchResult) -> str:
     """Return the line above what was found: what it is from, where it stands there, and how well it fits."""
-    where = [f"{name} {shortened(str(place))}" for name in _PLACES if (place := (result.meta_data or {}).get(name))]
+    known = result.meta_data or {}
+    where = [f"{called}{shortened(str(known[name]))}" for name, called in _PLACES.items() if known.get(name)]
     score = [] if result.score is None else [f"score {result.score:.2f}"]
     return " · ".join([on_one_line(result.name or result.content_id or "without a name"), *where, *score])
 
@@ -137,7 +138,7 @@ def _content_text(content: ContentResponseSchema) -> str:
         ("status", str(content.status or "")),
         ("message", shortened(content.status_message or "", _LONGEST_FACT)),
         ("phase", phase),
-        ("pieces", f"{content.chunks:,}" if content.chunks else ""),
+        ("chunks", f"{content.chunks:,}" if content.chunks else ""),
         ("created", time_text(content.created_at)),
         ("updated", time_text(content.updated_at)),
     ]
@@ -181,7 +182,7 @@ def _content_row(content: ContentResponseSchema) -> Sequence[str]:
 
 
 _CONTENTS = Columns(
-    ("CONTENT", "NAME", "TYPE", "SIZE", "PIECES", "STATUS", "CREATED (UTC)"),
+    ("CONTENT", "NAME", "TYPE", "SIZE", "CHUNKS", "STATUS", "CREATED (UTC)"),
     _content_row,
     "There are no contents.",
     frozenset((3, 4)),

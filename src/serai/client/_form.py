@@ -72,12 +72,16 @@ def read_file(file: File | UploadedFile | str | os.PathLike[str]) -> FilePart:
     if isinstance(file, (str, os.PathLike)):
         path = Path(file)
         return FilePart(_name_of(path), guess_type(path.name)[0] or _ANY_TYPE, path.read_bytes())
-    if (stream := getattr(file, "file", None)) is not None:
-        return FilePart(file.filename or "upload", getattr(file, "content_type", None) or _ANY_TYPE, stream.read())
-    item: Any = _inline(file)  # type: ignore[arg-type]
-    if item.content is None:
-        raise ArgumentError("file must have content or a filepath")
-    return FilePart(item.filename or "upload", item.mime_type or _ANY_TYPE, item.content)
+    given: Any = file
+    if hasattr(given, "file"):
+        content, media_type = given.file.read(), given.content_type
+    else:
+        given = _inline(given)
+        content, media_type = given.content, given.mime_type
+        if content is None:
+            raise ArgumentError("file must have content or a filepath")
+    name = given.filename or "upload"
+    return FilePart(name, media_type or guess_type(name)[0] or _ANY_TYPE, content)
 
 
 def json_text(value: object) -> str:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from serai.client._core import Core
     from serai.wire.knowledge import ConfigResponseSchema, ContentResponseSchema
 
-LONGEST_WAIT_S: Final = 2.0
-_FIRST_WAIT_S: Final = 0.1
 OF_ONE_FILE: Final = frozenset({400, 409, 413, 415, 422})
 """Statuses that refuse one file and say nothing about the next."""
+
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class FolderUpload:
     error: Exception | None = None
 
 
-def waits() -> Iterator[float]:
+def wait_times() -> Iterator[float]:
     """Yield how long to wait before each further look at something that is under way, in seconds."""
     wait_s = _FIRST_WAIT_S
     while True:
         yield wait_s
-        wait_s = min(1.5 * wait_s, LONGEST_WAIT_S)
+        wait_s = min(1.5 * wait_s, _LONGEST_WAIT_S)
 
 
 def documents_in(folder: str | os.PathLike[str], suffixes: Collection[str] | None = None) -> list[Path]:
@@ -72,7 +73,7 @@ def wait_for(core: Core, call: Call[ContentResponseSchema], timeout_s: float | N
     """
     limit_s = core.run_timeout_s if timeout_s is None else timeout_s
     deadline = core.clock() + limit_s
-    pauses = waits()
+    pauses = wait_times()
     while (content := (yield from core.converse(call))).status == ContentStatus.PROCESSING:
         if core.clock() >= deadline:
             message = f"Content {content.id} is not taken in after {limit_s:g} s; that goes on, ask for it by its id"

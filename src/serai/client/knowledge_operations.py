@@ -35,7 +35,7 @@ STATUS: Answer[ContentStatusResponse] = Answer("knowledge:ContentStatusResponse"
 FOUND: Answer[SearchPage] = Answer("knowledge:SearchPage")
 CONFIG: Answer[ConfigResponseSchema] = Answer("knowledge:ConfigResponseSchema")
 DONE: Answer[str] = Answer("knowledge:Done")
-UPLOADS: Answer[FolderUpload] = Answer("knowledge:FolderUpload", streams=True)
+UPLOADS: Answer[FolderUpload] = Answer("knowledge:FolderUpload", streams=True)  # made here, not read
 
 _ALL = "/knowledge/content"
 _ONE = f"{_ALL}/{{content_id}}"
@@ -44,11 +44,11 @@ _TEXTS = {
     "knowledge_id": "which of the server's knowledge bases, where it has several.",
     "name": "what people call it; the name of the file or the URL by default.",
     "description": "what is in it.",
-    "metadata": "of the content and all its pieces; a search filters by it.",
+    "metadata": "of the content and all its chunks; a search filters by it.",
     "reader_id": "what reads it, as `get_knowledge_config` names it; its type decides by default.",
     "chunker": "how it is cut, as `get_knowledge_config` names it.",
-    "chunk_size": "the most characters of a piece.",
-    "chunk_overlap": "how many of these the next piece begins with again.",
+    "chunk_size": "the most characters of a chunk.",
+    "chunk_overlap": "how many of these the next chunk begins with again.",
     "replace": "others of this name go once it is there, and a URL is fetched again; Serai servers only.",
 }
 _row = Rows(_TEXTS)
@@ -272,11 +272,11 @@ def delete_all_knowledge_content(
     "/knowledge/search",
     FOUND,
     query="what is looked for, in words or as a question.",
-    max_results="how many pieces are looked for, 1 to 1,000; as the base has it by default.",
-    filters="only pieces whose metadata has all of these.",
+    max_results="how many chunks are looked for, 1 to 1,000; as the base has it by default.",
+    filters="only chunks whose metadata has all of these.",
     search_type="`keyword`, `vector` or `hybrid`; as the base has it by default.",
     vector_db_ids="only in these, as `get_knowledge_config` names them.",
-    limit="the most of the found pieces on one page.",
+    limit="the most of the found chunks on one page.",
 )
 def search_knowledge(  # noqa: PLR0913, PLR0917 - the published parameters
     query: str,
@@ -290,7 +290,7 @@ def search_knowledge(  # noqa: PLR0913, PLR0917 - the published parameters
     knowledge_id: str | None = None,
     headers: Headers | None = None,
 ) -> Arguments:
-    """Return a page of the pieces of contents that fit best, best first; their `score` is from 0 to 1."""
+    """Return a page of the chunks of contents that fit best, best first; their `score` is from 0 to 1."""
     check_size("query", query)
     body = given(
         query=query,
