@@ -20,7 +20,7 @@ from serai.domain.knowledge import ContentPhase, ContentRecord, ContentStatus, N
 from serai.domain.stored_text import storable
 from serai.engine.interruption import describe
 from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler
-from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError, SeraiError
+from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError
 from serai.knowledge.chunking import cut
 from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
 from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, fetch

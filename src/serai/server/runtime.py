@@ -126,7 +126,9 @@ class Runtime:
             self.records = RecordStore(self.database)
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
             self.knowledge = KnowledgeBases(
-                self.database, self._knowledge, announce=lambda kind: self._knowledge_jobs.announce(kind)
+                self.database,
+                self._knowledge,
+                announce=lambda kind: self._knowledge_jobs.announce(kind),  # noqa: PLW0108 - made after the engine
             )
             self.engine = Engine(
                 self.database,
