@@ -323,6 +323,17 @@ async def test_what_is_queued_says_so(idle: httpx.AsyncClient):
     assert (response.json()["name"], response.json()["reader_id"]) == (None, None)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 400, "1.5", "NaN", "[]", "null", "true"])
+async def test_any_number_or_text_of_metadata_is_taken(idle: httpx.AsyncClient, number: str):
+    for metadata in (f'{{"a": {number}}}', number):
+        response = await idle.post(CONTENT, data={"text_content": metadata, "metadata": metadata})
+        assert response.status_code == 202, response.text
+        response = await idle.patch(f"{CONTENT}/{response.json()['id']}", data={"metadata": metadata})
+        assert response.status_code in (200, 400, 422), response.text
+    raw = f'{{"query": "x", "filters": {{"a": {number}}}}}'
+    assert (await idle.post("/knowledge/search", content=raw)).status_code in (200, 422)
+
+
 async def test_an_empty_change_changes_nothing(idle: httpx.AsyncClient):
     made = await upload(idle, name="n", text_content="x", metadata='{"a": [1, null]}')
     response = await idle.patch(f"{CONTENT}/{made['id']}")

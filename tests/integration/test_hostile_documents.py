@@ -229,6 +229,21 @@ async def test_a_reading_that_is_cancelled_ends_its_process():
     assert gone
 
 
+async def test_a_process_that_died_meanwhile_is_replaced():
+    data = OFFICE["a.docx"][0]
+    first = await read_document(data, name="a.docx")
+    waiting = reading_processes()
+    for process in waiting:
+        process.kill()
+    assert waiting
+    assert await read_document(data, name="a.docx") == first
+    many = ReadDocument([Passage("Words. " * 1000)] * 20, "RecursiveChunker")
+    chunks = await cut(many, metadata={}, chunker=None, chunk_size=1500, chunk_overlap=0)
+    for process in reading_processes():
+        process.kill()
+    assert await cut(many, metadata={}, chunker=None, chunk_size=1500, chunk_overlap=0) == chunks
+
+
 async def test_chunks_without_number_are_refused():
     document = ReadDocument([Passage("a" * 50_000)] * 5, "FixedSizeChunker")
     with pytest.raises(UnreadableError, match="choose a larger chunk_size"):

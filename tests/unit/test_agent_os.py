@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from pydantic_ai import Agent
 
+from serai import Knowledge
 from serai.errors import ConfigurationError
 from serai.server.components import slugify
 from serai.testing import ScriptedModel
@@ -45,6 +48,32 @@ def test_an_agent_without_a_name_is_refused_with_the_next_step():
 def test_two_agents_with_one_id_are_refused_by_their_names():
     with pytest.raises(ConfigurationError, match=r"'a-b'.*'A B'.*'a_b'"):
         make_os(agents=[DescribedAgent(id="a-b", name="A B"), DescribedAgent(id="a-b", name="a_b")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Librarian(DescribedAgent):
+    """An agent that searches a base."""
+
+    knowledge: tuple[Knowledge, ...] = (Knowledge(id="books"),)
+
+
+def test_the_bases_of_an_os_are_its_own_and_those_of_its_components():
+    assert make_os().knowledge == ()
+    assert [base.id for base in make_os(knowledge=True).knowledge] == ["knowledge"]
+    manuals = Knowledge(id="manuals")
+    member = Librarian(id="librarian")
+    os = make_os(
+        knowledge=[manuals],
+        agents=[Librarian()],
+        teams=[DescribedTeam(members=[member])],
+        workflows=[DescribedWorkflow(steps=[member])],
+    )
+    assert [base.id for base in os.knowledge] == ["manuals", "books"]
+
+
+def test_two_bases_with_one_id_are_refused():
+    with pytest.raises(ConfigurationError, match="Two knowledge bases have the id 'books'"):
+        make_os(knowledge=Knowledge(id="books", language="german"), agents=[Librarian()])
 
 
 def test_an_id_is_unique_within_its_kind():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -49,13 +50,21 @@ async def test_chunks_of_markdown_know_their_headings_through_all_passages():
         [Passage(first), Passage("More of it, and still more words.\n\n## Use\n\nCall it.")], "MarkdownChunker"
     )
     chunks = await cut(document, metadata={}, chunker=None, chunk_size=40, chunk_overlap=0)
-    assert [(chunk.text.splitlines()[-1], chunk.metadata["headings"]) for chunk in chunks] == [
+    assert [(chunk.text.splitlines()[-1], chunk.metadata["heading"]) for chunk in chunks] == [
         ("Intro.", "Guide"),
         ("```", "Guide > Install"),
         ("Use apt.", "Guide > Install > Linux"),
         ("More of it, and still more words.", "Guide > Install > Linux"),
         ("Call it.", "Guide > Use"),
     ]
+
+
+async def test_lines_that_are_hard_for_patterns_are_cut_at_once():
+    for line in ("# " + " " * 40_000 + "x", "#" * 45_000, "```" * 15_000, " " * 45_000 + "`"):
+        started = time.perf_counter()
+        document = ReadDocument([Passage(line)], "MarkdownChunker")
+        assert await cut(document, metadata={}, chunker=None, chunk_size=1500, chunk_overlap=150)
+        assert time.perf_counter() - started < 1
 
 
 async def test_a_row_is_a_chunk_and_only_long_ones_are_cut():

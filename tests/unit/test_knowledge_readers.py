@@ -65,6 +65,8 @@ async def test_html_tables_lists_links_and_images_are_read():
 async def test_html_in_the_charset_of_its_meta_element_is_read():
     page = "<html><head><meta charset='iso-8859-8'></head><body><p>שלום</p></body></html>"
     assert await only(page.encode("iso-8859-8"), "a.html") == "שלום"
+    assert await only("<p>Äpfel, žluť, 茶</p>".encode(), "a.html") == "Äpfel, žluť, 茶"
+    assert await only("<p>Äpfel</p>".encode("utf-16"), "a.html") == "Äpfel"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -80,6 +82,7 @@ async def test_rows_without_a_header_are_read_as_they_are():
     assert await read(b"1,2\n3,4\n", "a.csv") == [Passage("1\n2", {"row": 1}), Passage("3\n4", {"row": 2})]
     assert await only(b"Name,City\n", "a.csv") == "Name | City"
     assert await only(b'a,"b\nc"\n', "a.csv") == "a | b\nc"
+    assert await only("1,b\u2028c\x0bd\n".encode(), "a.csv") == "1\nb\u2028c\x0bd"
 
 
 async def test_items_of_json_are_passages():
@@ -163,6 +166,7 @@ async def test_the_reader_follows_from_name_type_and_wish(
 async def test_bytes_without_a_name_are_known_by_what_they_are():
     assert await only(make_pdf([["Words"]])) == "Words"
     assert await only(make_pdf([["Words"]]), "report", media_type="text/plain") == "Words"
+    assert await only(b"A PDF begins with %PDF-1.4.") == "A PDF begins with %PDF-1.4."
     assert await only(b"  <!DOCTYPE html><html><body><p>Hi</p></body></html>") == "Hi"
 
 

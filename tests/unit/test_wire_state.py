@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from serai.eval_runs import EvalSchema, EvalType
+from serai.knowledge_contents import ContentResponseSchema, ContentStatus, ContentStatusResponse, VectorSearchResult
 from serai.memories import MemoryAudit, MemoryChange, OptimizeMemoriesResponse, UserMemorySchema, UserStatsSchema
 from serai.metrics import DayAggregatedMetrics, MetricsResponse
 from serai.sessions import (
@@ -215,3 +216,19 @@ def test_a_change_of_a_memory_is_read_under_either_name_of_its_id():
     assert change.after.memory == "x"
     undone: TypeAdapter[Any] = TypeAdapter(MemoryChanges)
     assert undone.validate_python({"data": [sent]}) == undone.validate_python({**sent, "id": "c"}) == [change]
+
+
+def test_contents_are_read_from_servers_of_either_kind():
+    content = ContentResponseSchema.model_validate(
+        {"id": "c", "size": 37, "status": "partial", "metadata": {"_agno": {}}, "created_at": None, "mood": 1}
+    )
+    assert (content.size, content.status, content.phase) == ("37", ContentStatus.PARTIAL, None)
+    status = ContentStatusResponse.model_validate({"status": "pondering", "status_message": None, "done": 3})
+    assert (status.id, status.status, status.status_message, status.done) == (None, "pondering", "", 3)
+
+
+def test_what_was_found_has_a_score_where_a_server_has_one_under_either_name():
+    found = VectorSearchResult.model_validate({"id": None, "content": "x", "reranking_score": 0.5})
+    assert (found.score, found.reranking_score) == (0.5, 0.5)
+    assert VectorSearchResult.model_validate({"content": "x", "score": 0.2, "reranking_score": 0.5}).score == 0.2
+    assert VectorSearchResult(content="x").score is None

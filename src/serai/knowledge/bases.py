@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import structlog
+
 from serai.domain.ids import new_key
 from serai.domain.knowledge import (
     ContentOrigin,
@@ -31,6 +33,7 @@ from serai.storage.knowledge_vectors import has_vectors, prepare
 
 _LARGE_BYTES: Final = 1024 * 1024
 _NO_BASE_RETRY_S: Final = 3600
+_log = structlog.get_logger("serai.knowledge")
 Given = TypeVar("Given")
 
 
@@ -119,6 +122,8 @@ class KnowledgeBase:
         self.has_vectors = await has_vectors(self._database)
         if self.has_vectors and dimensions is not None:
             self._is_prepared = await prepare(self._database, dimensions)
+        if not self.has_vectors:
+            _log.warning("knowledge_without_vectors", base=self.id, reason="PostgreSQL has no extension 'vector'")
 
     async def upload(self, upload: Upload, *, connection: Connection | None = None) -> ContentRecord:
         """Store a document to be taken in by a job, and return its content, which can be read at once.

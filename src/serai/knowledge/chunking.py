@@ -15,8 +15,8 @@ from serai.knowledge.reading_frames import CutSpec, Job, batches
 from serai.knowledge.reading_pool import POOL
 
 LARGEST_CHUNK: Final = 50_000
-DEFAULT_LIMITS: Final = ReadLimits()
 
+_LIMITS: Final = ReadLimits()
 _LARGE_CHUNKERS: Final = ("TokenChunker", "CodeChunker")
 _FEW: Final = 2000
 _LITTLE_CHARACTERS: Final = 100_000
@@ -66,7 +66,7 @@ async def cut(
     spec = CutSpec(chunker or document.chunker, chunk_size, chunk_overlap)
     if _is_quick(passages, spec):
         return await asyncio.to_thread(_cut_here, passages, spec, metadata)
-    pieces = await POOL.do(Job(limits=DEFAULT_LIMITS, cut=spec), partial(batches, passages))
+    pieces = await POOL.do(Job(limits=_LIMITS, work=spec), partial(batches, passages))
     return await asyncio.to_thread(_as_chunks, pieces.passages, metadata)
 
 
@@ -78,7 +78,7 @@ def _is_quick(passages: list[Passage], spec: CutSpec) -> bool:
 
 
 def _cut_here(passages: list[Passage], spec: CutSpec, metadata: Mapping[str, Any]) -> list[NewChunk]:
-    return _as_chunks(cut_passages(passages, spec, most=DEFAULT_LIMITS.passages), metadata)
+    return _as_chunks(cut_passages(passages, spec, most=_LIMITS.passages), metadata)
 
 
 def _as_chunks(pieces: Iterable[Passage], metadata: Mapping[str, Any]) -> list[NewChunk]:

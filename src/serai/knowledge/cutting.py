@@ -15,7 +15,7 @@ from serai.knowledge.readers.catalog import GRAMMARS, is_installed
 from serai.knowledge.reading_frames import CutSpec
 
 _TOKENS_OF: Final = "gpt-4o"
-_HEADING: Final = re.compile(r"^(?:(#{1,6})[ \t]+(.*?)[ \t]*#*|[ \t]*(```|~~~).*)$", re.MULTILINE)
+_HEADING: Final = re.compile(r"^(?:(#{1,6})[ \t]+(.*)|[ \t]*(```|~~~))", re.MULTILINE)
 _LONGEST_HEADINGS: Final = 500
 
 
@@ -24,7 +24,7 @@ class _Splitter(Protocol):
 
 
 def cut_passages(passages: Iterable[Passage], spec: CutSpec, *, most: int) -> Iterator[Passage]:
-    """Yield the chunks of passages; with Markdown each knows the ``headings`` it stands under.
+    """Yield the chunks of passages; with Markdown each knows the ``heading`` it stands under.
 
     Raises:
         UnreadableError: there would be more than `most`.
@@ -42,7 +42,7 @@ def cut_passages(passages: Iterable[Passage], spec: CutSpec, *, most: int) -> It
                     f"The document would be cut into more than {most:,} chunks; choose a larger chunk_size."
                 )
             above = headings.at(start) if headings is not None else ""
-            yield Passage(text, {**passage.metadata, "headings": above} if above else passage.metadata)
+            yield Passage(text, {**passage.metadata, "heading": above} if above else passage.metadata)
 
 
 def _splitters(spec: CutSpec) -> Callable[[Passage], _Splitter]:
@@ -112,7 +112,7 @@ class _Headings:
             level, title, fence = match.groups()
             if fence is not None:
                 self._in_fence = None if self._in_fence == fence else self._in_fence or fence
-            elif self._in_fence is None and title:
+            elif self._in_fence is None and (title := title.strip().rstrip("#").rstrip()):
                 self._path = [(other, name) for other, name in self._path if other < len(level)]
                 self._path.append((len(level), title))
                 self._starts.append(match.start())

@@ -71,14 +71,12 @@ _PATIENTLY: Final = Patience(4, 120.0)
 class EmbeddingError(SeraiError):
     """The embedding model refuses what it is asked, or answers what cannot be used; the message has its own words."""
 
-    status = 502
     code = "embedding_failed"
 
 
 class EmbedderUnavailableError(EmbeddingError):
     """The embedding model cannot be reached or is too busy; try again later."""
 
-    status = 503
     code = "embedder_unavailable"
 
 

@@ -104,9 +104,14 @@ async def fetch(
     """
     bounds = limits or FetchLimits()
     start = _parse(url)
+    # No connection is used for two names: the first one's certificate is not the second one's.
+    unshared = httpx.Limits(max_keepalive_connections=0)
     secure = await asyncio.to_thread(tls)
     try:
-        async with asyncio.timeout(bounds.seconds), httpx.AsyncHTTPTransport(verify=secure) as transport:
+        async with (
+            asyncio.timeout(bounds.seconds),
+            httpx.AsyncHTTPTransport(verify=secure, limits=unshared) as transport,
+        ):
             return await _Fetch(transport, bounds, resolve, allow_private=allow_private).follow(start)
     except (TimeoutError, httpx.TimeoutException) as error:
         raise UnfetchableError(f"{start} took longer than {bounds.seconds:g} s; try again later.") from error
@@ -126,6 +131,7 @@ class _Fetch:
         self._allow_private = allow_private
 
     async def follow(self, url: httpx.URL) -> Fetched:
+        """Return what the URL answers, or the one that it leads to."""
         for _ in range(1 + self._limits.redirects):
             response = await self._ask(url)
             try:

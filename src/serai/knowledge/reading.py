@@ -81,7 +81,7 @@ async def read_document(
     called = Called(*(text if text is None else storable(text) for text in (name, media_type, reader_id)))
     if len(data) <= _LITTLE_BYTES and is_text(data) and choose_reader(data, called) in _HARMLESS:
         return await asyncio.to_thread(_read_here, data, called, limits)
-    return await POOL.do(Job(limits=limits, read=called), partial(_blocks, data))
+    return await POOL.do(Job(limits=limits, work=called), partial(_blocks, data))
 
 
 def _read_here(data: bytes, called: Called, limits: ReadLimits) -> ReadDocument:

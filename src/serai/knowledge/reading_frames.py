@@ -18,7 +18,7 @@ _BATCH_CHARACTERS: Final = 50_000
 _MOST_IN_BATCH: Final = 500
 
 
-class CutSpec(msgspec.Struct, frozen=True):
+class CutSpec(msgspec.Struct, frozen=True, tag=True):
     """How to cut passages into chunks."""
 
     chunker: str
@@ -33,8 +33,7 @@ class Job(msgspec.Struct, frozen=True):
     """
 
     limits: ReadLimits
-    read: Called | None = None
-    cut: CutSpec | None = None
+    work: Called | CutSpec
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -160,6 +160,9 @@ class ReadingPool:
                 if was_used and not process.is_late and not turn.is_given_up:
                     continue  # it may have gone to rest just then
                 raise UnreadableError(reason) from None
+            except BaseException:
+                process.close()
+                raise
             turn.give_to(None)
             self._put_back(process, outcome)
             if outcome.refusal is not None:

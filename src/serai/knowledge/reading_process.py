@@ -6,8 +6,8 @@ It bounds its own memory and processor time where the system can, and ends when 
 from __future__ import annotations
 
 import os
+import resource
 import select
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,7 @@ from serai.knowledge.passages import Passage, ReadLimits, UnreadableError
 from serai.knowledge.readers.opening import open_document
 from serai.knowledge.readers.packed import DAMAGED
 from serai.knowledge.reading_frames import (
+    CutSpec,
     Job,
     Outcome,
     batches,
@@ -33,9 +34,6 @@ IDLE_SECONDS: Final = 2.0
 _MOST_JOBS: Final = 200
 _LARGE_MIB: Final = 200
 """A process that holds that much gives it back by ending."""
-
-if sys.platform != "win32":
-    import resource
 
 
 def main() -> None:
@@ -64,8 +62,7 @@ def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
     for standard in range(3):
         os.dup2(nowhere, standard)
     warnings.simplefilter("ignore")
-    if sys.platform != "win32":
-        os.nice(5)
+    os.nice(5)
     return requests, answers
 
 
@@ -73,8 +70,9 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> Outcome:
     """Answer one request up to its last frame, which is returned."""
     job = decode_job(read_frame(requests))
     _bound(job.limits)
+    frames = list(read_request(requests))
     try:
-        passages, chunker = _do(job, requests)
+        passages, chunker = _do(job, frames)
         for batch in batches(passages):
             write_frame(answers, batch)
     except UnreadableError as error:
@@ -85,29 +83,26 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> Outcome:
             is_last=True,
         )
     except RecursionError:
-        return Outcome("The document is nested too deep to be read; save it in a simpler form.", is_last=True)
-    except (EOFError, BrokenPipeError):
+        return Outcome("The document is nested too deep to be read; save it in a simpler form.")
+    except BrokenPipeError:
         raise
     except Exception:  # noqa: BLE001 - libraries raise anything for documents that are not as they should be
-        return Outcome(DAMAGED, is_last=True)
+        return Outcome(DAMAGED)
     return Outcome(chunker=chunker)
 
 
-def _do(job: Job, requests: IO[bytes]) -> tuple[Iterator[Passage], str]:
-    if job.cut is not None:
-        passages = [passage for frame in read_request(requests) for passage in decode_passages(frame)]
-        return cut_passages(passages, job.cut, most=job.limits.passages), job.cut.chunker
-    data = b"".join(read_request(requests))
-    if job.read is None:
-        raise ValueError("a job that asks for nothing")
-    opened = open_document(data, job.read, job.limits)
+def _do(job: Job, frames: list[bytes]) -> tuple[Iterator[Passage], str]:
+    if isinstance(job.work, CutSpec):
+        passages = [passage for frame in frames for passage in decode_passages(frame)]
+        return cut_passages(passages, job.work, most=job.limits.passages), job.work.chunker
+    data = b"".join(frames)
+    frames.clear()
+    opened = open_document(data, job.work, job.limits)
     return opened.passages, opened.chunker
 
 
 def _bound(limits: ReadLimits) -> None:
     """Bound the memory of this process, and the processor time of one request."""
-    if sys.platform == "win32":
-        return
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + limits.seconds) + 2
     for kind, soft in ((resource.RLIMIT_AS, limits.memory_mib << 20), (resource.RLIMIT_CPU, seconds)):

@@ -63,24 +63,17 @@ class SearchBody(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadForm:
-    """A document that a request gives.
-
-    Attributes:
-        asked: all that decides what becomes of it, for the key of the write.
-        ignored: fields that mean nothing here.
-    """
+    """A document that a request gives, and the fields that mean nothing here."""
 
     upload: Upload
-    asked: bytes
     ignored: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangesForm:
-    """What a request changes of a content; None stays as it is."""
+    """What a request changes of a content, and the fields that mean nothing here."""
 
     changes: ContentChanges
-    asked: bytes
     ignored: list[str] = field(default_factory=list)
 
 
@@ -156,7 +149,15 @@ async def read_upload(
     )
     ignored = [*given, *(["reader_id"] if reader_id and not is_reader else [])]
     ignored += [name for name, _ in form.uploads if name != FILE]
-    return UploadForm(upload=upload, asked=await _fingerprint(upload), ignored=sorted(ignored))
+    return UploadForm(upload=upload, ignored=sorted(ignored))
+
+
+async def digest_upload(upload: Upload) -> bytes:
+    """Return what tells a document and all that is said of it from others."""
+    data = upload.data or b""
+    digest = await make(lambda: hashlib.blake2b(data).hexdigest(), size_bytes=len(data))
+    members = {name: getattr(upload, name) for name in Upload.__slots__ if name != "data"}
+    return dump_json({**members, "data": digest})
 
 
 async def read_changes(request: Request, *, most_bytes: int) -> ChangesForm:
@@ -176,8 +177,7 @@ async def read_changes(request: Request, *, most_bytes: int) -> ChangesForm:
         description=_read_text(given, "description", LONGEST_DESCRIPTION),
         metadata=_read_new_metadata(given),
     )
-    asked = dump_json([changes.name, changes.description, changes.metadata])
-    return ChangesForm(changes=changes, asked=asked, ignored=sorted([*given, *(name for name, _ in form.uploads)]))
+    return ChangesForm(changes=changes, ignored=sorted([*given, *(name for name, _ in form.uploads)]))
 
 
 async def read_search(request: Request) -> tuple[SearchBody, list[str]]:
@@ -332,10 +332,3 @@ def _read_number(given: dict[str, str], name: str) -> int | None:
     if not _NUMBER.fullmatch(text):
         raise InvalidFieldError.of(("body", name), "Input should be a whole number", kind="int_parsing", given=text)
     return int(text)
-
-
-async def _fingerprint(upload: Upload) -> bytes:
-    data = upload.data or b""
-    digest = await make(lambda: hashlib.blake2b(data).hexdigest(), size_bytes=len(data))
-    members = {name: getattr(upload, name) for name in Upload.__slots__ if name != "data"}
-    return dump_json({**members, "data": digest})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -22,6 +23,7 @@ LONGEST_MESSAGE: Final = 2000
 SORTS: Final = ("created_at", "updated_at", "name", "description", "type", "size", "status")
 _LOOKED_AT: Final = 10_000
 _MOST_KEYS: Final = 1_000
+_PIECE_BYTES: Final = 256 * 1024
 
 _NEW: Final = [member.name for member in fields(NewContent)]
 _STORED_AS: Final = {member.name: member.name for member in fields(ContentRecord)} | {"total": "goal"}
@@ -38,11 +40,13 @@ set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
 where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
 returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
-_PUT_SOURCE = """
-insert into knowledge_sources (project_id, base_id, content_id, user_id, bytes)
-select project_id, base_id, id, user_id, $4 from knowledge_contents where project_id = $1 and base_id = $2 and id = $3
-on conflict (project_id, base_id, content_id) do update set bytes = excluded.bytes, user_id = excluded.user_id"""
-_SOURCE = "select bytes from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3"
+_CLEAR_SOURCE = "delete from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3"
+_PUT_PIECE = """
+insert into knowledge_sources (project_id, base_id, content_id, position, user_id, bytes)
+select project_id, base_id, id, $4, user_id, $5 from knowledge_contents
+where project_id = $1 and base_id = $2 and id = $3"""
+_SOURCE = """
+select bytes from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3 order by position"""
 
 _GET = f"select {_COLUMNS} from knowledge_contents where project_id = $1 and base_id = $2 and id = $3"  # noqa: S608
 _HOLD = f"{_GET} for update"
@@ -196,12 +200,13 @@ class ContentStore:
 
     async def source(self, project_id: str, base_id: str, content_id: UUID) -> bytes | None:
         """Return the bytes a content is made of, where they are stored."""
-        found: bytes | None = await self._database.fetchval(_SOURCE, project_id, base_id, content_id)
-        return found
+        rows = await self._database.fetch(_SOURCE, project_id, base_id, content_id)
+        return await asyncio.to_thread(b"".join, [row["bytes"] for row in rows]) if rows else None
 
     async def put_source(self, project_id: str, base_id: str, content_id: UUID, source: bytes) -> None:
         """Store the bytes a content is made of; nothing happens when there is no such content."""
-        await self._database.execute(_PUT_SOURCE, project_id, base_id, content_id, source)
+        async with self._database.transaction() as connection:
+            await _put_source(connection, (project_id, base_id, content_id), source)
 
     async def advance(self, record: ContentRecord, phase: ContentPhase, done: int = 0, total: int = 0) -> bool:
         """Say how far a content is; False when its job should stop: it was removed, or another job has it."""
@@ -285,7 +290,7 @@ class ContentStore:
             # Removed in between: then there is room for it.
             return (_record(there), False) if there else await self._add(connection, new, source, job_kind)
         if source is not None:
-            await connection.execute(_PUT_SOURCE, *place, source)
+            await _put_source(connection, place, source)
         payload = {"base_id": new.base_id, "content_id": str(new.id)}
         job_id = await self._jobs.enqueue(
             job_kind, payload, project_id=new.project_id, user_id=new.user_id, connection=connection
@@ -299,6 +304,14 @@ class ContentStore:
             if row["status"] == ContentStatus.PROCESSING and row["job_id"] is not None:
                 await self._jobs.cancel(project_id, row["job_id"], connection=connection)
         return [row["id"] for row in rows]
+
+
+async def _put_source(connection: Connection, place: tuple[str, str, UUID], source: bytes) -> None:
+    """Store bytes in pieces: the event loop would stand still while it sends or receives many at once."""
+    await connection.execute(_CLEAR_SOURCE, *place)
+    starts = range(0, len(source), _PIECE_BYTES)
+    pieces = ((*place, number, source[start : start + _PIECE_BYTES]) for number, start in enumerate(starts))
+    await connection.executemany(_PUT_PIECE, pieces)
 
 
 async def _update(

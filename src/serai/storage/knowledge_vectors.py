@@ -96,9 +96,13 @@ _OF_CHUNKS = """
 
 
 async def has_vectors(database: Database) -> bool:
-    """Tell whether PostgreSQL has pgvector, or could have it at once."""
+    """Tell whether the database has pgvector; it is installed where PostgreSQL brings it and lets us."""
     state = await database.fetchrow(_STATE, "")
-    return state is not None and (state["is_installed"] or state["is_available"])
+    assert state is not None
+    if state["is_installed"] or not state["is_available"]:
+        return bool(state["is_installed"])
+    async with database.connection() as connection:
+        return await _install(connection)
 
 
 async def prepare(database: Database, dimensions: int) -> bool:
@@ -133,9 +137,7 @@ async def prepare(database: Database, dimensions: int) -> bool:
 
 async def _build(connection: Connection, dimensions: int) -> bool:
     name = _index_name(dimensions)
-    try:
-        await connection.execute("create extension if not exists vector")
-    except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError):
+    if not await _install(connection):
         return False
     await connection.execute(_CREATE)
     state = await connection.fetchrow(_STATE, name)
@@ -144,6 +146,16 @@ async def _build(connection: Connection, dimensions: int) -> bool:
         await connection.execute(f"drop index concurrently if exists {name}", timeout=_LONG_S)
     if not state["is_valid"] and dimensions <= MOST_INDEXED_DIMENSIONS:
         await connection.execute(_INDEX.format(name=name, n=int(dimensions)), timeout=_LONG_S)
+    return True
+
+
+async def _install(connection: Connection) -> bool:
+    try:
+        await connection.execute("create extension if not exists vector")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError):
+        return False
+    except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):  # another node was as quick
+        return True
     return True
 
 

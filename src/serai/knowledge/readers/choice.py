@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
+
+import msgspec
 
 from serai.knowledge.passages import UnreadableError
 from serai.knowledge.readers.catalog import READERS
@@ -37,8 +38,7 @@ _BY_SUFFIX: Final = {suffix: reader.id for reader in READERS.values() for suffix
 _BY_TYPE: Final = {kind: reader.id for reader in READERS.values() for kind in reader.media_types}
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(msgspec.Struct, frozen=True, tag=True):
     """What a document is called, and which reader is wanted."""
 
     name: str | None = None
@@ -53,7 +53,7 @@ def suffix_of(name: str | None) -> str:
 
 def is_text(data: bytes) -> bool:
     """Return whether bytes may be text; looks at their beginning only."""
-    if data.startswith((*_ZIP, _OLE, *(mark for mark, _ in _BINARIES))) or b"%PDF-" in data[:1024]:
+    if _is_pdf(data) or data.startswith((*_ZIP, _OLE, *(mark for mark, _ in _BINARIES))):
         return False
     head = data[:_HEAD]
     return has_mark(data) or len(head) - len(head.translate(None, _CONTROLS)) <= len(head) // 10
@@ -84,9 +84,13 @@ def choose_reader(data: bytes, called: Called) -> str:
     return possible[0]
 
 
+def _is_pdf(data: bytes) -> bool:
+    return data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-")
+
+
 def _kind_of(data: bytes) -> str:
     """Return the reader of bytes that are not text."""
-    if b"%PDF-" in data[:1024]:
+    if _is_pdf(data):
         return "pdf"
     if data.startswith(_OLE):
         raise UnreadableError(f"{ENCRYPTED} If it is an old one (.doc, .xls, .ppt), save it as .docx, .xlsx or .pptx.")

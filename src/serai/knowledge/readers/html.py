@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
 from serai.knowledge.passages import Passage, Source
-from serai.knowledge.readers.text import has_mark
+from serai.knowledge.readers.text import decode, has_mark
 
 _NOT_TEXT: Final = (
     "script, style, noscript, template, iframe, object, svg, canvas, form, dialog, nav, aside, footer, [hidden], "
@@ -20,11 +20,20 @@ _MAIN: Final = "main, [role=main]"
 
 def read(source: Source) -> Iterator[Passage]:
     """Yield the page; its title is in the metadata."""
-    charset = None if has_mark(source.data) else source.charset
-    soup = BeautifulSoup(source.data, "html.parser", from_encoding=charset)
+    soup = BeautifulSoup(_markup(source), "html.parser")
     title = soup.title.get_text(" ", strip=True)[:500] if soup.title else ""
     metadata = {"title": title} if title else {}
     yield Passage(_as_markdown(soup), metadata)
+
+
+def _markup(source: Source) -> str | bytes:
+    """Return the page as text; as bytes where only the page itself can say what its characters are."""
+    if source.charset is not None or has_mark(source.data):
+        return decode(source)
+    try:
+        return source.data.decode()
+    except UnicodeDecodeError:
+        return source.data
 
 
 def _as_markdown(soup: BeautifulSoup) -> str:

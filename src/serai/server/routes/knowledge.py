@@ -16,7 +16,7 @@ from serai.knowledge.bases import KnowledgeBase
 from serai.server.answers import json_answer
 from serai.server.context import description_of, runtime_of
 from serai.server.dispatch import Route
-from serai.server.knowledge_bodies import base_of, read_changes, read_upload
+from serai.server.knowledge_bodies import base_of, digest_upload, read_changes, read_upload
 from serai.server.knowledge_views import show_content, show_status
 from serai.server.large_work import make
 from serai.server.openapi import errors, form_body, json_result
@@ -36,7 +36,7 @@ from serai.server.routes.knowledge_shapes import (
     UPLOAD,
     USER,
 )
-from serai.server.scope import project_of, read_user
+from serai.server.scope import idempotency_key_of, project_of, read_user
 from serai.server.writes import write_key
 from serai.storage.connection import Connection
 from serai.storage.idempotency import answer_once
@@ -58,7 +58,8 @@ async def upload_content(request: Request) -> Response:
     async def upload(connection: Connection) -> dict[str, Any]:
         return show_content(await base.upload(form.upload, connection=connection))
 
-    key = write_key(request, "knowledge.upload", base.id, form.asked)
+    asked = await digest_upload(form.upload) if idempotency_key_of(request) else b""
+    key = write_key(request, "knowledge.upload", base.id, asked)
     answer = await answer_once(runtime_of(request).database, key, upload)
     base.announce()
     return json_answer(answer, status=202, ignored=form.ignored)
@@ -108,7 +109,7 @@ async def update_content(request: Request) -> Response:
             raise _not_found(request)
         return show_content(record)
 
-    key = write_key(request, "knowledge.update", base.id, str(content_id), form.asked)
+    key = write_key(request, "knowledge.update", base.id, str(content_id), dump_json(form.changes))
     answer = await answer_once(runtime_of(request).database, key, update)
     return json_answer(answer, ignored=form.ignored)
 

@@ -36,12 +36,13 @@ create index knowledge_contents_by_id on knowledge_contents (project_id, id);
 create index knowledge_contents_of_user on knowledge_contents (project_id, user_id) where user_id is not null;
 
 create table knowledge_sources (
-    project_id text  not null,
-    base_id    text  not null,
-    content_id uuid  not null,
+    project_id text    not null,
+    base_id    text    not null,
+    content_id uuid    not null,
+    position   integer not null,                            -- of a piece of it, from 0
     user_id    text,
-    bytes      bytea not null,
-    primary key (project_id, base_id, content_id),
+    bytes      bytea   not null,
+    primary key (project_id, base_id, content_id, position),
     foreign key (project_id, base_id, content_id) references knowledge_contents on delete cascade
 );
 
