@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 from pydantic_ai import Agent
 
-from serai import AgentOS, Step, Team, Workflow
+from serai import AgentOS, Knowledge, Step, Team, Workflow
 from serai.settings import Settings
-from serai.testing import ScriptedModel, ToolCall, Turn
+from serai.testing import HashedEmbeddingModel, ScriptedModel, ToolCall, Turn
 from tests.hosting import http_client, serving
 
 PERSON, SECRET = "ada-7f3e", "zebra-19c2"
@@ -37,6 +38,7 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
         agents=[helper, plain],
         teams=[Team("pair", members=[plain], model=ScriptedModel(lambda asked: f"Heard: {asked.message}"))],
         workflows=[Workflow("flow", steps=[Step("ask", agent=plain)])],
+        knowledge=Knowledge(embedder=HashedEmbeddingModel()),
         settings=Settings(database_url=SecretStr(database_url)),
     )
     async with serving(os.app) as url, http_client(url, timeout=20) as connected:
@@ -104,6 +106,14 @@ async def live(client: httpx.AsyncClient) -> None:
     assert fired.status_code == 202
     events = await client.get(f"/agents/plain/runs/{fired.json()['run_id']}/events")
     assert "RunCompleted" in events.text
+    document = {"name": SECRET, "text_content": f"All about {SECRET}", "metadata": f'{{"by": "{PERSON}"}}'}
+    uploaded = await client.post("/knowledge/content", data=document, params={"user_id": PERSON})
+    assert uploaded.status_code == 202, uploaded.text
+    async with asyncio.timeout(20):
+        status = f"/knowledge/content/{uploaded.json()['id']}/status"
+        while (await client.get(status)).json()["status"] == "processing":  # noqa: ASYNC110 - a job does it
+            await asyncio.sleep(0.02)
+    assert (await client.post("/knowledge/search", json={"query": SECRET})).json()["meta"]["total_count"] == 1
 
 
 async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.AsyncClient, database_url: str):
@@ -122,6 +132,7 @@ async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.Asyn
     assert answer.status_code == 200, answer.text
     removed = answer.json()["removed"]
     assert (removed["sessions"], removed["memories"], removed["schedules"], removed["blobs"]) == (8, 1, 1, 1)
+    assert (removed["knowledge_contents"], removed["knowledge_embeddings"]) == (1, 1)
     assert removed["run_events"] > removed["runs"] >= 7
     assert await places_of(database_url, PERSON, SECRET) == []
 
@@ -136,6 +147,7 @@ async def test_nothing_of_an_erased_user_is_left_in_any_table(client: httpx.Asyn
 
 
 async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.AsyncClient, database_url: str):
+    assert (await client.post("/knowledge/search", json={"query": "x", "search_type": "vector"})).status_code == 200
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch(
         "select distinct table_name from information_schema.columns where column_name = 'user_id'"
@@ -147,7 +159,7 @@ async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.Async
         *("memories", "memory_users", "memory_topics", "memory_changes", "eval_runs", "schedules", "schedule_runs"),
         *("jobs", "blobs", "usage_deltas", "metrics_days", "metrics_models", "metrics_kept_days"),
         *("metrics_kept_models", "retention_left"),
-        *("knowledge_contents", "knowledge_sources", "knowledge_chunks", "knowledge_embeddings"),
+        *("knowledge_contents", "knowledge_sources", "knowledge_chunks", "knowledge_vectors", "knowledge_embeddings"),
     }
     # Nothing writes a user there: records and their indexes belong to projects, nodes to nobody, counts to all.
     never = {
@@ -158,10 +170,10 @@ async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.Async
             "nodes",
             "idempotency_keys",
             "memory_counts",
-            "knowledge_models",
             "memory_days",
             "session_days",
             "retention_marks",
+            "knowledge_models",
         ),
     }
     assert named == erased | never

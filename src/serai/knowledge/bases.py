@@ -30,6 +30,7 @@ from serai.knowledge.searching import Searcher
 from serai.storage.connection import Connection, Database
 from serai.storage.knowledge_contents import ContentChanges, ContentStore
 from serai.storage.knowledge_vectors import has_vectors, prepare
+from serai.storage.knowledge_words import check_language
 
 _LARGE_BYTES: Final = 1024 * 1024
 _NO_BASE_RETRY_S: Final = 3600
@@ -118,8 +119,10 @@ class KnowledgeBase:
         """See whether PostgreSQL has vectors, and make room for those there may be; does not ask the embedder.
 
         Raises:
-            ConfigurationError: its vectors are of another model, or of other dimensions.
+            ConfigurationError: PostgreSQL does not have its language, or its vectors are of another model or of other
+                dimensions.
         """
+        await check_language(self._database, self.options.language)
         if self.embedding is None:
             return
         dimensions = await self.embedding.check()
