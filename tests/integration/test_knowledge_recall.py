@@ -30,7 +30,7 @@ from tests.run_values import until
 pytestmark = pytest.mark.one_postgres
 
 DIMENSIONS, FIRST = 256, 5
-EMBEDDER = f"TF-IDF and SVD of {DIMENSIONS} dimensions, fitted on the corpus"
+EMBEDDER = f"TF-IDF of pieces of words and SVD of {DIMENSIONS} dimensions, fitted on the corpus"
 
 
 class FittedModel(EmbeddingModel):
@@ -80,7 +80,10 @@ async def take_in(database: Database, documents: Sequence[CorpusDocument]) -> Kn
     """Return a base with the documents, whose embedder was fitted on their chunks."""
     plain = Knowledge(id="corpus")
     texts = [text for document in documents for text in await chunks_of(document, plain)]
-    vectors = make_pipeline(TfidfVectorizer(sublinear_tf=True), TruncatedSVD(DIMENSIONS, random_state=1)).fit(texts)
+    vectors = make_pipeline(
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True),
+        TruncatedSVD(DIMENSIONS, random_state=1),
+    ).fit(texts)
     bases = KnowledgeBases(database, [Knowledge(id="corpus", embedder=FittedModel(vectors))])
     base = bases.get("corpus")
     await base.prepare()
