@@ -282,9 +282,7 @@ async def test_a_secure_connection_is_for_the_name_and_not_for_the_address():
     assert seen == ["site.example"]
 
 
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8", "2002:808:808::1"]
-)
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
 def test_public_addresses_may_be_asked_however_they_are_written(address: str):
     assert why_forbidden(address, allow_private=False) is None
 
@@ -306,6 +304,7 @@ def test_public_addresses_may_be_asked_however_they_are_written(address: str):
         "::7f00:1",
         "2001:db8::1",
         "2002:7f00:1::",
+        "2002:808:808::1",
         "64:ff9b::a00:1",
     ],
 )

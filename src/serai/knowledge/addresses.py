@@ -14,6 +14,9 @@ _METADATA: Final = frozenset(
 """Where clouds tell a machine its secrets: AWS and most others, Alibaba, Azure, Oracle, AWS over IPv6."""
 
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
+_SIX_TO_FOUR: Final = IPv6Network("2002::/16")
+"""Given up by RFC 7526; releases of Python differ in whether it is public."""
+
 _TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -61,5 +64,5 @@ def _private(address: Address) -> str | None:
     if address.is_loopback:
         return "an address of this machine"
     is_site_local = isinstance(address, IPv6Address) and address.is_site_local
-    is_public = address.is_global and not address.is_reserved and not is_site_local
+    is_public = address.is_global and not address.is_reserved and not is_site_local and address not in _SIX_TO_FOUR
     return None if is_public else "an address of a private network"
