@@ -170,6 +170,17 @@ async def test_a_fold_ends_though_there_is_always_more_to_fold(database_url: str
         assert day.counts["agent_sessions"] == 1
 
 
+async def test_a_burst_of_deltas_leaves_nothing_that_lists_would_pass(database_url: str):
+    async with stores(database_url) as (database, _, metrics):
+        await database.execute(
+            "insert into usage_deltas (project_id, day, kind, sessions, listed) "
+            "select 'p', current_date, 'agent', 1, 1 from generate_series(1, 3000)"
+        )
+        assert await database.fetchval("select pg_relation_size('usage_deltas')") > 0
+        assert await metrics.fold_some() == 3000
+        assert await database.fetchval("select pg_relation_size('usage_deltas')") == 0
+
+
 async def test_what_is_removed_stays_counted(database_url: str):
     async with stores(database_url) as (database, store, metrics):
         await end(store, await begin(store, "s1", user_id="ada"))

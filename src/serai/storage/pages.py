@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 FAR: Final = 1000
-"""Up to so many rows are passed as fast as days are added up; what asks `far_page_by_days` says so."""
+"""Up to so many rows are passed as fast as days are added up: the argument for `far_page_by_days`."""
 
 _LIMITS: Final = (20, 100, 1_000, 10_000)
 

@@ -111,8 +111,9 @@ class SessionLists:
     async def page(self, question: SessionQuestion) -> SessionPage:
         """Return a page of sessions.
 
-        Cost: by creation or id, from either end, O(page) without a search; the more of a list's sessions are called
-        as asked, the less a search reads.
+        Cost without a search: by creation or id, the page and what lies between it and the nearer end of the list; by
+        creation and of all users, no more than the days and one of them. The more of a list's sessions are called as
+        asked, the less a search reads.
         """
         if question.text:
             return await self._search(question)

@@ -30,14 +30,12 @@ create table usage_deltas (
     project_id   text    not null,
     day          date    not null,
     user_id      text,
-    kind         text,                                       -- null of memories
+    kind         text    not null,
     component_id text,
     sessions     integer not null default 0,                 -- made on that day
     listed       integer not null default 0,                 -- made, less those removed
     runs         integer not null default 0,                 -- ended on that day
     usage        jsonb,                                      -- of these runs
-    memories     integer not null default 0,                 -- last changed on that day, less those that are no more
-    memory_users integer not null default 0,                 -- who have a memory, less those who have none any more
     is_kept      boolean not null default false              -- no session or run tells of it, or will soon no more
 );
 
@@ -50,16 +48,6 @@ create table session_counts (
     sessions     bigint not null,
     unique nulls not distinct (project_id, user_id, kind, component_id)
 );
--- The same by the days on which they were made: from where pages far into a list are looked for.
-create table session_days (
-    project_id   text   not null,
-    user_id      text,                                       -- always null: these are of all users
-    kind         text,
-    component_id text,
-    day          date   not null,
-    sessions     bigint not null,
-    unique nulls not distinct (project_id, kind, component_id, day)
-) with (fillfactor = 50);                                    -- today's rows change each second
 
 -- The totals of each day; those without a user are of all, with users or without.
 create table metrics_days (
@@ -83,7 +71,7 @@ create table metrics_days (
     reasoning_tokens    bigint      not null default 0,
     created_at          timestamptz not null default now(),
     updated_at          timestamptz not null default now(),
-    unique nulls not distinct (project_id, user_id, day)
+    unique nulls not distinct (project_id, day, user_id)
 );
 create table metrics_models (
     project_id     text   not null,
@@ -92,7 +80,7 @@ create table metrics_models (
     model_id       text   not null,
     model_provider text   not null,
     runs           bigint not null,                          -- that used it
-    unique nulls not distinct (project_id, user_id, day, model_id, model_provider)
+    unique nulls not distinct (project_id, day, user_id, model_id, model_provider)
 );
 
 -- The same of sessions and runs that are there no more: totals are recomputed from what is there, and from these.

@@ -42,19 +42,13 @@ create table memory_topics (
 );
 create index memory_topics_of_project on memory_topics (project_id, topic);
 
--- How many there are, and how many were last changed on each day; folded from deltas, as those of sessions are.
 create table memory_counts (
-    project_id text collate "C" primary key,
-    user_id    text,                                  -- always null: these are of all users
-    memories   bigint           not null,
-    users      bigint           not null              -- who have a memory
-);
-create table memory_days (
     project_id text collate "C" not null,
-    user_id    text,                                  -- always null
-    day        date             not null,
+    user_id    text,                                  -- always null: these are of all users
+    slot       integer          not null,             -- so that writers do not wait for each other; the sum counts
     memories   bigint           not null,
-    primary key (project_id, day)
+    users      bigint           not null,             -- who have a memory
+    primary key (project_id, slot)
 ) with (fillfactor = 50);
 
 create table memory_changes (
