@@ -150,6 +150,22 @@ async def test_new_metadata_counts_in_searches_and_what_is_said_of_a_chunk_alone
     assert await store.metadata_keys(project, "b") == ["tag"]
 
 
+async def test_chunks_are_found_by_the_headings_and_the_name_of_their_content_also_by_a_new_one(store, database, project):
+    texts = ["Feed them twice a day", "Brush them"]
+    above = [{"title": "Pets", "heading": "Pets > Cats"}, {"heading": "Dogs"}]
+    record = await take_in(database, new_content(project, "handbook.pdf"), texts, metadata=above)
+    assert await find(database, project, "feeding cats") == texts[:1]
+    assert await find(database, project, "handbook") == texts
+    assert await find(database, project, "handbook dog") == texts[::-1]
+    await store.update(project, "b", record.id, ContentChanges(name="Manuals"))
+    assert await find(database, project, "handbook") == []
+    assert await find(database, project, "manual feeding cat") == texts
+    assert await find(database, project, '"twice a day"') == texts[:1]
+    other = await take_in(database, new_content(str(uuid4()), "x"), ["cats"])
+    assert await store.update(other.project_id, "b", other.id, ContentChanges(name="y"))
+    assert await find(database, project, "cats") == texts[:1]
+
+
 async def test_metadata_changed_while_a_content_is_taken_in_is_that_of_its_chunks(store, database, project):
     record, _ = await store.add(new_content(project, metadata={"tag": "a", "x": 1}), b"x", job_kind=JOB)
     await store.update(project, "b", record.id, ContentChanges(metadata={"tag": "b"}))

@@ -122,6 +122,12 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tokens: int = 0
 
+    @property
+    def heading(self) -> str:
+        """What stands above it in its document: the title, the sheet, the headings; empty where nothing does."""
+        above = (self.metadata.get(key) for key in ("title", "sheet", "heading"))
+        return "\n".join(dict.fromkeys(text for text in above if isinstance(text, str) and text))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuestion:

@@ -85,7 +85,7 @@ class KnowledgeBase:
 
     def __init__(self, database: Database, options: Knowledge, announce: Callable[[str], None]) -> None:
         self.options = options
-        self.contents = ContentStore(database)
+        self.contents = ContentStore(database, language=options.language)
         self.embedding = None if options.embedder is None else Embedding(options, database)
         self.has_vectors = False
         self._is_prepared = False

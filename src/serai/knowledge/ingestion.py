@@ -11,6 +11,7 @@ import hashlib
 from array import array
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -158,7 +159,7 @@ class Ingestion:
         if embedding is None or not await prepare(self._database, await embedding.dimensions()):
             return None
         progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
-        texts = [chunk.text for chunk in chunks]
+        texts = [f"{chunk.heading}\n\n{chunk.text}".lstrip() for chunk in chunks]
         return await embedding.embed(texts, project_id=record.project_id, user_id=record.user_id, tell=progress.tell)
 
     async def _source(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> Fetched:
@@ -184,9 +185,11 @@ class Ingestion:
     ) -> None:
         """Make the content found, all of it at once, unless it is gone or another job's by now."""
         async with self._database.transaction() as connection:
-            if await self._contents.hold(connection, record) is None:
+            held = await self._contents.hold(connection, record)
+            if held is None:
                 return
-            await put_chunks(connection, record, chunks, language=base.language)
+            named = replace(held, name=held.name or taken.name)
+            await put_chunks(connection, named, chunks, language=base.language)
             if vectors is not None:
                 await self._embeddings[base.id].settle(connection, record.project_id)
                 await put_vectors(connection, record, vectors)

@@ -20,20 +20,28 @@ _AT_ONCE: Final = 500
 
 _CLEAR = "delete from knowledge_chunks where project_id = $1 and base_id = $2 and content_id = $3"
 
-# What is said of the content counts more than what is said of the chunk, and as it is now.
+# What is said of the content counts more than what is said of the chunk, and as it is now. Words of the content's name
+# have the weight A, those of headings B, those of the text D.
 _PUT = """
 insert into knowledge_chunks (project_id, base_id, content_id, position, user_id, text, metadata, tokens, words)
 select content.project_id, content.base_id, content.id, chunk.position, content.user_id, chunk.text,
        chunk.metadata::jsonb || content.metadata, chunk.tokens,
-       to_tsvector($9::text::regconfig, chunk.words) || array_to_tsvector(array[$10::text])
+       to_tsvector($10::text::regconfig, chunk.words)
+           || setweight(to_tsvector($10::text::regconfig, chunk.heading), 'B')
+           || setweight(to_tsvector($10::text::regconfig, $12), 'A') || array_to_tsvector(array[$11::text])
 from knowledge_contents as content,
-     unnest($4::integer[], $5::text[], $6::text[], $7::integer[], $8::text[])
-         as chunk(position, text, metadata, tokens, words)
+     unnest($4::integer[], $5::text[], $6::text[], $7::integer[], $8::text[], $9::text[])
+         as chunk(position, text, metadata, tokens, words, heading)
 where content.project_id = $1 and content.base_id = $2 and content.id = $3"""
 
 _REPLACE_METADATA = """
 update knowledge_chunks
 set metadata = (metadata - array(select jsonb_object_keys($4::text::jsonb))) || $5::text::jsonb
+where project_id = $1 and base_id = $2 and content_id = $3"""
+_REPLACE_NAME = """
+update knowledge_chunks
+set words = ts_filter(words, '{b,d}') || setweight(to_tsvector($4::text::regconfig, $6), 'A')
+                || array_to_tsvector(array[$5::text])
 where project_id = $1 and base_id = $2 and content_id = $3"""
 
 # What was found, with what it says.
@@ -118,16 +126,16 @@ async def put_chunks(
 
     Args:
         connection: in a transaction.
-        content: whose metadata the chunks have; what was changed of it since it was read is theirs, too.
+        content: whose metadata the chunks have, and are found by its name; its metadata are taken as they are now.
         chunks: with positions from 1.
         language: of PostgreSQL's text search.
     """
     place = (content.project_id, content.base_id, content.id)
     await connection.execute(_CLEAR, *place)
-    lexemes = (index_language(language), base_lexeme(*place[:2]))
+    indexed = (index_language(language), base_lexeme(*place[:2]), _words(content.name or ""))
     for start in range(0, len(chunks), _AT_ONCE):
         columns = await asyncio.to_thread(_columns, content, chunks[start : start + _AT_ONCE])
-        await connection.execute(_PUT, *place, *columns, *lexemes)
+        await connection.execute(_PUT, *place, *columns, *indexed)
 
 
 async def replace_metadata(connection: Connection, place: tuple[str, str, UUID], *, before: str, after: str) -> None:
@@ -142,14 +150,32 @@ async def replace_metadata(connection: Connection, place: tuple[str, str, UUID],
     await connection.execute(_REPLACE_METADATA, *place, before, after)
 
 
+async def replace_name(connection: Connection, place: tuple[str, str, UUID], name: str, *, language: str) -> None:
+    """Have the chunks of a content found by its new name.
+
+    Args:
+        connection: in a transaction.
+        place: project, base and id of the content.
+        name: what it is called now.
+        language: of PostgreSQL's text search.
+    """
+    indexed = (index_language(language), base_lexeme(*place[:2]), _words(name))
+    await connection.execute(_REPLACE_NAME, *place, *indexed)
+
+
 def _columns(content: ContentRecord, chunks: Sequence[NewChunk]) -> list[Sequence[Any]]:
     return [
         [chunk.position for chunk in chunks],
         [storable(chunk.text) for chunk in chunks],
         [dump_json(storable_json(_own_metadata(content, chunk))).decode() for chunk in chunks],
         [chunk.tokens for chunk in chunks],
-        [" ".join(words_of(storable(chunk.text))) for chunk in chunks],
+        [_words(chunk.text) for chunk in chunks],
+        [_words(chunk.heading) for chunk in chunks],
     ]
+
+
+def _words(text: str) -> str:
+    return " ".join(words_of(storable(text)))
 
 
 def _own_metadata(content: ContentRecord, chunk: NewChunk) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from serai.domain.knowledge import ContentOrigin, ContentPhase, ContentRecord, C
 from serai.domain.stored_text import storable, storable_json
 from serai.storage.connection import Connection, Database
 from serai.storage.jobs import JobStore
-from serai.storage.knowledge_chunks import replace_metadata
+from serai.storage.knowledge_chunks import replace_metadata, replace_name
 from serai.storage.pages import Listing, far_page, first_page, first_rows
 
 LONGEST_MESSAGE: Final = 2000
@@ -127,10 +127,16 @@ class TakenIn:
 
 
 class ContentStore:
-    """The contents of all bases."""
+    """The contents of all bases.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where they are.
+        language: in which chunks are found by the names that contents get.
+    """
+
+    def __init__(self, database: Database, *, language: str = "english") -> None:
         self._database = database
+        self._language = language
         self._jobs = JobStore(database)
 
     async def add(
@@ -194,9 +200,9 @@ class ContentStore:
     ) -> ContentRecord | None:
         """Change what is said of a content, in its chunks, too; None when there is none."""
         if connection is not None:
-            return await _update(connection, (project_id, base_id, content_id), changes)
+            return await self._update(connection, (project_id, base_id, content_id), changes)
         async with self._database.transaction() as own:
-            return await _update(own, (project_id, base_id, content_id), changes)
+            return await self._update(own, (project_id, base_id, content_id), changes)
 
     async def source(self, project_id: str, base_id: str, content_id: UUID) -> bytes | None:
         """Return the bytes a content is made of, where they are stored."""
@@ -298,6 +304,22 @@ class ContentStore:
         await connection.execute(_SET_JOB, *place, job_id)
         return replace(_record(row), job_id=job_id), True
 
+    async def _update(
+        self, connection: Connection, place: tuple[str, str, UUID], changes: ContentChanges
+    ) -> ContentRecord | None:
+        before = await connection.fetchrow(_HOLD, *place)
+        if before is None:
+            return None
+        metadata = None if changes.metadata is None else dump_json(storable_json(changes.metadata)).decode()
+        texts = [None if text is None else storable(text) for text in (changes.name, changes.description)]
+        row = await connection.fetchrow(_UPDATE, *place, *texts, metadata)
+        assert row is not None  # it is held
+        if row["metadata"] != before["metadata"]:
+            await replace_metadata(connection, place, before=before["metadata"], after=row["metadata"])
+        if row["name"] != before["name"]:
+            await replace_name(connection, place, row["name"], language=self._language)
+        return _record(row)
+
     async def _delete(self, connection: Connection, sql: str, project_id: str, *which: Any) -> list[UUID]:
         rows = await connection.fetch(sql, project_id, *which)
         for row in rows:
@@ -312,21 +334,6 @@ async def _put_source(connection: Connection, place: tuple[str, str, UUID], sour
     starts = range(0, len(source), _PIECE_BYTES)
     pieces = ((*place, number, source[start : start + _PIECE_BYTES]) for number, start in enumerate(starts))
     await connection.executemany(_PUT_PIECE, pieces)
-
-
-async def _update(
-    connection: Connection, place: tuple[str, str, UUID], changes: ContentChanges
-) -> ContentRecord | None:
-    before = await connection.fetchrow(_HOLD, *place)
-    if before is None:
-        return None
-    metadata = None if changes.metadata is None else dump_json(storable_json(changes.metadata)).decode()
-    texts = [None if text is None else storable(text) for text in (changes.name, changes.description)]
-    row = await connection.fetchrow(_UPDATE, *place, *texts, metadata)
-    assert row is not None  # it is held
-    if row["metadata"] != before["metadata"]:
-        await replace_metadata(connection, place, before=before["metadata"], after=row["metadata"])
-    return _record(row)
 
 
 def _of_job(record: ContentRecord) -> tuple[str, str, UUID, UUID | None]:
