@@ -150,7 +150,9 @@ async def test_new_metadata_counts_in_searches_and_what_is_said_of_a_chunk_alone
     assert await store.metadata_keys(project, "b") == ["tag"]
 
 
-async def test_chunks_are_found_by_the_headings_and_the_name_of_their_content_also_by_a_new_one(store, database, project):
+async def test_chunks_are_found_by_the_headings_and_the_name_of_their_content_also_by_a_new_one(
+    store, database, project
+):
     texts = ["Feed them twice a day", "Brush them"]
     above = [{"title": "Pets", "heading": "Pets > Cats"}, {"heading": "Dogs"}]
     record = await take_in(database, new_content(project, "handbook.pdf"), texts, metadata=above)

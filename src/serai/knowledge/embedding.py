@@ -39,6 +39,9 @@ WINDOW_TEXTS: Final = 1024
 MOST_CALLS: Final = 8
 """Calls that a node makes at a time for one base."""
 
+KEPT_QUERIES: Final = 500
+"""Vectors of what was looked for last, which a node remembers for each base."""
+
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 _BUSY: Final = frozenset({408, 409, 425, 429})
@@ -104,6 +107,7 @@ class Embedding:
         self._calls = asyncio.Semaphore(MOST_CALLS)
         self._learning = asyncio.Lock()
         self._dimensions: int | None = None
+        self._queries: dict[str, array[float]] = {}
 
     async def check(self) -> int | None:
         """Return how long the vectors of the base are, None while it has none; does not ask the model.
@@ -168,14 +172,19 @@ class Embedding:
         return found
 
     async def embed_query(self, text: str) -> array[float]:
-        """Return the vector of what somebody looks for.
+        """Return the vector of what somebody looks for; that of the last ones is remembered, for their further pages.
 
         Raises:
             EmbedderUnavailableError: the model cannot be reached, or is busy.
             EmbeddingError: it refuses the text, or answers what cannot be used.
         """
         await self.dimensions()
-        (vector,) = await self._ask([storable(text)], _SHORTLY, purpose="query")
+        vector = self._queries.pop(text, None)
+        if vector is None:
+            (vector,) = await self._ask([storable(text)], _SHORTLY, purpose="query")
+        self._queries[text] = vector  # the last one now
+        while len(self._queries) > KEPT_QUERIES:
+            del self._queries[next(iter(self._queries))]
         return vector
 
     async def _embed(
@@ -215,6 +224,8 @@ class Embedding:
                 _log.warning("embedder_busy", model=self.model_name, reason=describe(error), next_in_s=pause_s)
                 await asyncio.sleep(pause_s)
             else:
+                if len(texts) == 1:
+                    return self._read(answer.embeddings, 1)
                 return await asyncio.to_thread(self._read, answer.embeddings, len(texts))
         raise AssertionError("the last attempt returns or raises")
 

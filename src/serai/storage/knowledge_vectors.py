@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import hypot, isfinite
-from typing import Final
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -24,8 +25,11 @@ MOST_INDEXED_DIMENSIONS: Final = 4_000
 EXACT_CHUNKS: Final = 20_000
 """Up to so many chunks that may be meant are compared one by one."""
 
+EXACT_SHARE: Final = 5_000
+"""Up to so many where they are most of what the index has, so that it finds them without looking at others."""
+
 _AT_ONCE: Final = 500
-_LIMITS: Final = (10, 100, MOST_RESULTS)
+_LIMITS: Final = (10, 50, 100, MOST_RESULTS)
 _MOST_SIZES: Final = 1_000
 _TIMES_COST: Final = 200
 _LOCK_PAUSE_S: Final = 0.05
@@ -62,17 +66,21 @@ insert into knowledge_vectors (project_id, base_id, content_id, position, user_i
 select project_id, base_id, id, $4, user_id, $5, $6::real[]::halfvec
 from knowledge_contents where project_id = $1 and base_id = $2 and id = $3"""
 
-# How many chunks may be meant, up to one more than are compared one by one.
+# How many chunks may be meant, up to one more than are compared one by one, and about how many vectors there are.
 _SIZE = """
-select count(*) from (
-    select from knowledge_chunks as chunk where project_id = $1 and base_id = $2{filters} limit $3
-) as meant"""
+select count(*) as meant,
+       (select reltuples::bigint from pg_class where oid = to_regclass('knowledge_vectors')) as stored
+from (select from knowledge_chunks where project_id = $1 and base_id = $2{filters} limit $3) as meant"""
 
+# A limit that PostgreSQL knows when it plans, and then the one that is asked for.
 _EXACT = """
-select content_id, position, -(embedding <#> (select $3::real[]::halfvec)) as score
-from knowledge_vectors as vector
-where project_id = $1 and base_id = $2 and dimensions = {n}{filters}
-order by score desc, content_id, position limit $4"""
+select * from (
+    select content_id, position, -(embedding <#> (select $3::real[]::halfvec)) as score
+    from knowledge_vectors as vector
+    where project_id = $1 and base_id = $2 and dimensions = {n}{filters}
+    order by score desc, content_id, position limit {limit}
+) as exact
+limit $4"""
 
 # The condition is one that no other index fits and that PostgreSQL holds for likely: it takes the index that brings the
 # order, and reads there only until there are enough.
@@ -178,12 +186,18 @@ async def put_vectors(connection: Connection, content: ContentRecord, vectors: S
         await connection.executemany(_PUT, rows)
 
 
+class _Size(NamedTuple):
+    meant: int
+    stored: int
+    valid_until: float
+
+
 class VectorSearch:
     """Searches bases by vectors: few chunks one by one, many by the index, which filters as it goes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sizes: dict[tuple[str, str, bytes], tuple[int, float]] = {}
+        self._sizes: dict[tuple[str, str, bytes], _Size] = {}
 
     async def find(self, question: SearchQuestion, vector: Sequence[float]) -> list[FoundChunk]:
         """Return the chunks whose vectors are nearest; their scores are the cosines, those below 0 are 0.
@@ -196,7 +210,7 @@ class VectorSearch:
     async def find_hits(self, question: SearchQuestion, vector: Sequence[float], most: int) -> list[Hit]:
         """Return the same, up to another number and without what the chunks say."""
         rows = await self._find(question, vector, most, lambda hits: hits)
-        return [Hit(row["content_id"], row["position"], row["score"]) for row in rows]
+        return [Hit(*row) for row in rows]
 
     async def _find(
         self, question: SearchQuestion, vector: Sequence[float], most: int, statement: Callable[[str], str]
@@ -213,32 +227,40 @@ class VectorSearch:
             text = sql.format(n=len(unit), limit=likely, filters=condition and of_chunk.format(condition=condition))
             return await self._database.fetch(statement(text), *place, unit, most, *filters)
 
-        size = await self._size(question)
-        if size > EXACT_CHUNKS and len(unit) <= MOST_INDEXED_DIMENSIONS:
+        if len(unit) <= MOST_INDEXED_DIMENSIONS and await self._are_many(question):
             found = await run(_NEAR, _OF_CHUNK)
             if len(found) >= most:
                 return sorted(found, key=_order)
         return await run(_EXACT, _OF_CHUNKS)
 
-    async def _size(self, question: SearchQuestion) -> int:
-        """Return about how many chunks may be meant; counted anew after a while, as it only tells what is faster."""
-        key = (question.project_id, question.base_id, dump_json(question.filters))
+    async def _are_many(self, question: SearchQuestion) -> bool:
+        """Tell whether the index is faster than to compare what may be meant one by one."""
+        size = await self._size(question, {})
+        if size.meant > EXACT_CHUNKS:
+            return not question.filters or (await self._size(question, question.filters)).meant > EXACT_CHUNKS
+        return not question.filters and size.meant > EXACT_SHARE and size.meant > size.stored / 2
+
+    async def _size(self, question: SearchQuestion, filters: Mapping[str, Any]) -> _Size:
+        """Return how many chunks may be meant; counted anew after a while, as it only tells what is faster."""
+        key = (question.project_id, question.base_id, dump_json(filters))
         begun = time.monotonic()
-        known, valid_until = self._sizes.get(key, (0, 0.0))
-        if begun < valid_until:
+        known = self._sizes.get(key)
+        if known is not None and begun < known.valid_until:
             return known
-        condition = filter_sql(question.filters, "$4")
+        condition = filter_sql(filters, "$4")
         sql = _SIZE.format(filters=condition and f" and {condition}")
-        size: int = await self._database.fetchval(sql, *key[:2], EXACT_CHUNKS + 1, *filter_arguments(question.filters))
+        row = await self._database.fetchrow(sql, *key[:2], EXACT_CHUNKS + 1, *filter_arguments(filters))
+        assert row is not None  # it counts
         now = time.monotonic()
+        size = _Size(row["meant"], row["stored"] or 0, now + _TIMES_COST * (now - begun))
         if len(self._sizes) >= _MOST_SIZES:
             self._sizes.clear()
-        self._sizes[key] = (size, now + _TIMES_COST * (now - begun))
+        self._sizes[key] = size
         return size
 
 
-def _order(row: asyncpg.Record) -> tuple[float, str, int]:
-    return -row["score"], str(row["content_id"]), row["position"]
+def _order(row: asyncpg.Record) -> tuple[float, UUID, int]:
+    return -row["score"], row["content_id"], row["position"]
 
 
 def _index_name(dimensions: int) -> str:

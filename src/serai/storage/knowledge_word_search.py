@@ -63,12 +63,14 @@ class WordSearch:
     async def find_hits(self, question: SearchQuestion, most: int) -> list[Hit]:
         """Return the same, up to another number and without what the chunks say."""
         rows = await self._find(question, most, lambda hits: hits)
-        return [Hit(row["content_id"], row["position"], row["score"]) for row in rows]
+        return [Hit(*row) for row in rows]
 
     async def without_excluded(self, question: SearchQuestion, hits: Sequence[Hit]) -> Sequence[Hit]:
         """Return those of the hits that have nothing a question excludes."""
+        if not hits or not read_question(question.text).unwanted:
+            return hits
         query = await self._read(question)
-        if query is None or not query.excluded or not hits:
+        if query is None or not query.excluded:
             return hits
         columns = [hit.content_id for hit in hits], [hit.position for hit in hits]
         text = " & ".join(query.excluded)
