@@ -126,6 +126,18 @@ async def test_texts_are_asked_for_in_batches_and_not_too_many_at_a_time(databas
     assert [vector[0] for vector in vectors] == [len(text) for text in texts]
 
 
+async def test_what_was_looked_for_last_is_not_asked_of_the_model_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("serai.knowledge.embedding.KEPT_QUERIES", 2)
+    async with endpoint(embeddings) as served:
+        provider = OpenAIProvider(base_url=f"{served.url}/v1", api_key="key")
+        embedding = embedding_of(database, OpenAIEmbeddingModel("m", provider=provider))
+        for text in ("a", "bb", "a", "ccc", "a", "bb"):
+            assert (await embedding.embed_query(text))[0] == len(text)
+    assert [body["input"] for _, body in served.asked[1:]] == [["a"], ["bb"], ["ccc"], ["bb"]]
+
+
 async def test_long_texts_are_in_smaller_batches(database: Database, project: str):
     model = HashedEmbeddingModel(8)
     long = ["a" * BATCH_CHARACTERS, "b" * (BATCH_CHARACTERS // 2), "c" * (BATCH_CHARACTERS // 2), "d"]

@@ -29,7 +29,7 @@ from serai.knowledge.reranking import Reranker
 from serai.knowledge.searching import Searcher
 from serai.storage.connection import Connection, Database
 from serai.storage.knowledge_contents import ContentChanges, ContentStore
-from serai.storage.knowledge_vectors import has_vectors, prepare
+from serai.storage.knowledge_vectors import build_index, has_vectors, prepare
 from serai.storage.knowledge_words import check_language
 
 _LARGE_BYTES: Final = 1024 * 1024
@@ -131,6 +131,11 @@ class KnowledgeBase:
             self._is_prepared = await prepare(self._database, dimensions)
         if not self.has_vectors:
             _log.warning("knowledge_without_vectors", base=self.id, reason="PostgreSQL has no extension 'vector'")
+
+    async def build_index(self) -> None:
+        """See that its vectors have their index, however long that takes."""
+        if self.embedding is not None and self._is_prepared:
+            await build_index(self._database, await self.embedding.dimensions())
 
     async def upload(self, upload: Upload, *, connection: Connection | None = None) -> ContentRecord:
         """Store a document to be taken in by a job, and return its content, which can be read at once.
@@ -307,6 +312,11 @@ class KnowledgeBases:
         """
         for base in self:
             await base.prepare()
+
+    async def build_indexes(self) -> None:
+        """See that the vectors of all bases have their indexes, however long that takes."""
+        for base in self:
+            await base.build_index()
 
 
 def _changed(given: Given | None, stored: Given | None) -> Given | None:

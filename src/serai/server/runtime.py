@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400
 HOUR_S = 3_600
+INDEX_S = 60.0
 POSTGRES_LOOK_S = 2.0
 FOLD_S = 1.0
 MEMORY_JOBS = 8
@@ -223,6 +224,7 @@ class Runtime:
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
         yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
+        yield "vector-indexes", INDEX_S, self.knowledge.build_indexes
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

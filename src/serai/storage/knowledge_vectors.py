@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from math import hypot, isfinite
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -34,7 +35,7 @@ _MOST_SIZES: Final = 1_000
 _TIMES_COST: Final = 200
 _LOCK_PAUSE_S: Final = 0.05
 
-_LOCK = "select pg_try_advisory_lock(hashtextextended('serai knowledge vectors', 0))"
+_LOCK = "select pg_try_advisory_lock(hashtextextended('serai ' || $1, 0))"
 _SESSION: Final = {"statement_timeout": "0", "lock_timeout": "0", "max_parallel_maintenance_workers": "0"}
 _LONG_S: Final = 24 * 3600.0
 
@@ -43,6 +44,8 @@ select exists(select from pg_available_extensions where name = 'vector') as is_a
        to_regtype('halfvec') is not null as is_installed,
        to_regclass('knowledge_vectors') is not null as has_table,
        (select indisvalid from pg_index where indexrelid = to_regclass($1)) as is_valid"""
+
+_HAS_SOME = "select exists(select from knowledge_vectors where dimensions = $1)"
 
 _CREATE = """
 create table if not exists knowledge_vectors (
@@ -116,7 +119,8 @@ async def has_vectors(database: Database) -> bool:
 async def prepare(database: Database, dimensions: int) -> bool:
     """See that vectors of a length can be stored and searched; False when PostgreSQL has no pgvector.
 
-    Safe when many nodes call it at once: one builds, the others wait.
+    Safe when many nodes call it at once: one makes what is missing, the others wait. That takes no time: the index of
+    vectors that are there already is left to `build_index`, and a search does without it.
 
     Args:
         database: which one.
@@ -125,36 +129,60 @@ async def prepare(database: Database, dimensions: int) -> bool:
     Raises:
         DatabaseUnavailableError: PostgreSQL cannot be reached.
 
-    Cost when all is there: one statement. A new index is built while others read and write.
+    Cost when all is there: one statement.
     """
     state = await database.fetchrow(_STATE, _index_name(dimensions))
     assert state is not None
-    if state["has_table"] and (state["is_valid"] or dimensions > MOST_INDEXED_DIMENSIONS):
-        return True
-    if not (state["is_installed"] or state["is_available"]):
+    if state["has_table"]:
+        is_indexed = state["is_valid"] or dimensions > MOST_INDEXED_DIMENSIONS
+        if is_indexed or await database.fetchval(_HAS_SOME, dimensions):
+            return True
+    elif not (state["is_installed"] or state["is_available"]):
         return False
+    async with _locked(database, "knowledge_vectors") as connection:
+        if not await _install(connection):
+            return False
+        await connection.execute(_CREATE)
+    await build_index(database, dimensions)
+    return True
+
+
+async def build_index(database: Database, dimensions: int) -> None:
+    """See that vectors of a length have their index; while it is built, others read and write.
+
+    Safe when many nodes call it at once: one builds, the others wait.
+
+    Cost when it is there, or there are no vectors: one statement.
+    """
+    name = _index_name(dimensions)
+    if dimensions > MOST_INDEXED_DIMENSIONS or not await _lacks_index(database, name):
+        return
+    async with _locked(database, name) as connection:
+        state = await connection.fetchrow(_STATE, name)
+        assert state is not None
+        if state["is_valid"] is False:  # left by a builder that died
+            await connection.execute(f"drop index concurrently if exists {name}", timeout=_LONG_S)
+        if not state["is_valid"]:
+            await connection.execute(_INDEX.format(name=name, n=int(dimensions)), timeout=_LONG_S)
+
+
+async def _lacks_index(database: Database, name: str) -> bool:
+    state = await database.fetchrow(_STATE, name)
+    assert state is not None
+    return bool(state["has_table"]) and not state["is_valid"]
+
+
+@asynccontextmanager
+async def _locked(database: Database, what: str) -> AsyncIterator[Connection]:
+    """Lend a connection that alone makes something."""
     connection = await connect(database.dsn, application_name="serai knowledge vectors", settings=_SESSION)
     try:
         # Polled, never waited for: `create index concurrently` would wait for the statement that waits.
-        while not await connection.fetchval(_LOCK):  # noqa: ASYNC110
+        while not await connection.fetchval(_LOCK, what):  # noqa: ASYNC110
             await asyncio.sleep(_LOCK_PAUSE_S)
-        return await _build(connection, dimensions)
+        yield connection
     finally:
         await connection.close(timeout=10)
-
-
-async def _build(connection: Connection, dimensions: int) -> bool:
-    name = _index_name(dimensions)
-    if not await _install(connection):
-        return False
-    await connection.execute(_CREATE)
-    state = await connection.fetchrow(_STATE, name)
-    assert state is not None
-    if state["is_valid"] is False:  # left by a builder that died
-        await connection.execute(f"drop index concurrently if exists {name}", timeout=_LONG_S)
-    if not state["is_valid"] and dimensions <= MOST_INDEXED_DIMENSIONS:
-        await connection.execute(_INDEX.format(name=name, n=int(dimensions)), timeout=_LONG_S)
-    return True
 
 
 async def _install(connection: Connection) -> bool:
