@@ -9,7 +9,7 @@ from benchmarks.knowledge.serai_os import HashEmbedding
 from serai.domain.knowledge import ContentRecord, ContentStatus
 from serai.storage.connection import Database
 from serai.storage.knowledge_chunks import put_chunks
-from serai.storage.knowledge_vectors import prepare, put_vectors
+from serai.storage.knowledge_vectors import build_index, prepare, put_vectors
 
 PROJECT = "default"
 _CONTENT = """
@@ -47,7 +47,7 @@ async def fill(dsn: str, chunks: int) -> None:
                 await connection.execute(_CONTENT, PROJECT, BASE, content_id, name, tag, len(some))
                 await put_chunks(connection, record, some, language="english")
                 await put_vectors(connection, record, [vector_of(chunk.text) for chunk in some])
-        await prepare(database, DIMENSIONS)
+        await build_index(database, DIMENSIONS)
         await database.execute("vacuum analyze knowledge_chunks, knowledge_vectors, knowledge_contents")
     finally:
         await database.close()
