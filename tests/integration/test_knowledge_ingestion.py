@@ -216,6 +216,19 @@ async def test_chunks_and_vectors_appear_together_and_the_row_says_how_far_it_is
     assert [tuple(row) for row in settled] == [("vectors", "serai:hashed-words", 8)]
 
 
+async def test_a_chunk_is_embedded_below_its_headings(database: Database):
+    model = HashedEmbeddingModel(8)
+    text = (
+        b"# Pets\n\nThere are some.\n\n## Cats\n\nFeed them twice a day, and not too much.\n\nBrush them every evening."
+    )
+    async with intake(database, Knowledge(id="below", embedder=model, chunk_size=60, chunk_overlap=0)) as at:
+        content = await at.add(text, name="pets.md", media_type="text/markdown")
+        await at.ended(content)
+        last = (await at.texts(content))[-1]
+        assert last == "Brush them every evening."
+        assert f"Pets > Cats\n\n{last}" in model.asked[-1]
+
+
 async def test_a_model_that_is_away_is_asked_again_for_the_rest_only(database: Database):
     model = GatedModel()
     model.gate.set()
