@@ -221,6 +221,21 @@ async def test_a_replacement_takes_the_place_of_others_of_its_name(api: httpx.As
     assert await found(api, "tea", search_type="keyword") == ["Tea is at five."]
 
 
+async def test_the_same_bytes_are_cut_anew_only_when_they_replace(api: httpx.AsyncClient):
+    one = await add(api, name="Rules", text_content="Tea is at four. " * 100, metadata='{"year": 1}')
+    assert (await api.get(f"{CONTENT}/{one}")).json()["chunks"] == 2
+    small = {"text_content": "Tea is at four. " * 100, "chunk_size": "400", "chunk_overlap": "0"}
+    response = await api.post(CONTENT, data=small)
+    assert (response.json()["status"], response.json()["chunk_size"]) == ("completed", None)
+    assert response.headers["X-Serai-Ignored-Fields"] == "chunk_overlap, chunk_size"
+    response = await api.post(CONTENT, data={**small, "replace": "true"})
+    assert "X-Serai-Ignored-Fields" not in response.headers
+    await taken_in(api, one)
+    again = (await api.get(f"{CONTENT}/{one}")).json()
+    assert [again[name] for name in ("name", "metadata", "chunks", "chunk_size")] == ["Rules", {"year": 1}, 4, 400]
+    assert (await upload(api, **small, replace="true"))["status"] == "completed"
+
+
 async def test_a_url_is_fetched_again_when_it_replaces_itself(api: httpx.AsyncClient):
     answers = iter(["Tea is at four.", "Tea is at five.", "Never asked for."])
 
@@ -228,13 +243,14 @@ async def test_a_url_is_fetched_again_when_it_replaces_itself(api: httpx.AsyncCl
         return PlainTextResponse(next(answers))
 
     async with serving(Starlette(routes=[Route("/rules", site)])) as url:
-        one = await add(api, url=f"{url}/rules")
+        one = await add(api, url=f"{url}/rules", metadata='{"tag": "tea"}')
         assert await add(api, url=f"{url}/rules") == one
         assert await found(api, "tea") == ["Tea is at four."]
         assert await add(api, url=f'"{url}/rules"', replace="1") == one
     assert await found(api, "tea") == ["Tea is at five."]
     read = (await api.get(f"{CONTENT}/{one}")).json()
     assert (read["type"], read["size"], read["url"]) == ("text/plain", "15", f"{url}/rules")
+    assert read["metadata"] == {"tag": "tea"}
 
 
 async def test_an_embedder_that_cannot_be_asked_is_named(api: httpx.AsyncClient):
@@ -370,6 +386,8 @@ WRONG_UPLOADS: list[tuple[dict[str, Any], int, str | None, str]] = [
     ({"url": '" "'}, 400, None, "URL must be a single non-empty string"),
     ({"url": "file:///etc/passwd"}, 422, "url", "http:// or https://"),
     ({"url": "//example.com"}, 422, "url", "http:// or https://"),
+    ({"url": "http://xn--/"}, 422, "url", "a URL"),
+    ({"url": "http://xn--a.com/"}, 422, "url", "a URL"),
     ({"url": "https://me:secret@example.com"}, 422, "url", "leave them out"),
     ({"url": "https://exa mple.com/\x00"}, 422, "url", ""),
     ({"url": "https://example.com/" + "x" * 8000}, 422, "url", "at most 8000"),

@@ -35,6 +35,7 @@ MOST_METADATA_BYTES: Final = 16 * 1024
 """Each chunk of a content has its metadata."""
 
 FILE: Final = "file"
+_WAYS: Final = ("reader_id", "chunker", "chunk_size", "chunk_overlap")
 _NO_TYPES: Final = frozenset({"", "application/octet-stream"})
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_LISTED)]
@@ -67,6 +68,11 @@ class UploadForm:
 
     upload: Upload
     ignored: list[str] = field(default_factory=list)
+
+    def unheeded(self, shown: Mapping[str, Any]) -> list[str]:
+        """Return the fields that say how to read and cut a content that was there already, read and cut otherwise."""
+        given = ((name, getattr(self.upload, name)) for name in _WAYS)
+        return [name for name, value in given if value is not None and value != shown[name]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,9 +300,10 @@ def _problem_of(text: str) -> str | None:
         return f"String should have at most {LONGEST_URL} characters"
     try:
         url = httpx.URL(text)
+        host = url.host
     except (httpx.InvalidURL, UnicodeError) as error:
         return f"Input should be a URL: {error}"
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         return "Input should be a URL that begins with http:// or https://"
     if url.userinfo:
         return "A user name and a password are not sent to the server: leave them out of the URL"
