@@ -36,9 +36,9 @@ _AGAIN: Final = {
     "description": "coalesce(excluded.description, kept.description)",
     "metadata": "case excluded.metadata when '{}' then kept.metadata else excluded.metadata end",
 }
-# One that failed is taken up again as it is given now. So is one that replaces, if it is a URL, or is to be read or cut in
-# another way, or is still being taken in and would not replace all that was given before. Any other stays as it is, and no
-# row is returned.
+# One that failed is taken up again as it is given now. So is one that replaces, if it is a URL, or is to be read or cut
+# in another way, or is still being taken in and would not replace all that was given before. Any other stays as it is,
+# and no row is returned.
 _ADD = f"""
 insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
 values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')

@@ -30,7 +30,7 @@ def read(source: Source) -> Iterator[Passage]:
 
 def _load(text: str, line: int | None = None) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=str, parse_float=str)  # numbers of any size, as they are written
     except RecursionError as error:
         raise UnreadableError("The JSON is nested too deep; upload it flatter, or as text.") from error
     except ValueError as error:
