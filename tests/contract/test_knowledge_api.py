@@ -350,6 +350,11 @@ async def test_any_number_or_text_of_metadata_is_taken(idle: httpx.AsyncClient, 
     assert (await idle.post("/knowledge/search", content=raw)).status_code in (200, 422)
 
 
+async def test_a_number_beyond_bounds_is_named_by_the_member_it_is_in(idle: httpx.AsyncClient):
+    response = await idle.post("/knowledge/search", content='{"query": "x", "filters": {"a": 1e999}}')
+    assert response.json()["detail"][0]["loc"] == ["body", "filters"]
+
+
 async def test_an_empty_change_changes_nothing(idle: httpx.AsyncClient):
     made = await upload(idle, name="n", text_content="x", metadata='{"a": [1, null]}')
     response = await idle.patch(f"{CONTENT}/{made['id']}")

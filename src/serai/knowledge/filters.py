@@ -57,7 +57,12 @@ def _any_of(filters: Iterable[Any], depth: int) -> Alternatives:
 
 
 def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one[key] == other[key] for key in one.keys() & other.keys())
+    return all(_is_same(one[key], other[key]) for key in one.keys() & other.keys())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether values are equal as JSON, where true is not 1."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _checked(found: Alternatives) -> Alternatives:
