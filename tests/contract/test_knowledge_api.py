@@ -253,6 +253,24 @@ async def test_a_url_is_fetched_again_when_it_replaces_itself(api: httpx.AsyncCl
     assert read["metadata"] == {"tag": "tea"}
 
 
+async def test_what_is_uploaded_does_not_wait_for_slow_urls(api: httpx.AsyncClient):
+    asked: list[str] = []
+    is_over = asyncio.Event()
+
+    async def site(request: Request) -> PlainTextResponse:
+        asked.append(request.url.path)
+        await is_over.wait()
+        return PlainTextResponse("Tea is at four.")
+
+    async with serving(Starlette(routes=[Route("/{page}", site)])) as url:
+        slow = [await upload(api, url=f"{url}/{page}") for page in range(6)]
+        await add(api, text_content="Coffee is at five.")
+        assert 0 < len(asked) < 6
+        is_over.set()
+        for one in slow:
+            assert (await taken_in(api, one["id"]))["status"] == "completed"
+
+
 async def test_an_embedder_that_cannot_be_asked_is_named(api: httpx.AsyncClient):
     await add(api, text_content="The weather is fine.")
     response = await api.post("/knowledge/search", json={"query": "weather"})

@@ -61,7 +61,7 @@ async def upload_content(request: Request) -> Response:
     asked = await digest_upload(form.upload) if idempotency_key_of(request) else b""
     key = write_key(request, "knowledge.upload", base.id, asked)
     answer = await answer_once(runtime_of(request).database, key, upload)
-    base.announce()
+    base.announce(form.upload)
     return json_answer(answer, status=202, ignored=sorted({*form.ignored, *form.unheeded(answer)}))
 
 
