@@ -476,6 +476,7 @@ WRONG_SEARCHES: list[tuple[Any, int, list[Any] | None, str]] = [
     ({"query": "x", "max_results": 1001}, 422, ["body", "max_results"], "<= 1000"),
     ({"query": "x", "filters": [1]}, 422, ["body", "filters"], "Expected `object"),
     ({"query": "x", "filters": {"a": "\0"}}, 422, ["body", "filters"], "U+0000"),
+    ({"query": "x", "filters": {"op": "EQ", "key": "a", "value": 1}}, 422, ["body", "filters"], "of metadata"),
     ({"query": "x", "search_type": "magic"}, 422, ["body", "search_type"], "Invalid enum value"),
     ({"query": "x", "meta": {"limit": 0}}, 422, ["body", "meta", "limit"], ">= 1"),
     ({"query": "x", "meta": {"page": 0}}, 422, ["body", "meta", "page"], ">= 1"),

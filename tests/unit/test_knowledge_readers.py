@@ -107,6 +107,13 @@ async def test_numbers_of_json_stay_as_they_are_written():
     )
 
 
+async def test_lines_of_json_are_known_without_their_suffix():
+    data = b'{"a": 1}\n\n{"a": [2]}\n'
+    assert await read(data, "a.json") == await read(data, media_type="application/x-ndjson")
+    assert await read(data, "a.json") == [Passage("a: 1", {"item": 1}), Passage("a: 2", {"item": 3})]
+    assert await read(b"[\n[1],\n[2]]", "a.json") == [Passage("1", {"item": 1}), Passage("2", {"item": 2})]
+
+
 async def test_items_of_json_are_passages():
     data = b'[{"name": "Ada", "born": {"year": 1815, "in": "London"}}, {"tags": ["a", "b"], "none": null}, true]'
     assert await read(data, "a.json") == [

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 MOST_ALTERNATIVES: Final = 20
 DEEPEST: Final = 10
 _NOT_SERVED: Final = frozenset({"NOT", "NEQ", "GT", "GTE", "LT", "LTE", "CONTAINS", "STARTSWITH"})
+_EXPRESSED: Final = frozenset({"key", "condition", "conditions"})
 
 Alternatives: TypeAlias = list[dict[str, Any]]
 
@@ -42,6 +43,13 @@ def alternatives_of(filters: Any, *, depth: int = 0) -> Alternatives:
             raise ValueError(f"The filter {op} is not served; use EQ, IN, AND and OR")
         raise ValueError(f"Unknown filter operator {str(op)[:100]!r}; use EQ, IN, AND and OR")
     return _checked(_OPERATIONS[op](filters, depth))
+
+
+def is_expression(filters: Mapping[str, Any]) -> bool:
+    """Return whether an object is a filter expression, as `alternatives_of` has them, and hardly metadata."""
+    op = filters.get("op")
+    is_operator = isinstance(op, str) and (op in _OPERATIONS or op in _NOT_SERVED)
+    return is_operator and not _EXPRESSED.isdisjoint(filters)
 
 
 def _all_of(filters: Iterable[Any], depth: int) -> Alternatives:

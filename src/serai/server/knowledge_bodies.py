@@ -19,6 +19,7 @@ from serai.domain.stored_text import is_storable, storable
 from serai.errors import InvalidFieldError, NotFoundError, RequestError
 from serai.knowledge.bases import KnowledgeBase, Upload
 from serai.knowledge.chunking import check_chunking
+from serai.knowledge.filters import is_expression
 from serai.knowledge.reading import readers
 from serai.server.bodies import parse_open_json, read_body
 from serai.server.context import runtime_of
@@ -199,6 +200,9 @@ async def read_search(request: Request) -> tuple[SearchBody, list[str]]:
         raise InvalidFieldError.of(("body", "query"), "String should not be blank", kind="string_blank")
     if body.filters is not None:
         _check_metadata(body.filters, "filters")
+        if is_expression(body.filters):
+            msg = "Input should be an object of metadata; filter expressions are for knowledge_filters of runs"
+            raise InvalidFieldError.of(("body", "filters"), msg, kind="knowledge_filters")
     return body, ignored
 
 
