@@ -111,9 +111,9 @@ class KnowledgeBase:
             return SearchType(self.options.search_type)
         return SearchType.HYBRID if self.has_vectors else SearchType.KEYWORD
 
-    def announce(self) -> None:
+    def announce(self, upload: Upload) -> None:
         """Have a new content taken in at once; it has just been stored."""
-        self._announce(job_kind(self.id))
+        self._announce(job_kind(self.id, fetches=upload.data is None))
 
     async def prepare(self) -> None:
         """See whether PostgreSQL has vectors, and make room for those there may be; does not ask the embedder.
@@ -154,7 +154,7 @@ class KnowledgeBase:
         if connection is None:
             async with self._database.transaction() as own:
                 record = await self._store(own, new, upload.data)
-            self.announce()
+            self.announce(upload)
             return record
         return await self._store(connection, new, upload.data)
 
@@ -197,7 +197,8 @@ class KnowledgeBase:
             self._is_prepared = await prepare(self._database, await self.embedding.dimensions())
 
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
-        record, is_new = await self.contents.add(new, data, job_kind=job_kind(self.id), connection=connection)
+        kind = job_kind(self.id, fetches=data is None)
+        record, is_new = await self.contents.add(new, data, job_kind=kind, connection=connection)
         changes = ContentChanges(
             name=_changed(new.name, record.name),
             description=_changed(new.description, record.description),
