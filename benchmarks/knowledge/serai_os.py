@@ -1,13 +1,15 @@
-"""What is measured of Serai: a base whose vectors cost nothing, as the peer's."""
+"""What is measured of Serai: a base whose vectors cost as good as nothing, as the peer's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastapi import FastAPI
 from pydantic_ai import Agent
 from pydantic_ai.embeddings import EmbeddingModel, EmbeddingResult, EmbeddingSettings
 from pydantic_ai.embeddings.result import EmbedInputType
 
+from benchmarks.knowledge import lag
 from benchmarks.knowledge.dataset import BASE, vector_of
 from serai import AgentOS, Knowledge
 from serai.testing import ScriptedModel
@@ -33,7 +35,7 @@ class HashEmbedding(EmbeddingModel):
         del settings
         texts = [inputs] if isinstance(inputs, str) else [*inputs]
         return EmbeddingResult(
-            embeddings=[vector_of(text) for text in texts],
+            embeddings=[vector_of(text).tolist() for text in texts],
             inputs=texts,
             input_type=input_type,
             model_name=self.model_name,
@@ -42,4 +44,6 @@ class HashEmbedding(EmbeddingModel):
 
 
 base = Knowledge(id=BASE, embedder=HashEmbedding())
-os = AgentOS(name="Benchmark", agents=[Agent(ScriptedModel(["Four."]), name="instant")], knowledge=[base])
+app = FastAPI()
+app.add_api_route(lag.PATH, lag.LagWatch().read)
+os = AgentOS(name="Benchmark", agents=[Agent(ScriptedModel(["Four."]), name="instant")], knowledge=[base], base_app=app)
