@@ -1,6 +1,6 @@
 """The least that a search can cost: plain statements that find as many chunks, prepared, on one connection.
 
-They are what the manuals of PostgreSQL and pgvector have, on Serai's tables and indexes and with its session's settings.
+They are what the manuals of PostgreSQL and pgvector have, on Serai's tables and with its session's settings.
 """
 
 from __future__ import annotations

@@ -110,9 +110,8 @@ def _take_in(bench: Bench, name: str) -> Iterator[Upload]:
     if store is None:
         return
     rounds = sizes.rounds if name == SERAI else 1
-    for number in range(rounds + 1):  # the first one warms up
-        for kind in (*FORMATS, LARGE) if number else FORMATS:
-            began = time.monotonic()
+    for number in range(1 - sizes.warm_ups, rounds + 1):
+        for kind in (*FORMATS, LARGE) if number > 0 else FORMATS:
             try:
                 upload = uploader.measure(store, kind)
             except UploadError as error:
@@ -121,8 +120,9 @@ def _take_in(bench: Bench, name: str) -> Iterator[Upload]:
                 store.subject.server.stop()
                 store.subject.server.start()
                 continue
-            bench.report(f"{name}, {kind}: taken in within {time.monotonic() - began:.1f} s")
-            if number:
+            if number > 0:
+                took_s = upload.wall_ms * upload.documents / 1000
+                bench.report(f"{name}, {kind}: {upload.chunks:,} chunks taken in within {took_s:.1f} s")
                 yield upload
     store.subject.server.stop()
 

@@ -73,6 +73,7 @@ class Sizes:
         document_chunks: about how many each of them has.
         large_chunks: of the one large text.
         peer_documents: of each format for the peers, once.
+        warm_ups: rounds of uploads before those that count.
         upload_s: after so many seconds a server's uploads are given up.
         rounds: samples of each kind.
         seconds: of searches in each sample.
@@ -84,6 +85,7 @@ class Sizes:
     document_chunks: int = 20
     large_chunks: int = 2_000
     peer_documents: int = 2
+    warm_ups: int = 1
     upload_s: float = 300.0
     rounds: int = 3
     seconds: float = 1.0
@@ -101,6 +103,7 @@ QUICK = Sizes(
     document_chunks=2,
     large_chunks=20,
     peer_documents=1,
+    warm_ups=0,
     rounds=1,
     seconds=0.01,
 )
