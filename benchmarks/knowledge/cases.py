@@ -43,7 +43,7 @@ class Bench:
         began = time.monotonic()
         try:
             if name == SERAI:
-                store = make_serai(self.folder, self.server, self.folder / "postgres", chunks)
+                store = make_serai(self.folder, self.server, self.folder / "postgres", chunks, report=self.report)
             else:
                 store = make_peer(self.folder, name, chunks)
         except ServerStartError as error:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from serai.storage.knowledge_vectors import prepare
 from serai.storage.migrate import migrate
 
 PROJECT = "default"
-_WRITERS, _AT_ONCE = 3, 250
+_WRITERS, _AT_ONCE, _TOLD = 3, 250, 50_000
 _BUILD_TIMEOUT_S = 3600.0
 _TABLES = ["knowledge_chunks", "knowledge_vectors"]
 _VECTOR_COLUMNS = ("project_id", "base_id", "content_id", "position", "dimensions", "embedding")
@@ -41,8 +42,14 @@ where index.indrelid = any($1::text[]::regclass[]) and not index.indisunique
 order by name"""
 
 
-async def fill(dsn: str, chunks: int) -> None:
-    """Store so many chunks with their vectors in an empty database."""
+async def fill(dsn: str, chunks: int, *, report: Callable[[str], None]) -> None:
+    """Store so many chunks with their vectors in an empty database.
+
+    Args:
+        dsn: of the database.
+        chunks: how many.
+        report: called with lines of progress, when it takes long.
+    """
     await migrate(dsn)
     database = Database(dsn)
     try:
@@ -51,8 +58,8 @@ async def fill(dsn: str, chunks: int) -> None:
         statements = await _drop_indexes(database)
     finally:
         await database.close()
-    await _load(dsn, chunks)
-    await _finish(dsn, statements)
+    await _load(dsn, chunks, report)
+    await _finish(dsn, statements, report)
 
 
 async def _drop_indexes(database: Database) -> list[str]:
@@ -63,16 +70,21 @@ async def _drop_indexes(database: Database) -> list[str]:
     return [row["statement"] for row in rows]
 
 
-async def _load(dsn: str, chunks: int) -> None:
+async def _load(dsn: str, chunks: int, report: Callable[[str], None]) -> None:
     settings = {"session_replication_role": "replica", "synchronous_commit": "off"}
     left = _batches(chunks)
+    stored = 0
 
     async def write() -> None:
+        nonlocal stored
         connection = await asyncpg.connect(dsn, server_settings=settings)
         try:
             await connection.set_type_codec("halfvec", schema="public", encoder=bytes, decoder=bytes, format="binary")
             for batch in left:
                 await _write(connection, batch)
+                before, stored = stored, stored + sum(map(len, batch))
+                if stored // _TOLD > before // _TOLD:
+                    report(f"stored: {stored:,} of {chunks:,} chunks")
         finally:
             await connection.close()
 
@@ -110,14 +122,16 @@ async def _write(connection: Connection, batch: Iterable[range]) -> None:
         )
 
 
-async def _finish(dsn: str, statements: Iterable[str]) -> None:
+async def _finish(dsn: str, statements: Iterable[str], report: Callable[[str], None]) -> None:
     settings = {"maintenance_work_mem": "4GB", "max_parallel_maintenance_workers": "2"}
     connection = await asyncpg.connect(dsn, server_settings=settings)
     try:
         model = HashEmbedding()
         await connection.execute(_MODEL, PROJECT, BASE, f"{model.system}:{model.model_name}", DIMENSIONS)
         for statement in statements:
+            began = time.monotonic()
             await connection.execute(statement, timeout=_BUILD_TIMEOUT_S)
+            report(f"built in {time.monotonic() - began:.1f} s: {statement.partition(' ON ')[0].lower()}")
         await connection.execute("vacuum analyze", timeout=_BUILD_TIMEOUT_S)
         await connection.execute("checkpoint", timeout=_BUILD_TIMEOUT_S)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,14 @@ class Store:
         return answer
 
 
-def make_serai(folder: Path, postgres: Server, postgres_folder: Path, chunks: int) -> Store:
+def make_serai(
+    folder: Path, postgres: Server, postgres_folder: Path, chunks: int, *, report: Callable[[str], None]
+) -> Store:
     """Return Serai, running on a database of its own with so many chunks."""
     name = f"serai_{chunks}"
     dsn = postgres.create(name)
     if chunks:
-        asyncio.run(fill(dsn, chunks))
+        asyncio.run(fill(dsn, chunks, report=report))
     serve = [sys.executable, "-m", "serai", "serve", str(_HERE / "serai_os.py"), "--log-level", "warning"]
     server = ServerProcess(
         [*serve, "--port", "{port}", "--database-url", dsn],

@@ -15,8 +15,11 @@ from benchmarks.knowledge.results import Upload
 from benchmarks.knowledge.stores import Store
 from benchmarks.subjects import SERAI
 
+_PATH = "/knowledge/content"
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.01, 0.1
 _TEXTS_OF_DOCUMENT = 10_000
+_PEER_READERS = {"txt": "text", "md": "markdown", "html": "text", "docx": "docx", "pptx": "pptx"}
+"""agno takes the size of chunks only with a reader and a chunker; of other formats it makes a chunk a row or page."""
 
 
 class UploadError(Exception):
@@ -77,10 +80,9 @@ class Uploader:
 
     def _upload(self, client: httpx.Client, store: Store, documents: Sequence[tuple[str, bytes]], until: float) -> None:
         base = {"knowledge_id": BASE} if store.dsn else {}
-        cut = {"chunk_size": str(CHUNK_SIZE), "chunk_overlap": "0"}
         ids = [
-            _answer(client.post("/knowledge/content", params=base, data=cut, files={"file": document}))["id"]
-            for document in documents
+            _answer(client.post(_PATH, params=base, data=_fields(store, name), files={"file": (name, data)}))["id"]
+            for name, data in documents
         ]
         # Only the last one is asked for until it rests: asking for all again and again would be a load of its own.
         for content_id in reversed(ids):
@@ -94,8 +96,15 @@ class Uploader:
                 raise UploadError(f"{documents[ids.index(content_id)][0]} ended as {' '.join(status)}")
 
     def _status(self, client: httpx.Client, content_id: str, base: dict[str, str]) -> tuple[str, str]:
-        answer = _answer(client.get(f"/knowledge/content/{content_id}/status", params=base))
+        answer = _answer(client.get(f"{_PATH}/{content_id}/status", params=base))
         return str(answer["status"]).lower(), str(answer.get("status_message") or "")
+
+
+def _fields(store: Store, name: str) -> dict[str, str]:
+    """Return how a document is to be cut: everywhere into chunks of the same size."""
+    size = {"chunk_size": str(CHUNK_SIZE), "chunk_overlap": "0"}
+    reader = None if store.dsn else _PEER_READERS.get(name.rpartition(".")[2])
+    return {**size, "reader_id": reader, "chunker": "FixedSizeChunker"} if reader else size
 
 
 def _answer(response: httpx.Response) -> dict[str, str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmarks.knowledge.__main__ import main
 from benchmarks.knowledge.dataset import BASE, CHUNKS_OF_CONTENT, tag_of, text_of
 from benchmarks.knowledge.filling import PROJECT, fill
@@ -42,9 +44,10 @@ def test_knowledge_benchmark_measures_every_row(tmp_path: Path) -> None:
     assert all(one.chunks > 0 for one in result.uploads)
 
 
+@pytest.mark.one_postgres
 async def test_a_filled_base_is_as_one_that_took_the_same_texts_in(postgres_server: PostgresServer) -> None:
     async with fresh_database(postgres_server) as one, fresh_database(postgres_server) as other:
-        await fill(one, CHUNKS_OF_CONTENT)
+        await fill(one, CHUNKS_OF_CONTENT, report=print)
         async with open_database(one) as filled, open_database(other) as ingested:
             await take_in(ingested, [text_of(number) for number in range(1, CHUNKS_OF_CONTENT + 1)])
             (columns,) = await filled.fetchrow(_COLUMNS) or ("",)
