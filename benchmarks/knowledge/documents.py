@@ -11,7 +11,7 @@ from benchmarks.knowledge.dataset import WORDS_OF_CHUNK, text_of
 from tests.document_files import Section, docx_of, html_of, pdf_of, pptx_of, xlsx_of
 
 CHUNK_SIZE = 1500
-_PARTS_OF_CHUNK, _SENTENCE = 3, 12
+_PARTS_OF_CHUNK, _SENTENCE = 4, 12
 
 
 def make_document(kind: str, first: int, chunks: int) -> bytes:

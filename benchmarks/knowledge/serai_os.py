@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from fastapi import FastAPI
@@ -16,7 +17,11 @@ from serai.testing import ScriptedModel
 
 
 class HashEmbedding(EmbeddingModel):
-    """Makes a vector of a text's hash."""
+    """Makes a vector of a text's hash. Answers one call at a time, as if it came over a connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turn = asyncio.Lock()
 
     @property
     def model_name(self) -> str:
@@ -34,8 +39,11 @@ class HashEmbedding(EmbeddingModel):
         """Return the vectors; no setting changes them."""
         del settings
         texts = [inputs] if isinstance(inputs, str) else [*inputs]
+        async with self._turn:
+            await asyncio.sleep(0)
+            vectors = [vector_of(text).tolist() for text in texts]
         return EmbeddingResult(
-            embeddings=[vector_of(text).tolist() for text in texts],
+            embeddings=vectors,
             inputs=texts,
             input_type=input_type,
             model_name=self.model_name,
