@@ -14,8 +14,8 @@ from benchmarks.load import LEAST, LoadProcess, Seen
 from benchmarks.requests import call
 from benchmarks.subjects import CpuTime
 
-_DISTINCT, _WARM_UPS, _MOST, _COMPARED = 500, 10, 100_000, 5
-_WARM_UP_S = 0.1
+_DISTINCT, _WARM_UPS, _MOST, _COMPARED = 500, 100, 100_000, 5
+_WARM_UP_S = 0.3
 _FOUND = '"content":'
 
 
@@ -52,7 +52,8 @@ def search_bare(kind: Kind, store: Store, dsn: str, sizes: Sizes) -> Sample:
 
 def _send(kind: str, store: Store, requests: list[bytes], expect: str, sizes: Sizes, load: LoadProcess) -> Sample:
     subject = store.subject
-    subject.send(requests, most=_WARM_UPS, concurrency=1, expect=expect, seconds=_WARM_UP_S, by=load.send)
+    warm_up_s = min(_WARM_UP_S, sizes.seconds)
+    subject.send(requests, most=_WARM_UPS, concurrency=1, expect=expect, seconds=warm_up_s, by=load.send)
     before = subject.cpu()
     seen: Seen = subject.send(
         requests, most=_MOST, concurrency=1, expect=expect, count=_FOUND, seconds=sizes.seconds, by=load.send
