@@ -78,6 +78,11 @@ def contents(chunks: int) -> Iterator[range]:
         yield range(first, min(first + CHUNKS_OF_CONTENT, chunks + 1))
 
 
+def name_of(numbers: range) -> str:
+    """Return the name of a content."""
+    return f"Document {numbers[0]}"
+
+
 @cache
 def _words() -> list[str]:
     return [word_of(rank) for rank in range(WORDS)]

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 
-from benchmarks.knowledge.dataset import BASE, DIMENSIONS, contents, tag_of, text_of, vector_of
+from benchmarks.knowledge.dataset import BASE, DIMENSIONS, contents, name_of, tag_of, text_of, vector_of
 from benchmarks.knowledge.serai_os import HashEmbedding
 from serai.domain.knowledge import ContentRecord, ContentStatus, NewChunk
 from serai.storage.connection import Connection, Database
@@ -110,10 +110,10 @@ async def _write(connection: Connection, batch: Iterable[range]) -> None:
         for numbers in batch:
             content_id, tag = UUID(int=numbers[0]), tag_of(numbers[0])
             texts = [text_of(number) for number in numbers]
-            name = f"Document {numbers[0]}"
+            name = name_of(numbers)
             await connection.execute(_CONTENT, PROJECT, BASE, content_id, name, tag, len(texts))
             some = [_chunk(position, text) for position, text in enumerate(texts, 1)]
-            await put_chunks(connection, _record(content_id, len(texts)), some, language="english")
+            await put_chunks(connection, _record(content_id, name, len(texts)), some, language="english")
             vectors += [(content_id, position, _halves(text)) for position, text in enumerate(texts, 1)]
         await connection.copy_records_to_table(
             "knowledge_vectors",
@@ -142,12 +142,13 @@ def _chunk(position: int, text: str) -> NewChunk:
     return NewChunk(position=position, text=text, tokens=-(-len(text) // 4))
 
 
-def _record(content_id: UUID, chunks: int) -> ContentRecord:
+def _record(content_id: UUID, name: str, chunks: int) -> ContentRecord:
     now = datetime.now(UTC)
     return ContentRecord(
         project_id=PROJECT,
         base_id=BASE,
         id=content_id,
+        name=name,
         status=ContentStatus.COMPLETED,
         status_message="",
         phase=None,

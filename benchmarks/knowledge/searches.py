@@ -14,7 +14,7 @@ from benchmarks.load import LEAST, LoadProcess, Seen
 from benchmarks.requests import call
 from benchmarks.subjects import CpuTime
 
-_DISTINCT, _WARM_UPS, _MOST, _COMPARED = 500, 100, 100_000, 5
+_DISTINCT, _WARM_UPS, _MOST, _COMPARED = 2_000, 100, 100_000, 5
 _WARM_UP_S = 0.3
 _FOUND = '"content":'
 

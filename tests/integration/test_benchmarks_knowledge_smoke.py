@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.knowledge.__main__ import main
-from benchmarks.knowledge.dataset import BASE, CHUNKS_OF_CONTENT, tag_of, text_of
+from benchmarks.knowledge.dataset import BASE, CHUNKS_OF_CONTENT, name_of, tag_of, text_of
 from benchmarks.knowledge.filling import PROJECT, fill
 from benchmarks.knowledge.kinds import FORMATS, LARGE, QUICK, Kind
 from benchmarks.knowledge.results import EMPTY, read_result
@@ -63,7 +63,7 @@ async def take_in(database: Database, texts: Sequence[str]) -> None:
     bases = KnowledgeBases(database, [base])
     cut: dict[str, Any] = {"chunk_size": max(map(len, texts)), "chunk_overlap": 0}
     source = "\n\n".join(texts).encode()
-    upload = Upload(project_id=PROJECT, data=source, name="a.txt", metadata={"tag": tag_of(1)}, **cut)
+    upload = Upload(project_id=PROJECT, data=source, name=name_of(range(1, 2)), metadata={"tag": tag_of(1)}, **cut)
     await bases.get(BASE).upload(upload)
     runner = JobRunner(database, "node", Ingestion(database, [base]).handlers)
     runner.start()

@@ -21,7 +21,7 @@ from agno.vectordb.chroma import ChromaDb
 from agno.vectordb.lancedb import LanceDb
 from agno.vectordb.search import SearchType
 
-from benchmarks.knowledge.dataset import DIMENSIONS, contents, tag_of, text_of, vector_of
+from benchmarks.knowledge.dataset import DIMENSIONS, contents, name_of, tag_of, text_of, vector_of
 from benchmarks.knowledge.lag import PATH, LagWatch
 
 AT_A_TIME = 1000
@@ -55,7 +55,7 @@ def batches(count: int) -> Iterator[list[Document]]:
     """Yield the chunks, so many at a time."""
     batch: list[Document] = []
     for numbers in contents(count):
-        name, meta = f"Document {numbers[0]}", {"tag": tag_of(numbers[0])}
+        name, meta = name_of(numbers), {"tag": tag_of(numbers[0])}
         batch += [Document(id=f"c{at}", name=name, content=text_of(at), meta_data=dict(meta)) for at in numbers]
         if len(batch) >= AT_A_TIME:
             yield batch
