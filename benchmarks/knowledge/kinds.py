@@ -86,7 +86,7 @@ class Sizes:
     large_chunks: int = 2_000
     peer_documents: int = 2
     warm_ups: int = 1
-    upload_s: float = 300.0
+    upload_s: float = 420.0
     rounds: int = 3
     seconds: float = 1.0
 

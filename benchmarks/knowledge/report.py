@@ -21,6 +21,9 @@ from benchmarks.tables import aims_table, figure, machine_text, not_run_list, nu
 BEGIN = "<!-- knowledge: written by python -m benchmarks.knowledge.report -->"
 END = "<!-- knowledge: end -->"
 _NAMES = (SERAI, BARE, *PEERS)
+_USED = ("CPU", "of which PostgreSQL's")
+_UPLOAD_COLUMNS = ("chunks", "time", *_USED, "time a chunk", "CPU a chunk", "event loop blocked")
+_SEARCH_COLUMNS = ("waiting time (p50)", "over the statements", *_USED, "found", "found by Serai, too")
 
 
 def render(result: Result) -> str:
@@ -59,8 +62,7 @@ def _uploads_table(result: Result) -> str:
         for kind, name in product((*FORMATS, LARGE), (SERAI, *PEERS))
         if (samples := result.uploads_of(kind, name))
     ]
-    head = ["a document", "chunks", "time", "CPU", "of which PostgreSQL's", "time a chunk", "CPU a chunk"]
-    return table([*head, "event loop blocked"], lines)
+    return table([f"a document of about {result.document_chunks} chunks", *_UPLOAD_COLUMNS], lines)
 
 
 def _upload_cells(samples: list[Upload]) -> list[str]:
@@ -83,8 +85,7 @@ def _searches_table(result: Result, kind: Kind) -> str:
         for chunks, name in product(sorted({*result.chunks, *result.peer_chunks}), _NAMES)
         if (samples := result.of(kind, name, chunks))
     ]
-    head = [f"{kind}; a search", "waiting time (p50)", "over the statements", "CPU", "of which PostgreSQL's", "found"]
-    return table([*head, "found by Serai, too"], lines)
+    return table([f"{kind}; a search", *_SEARCH_COLUMNS], lines)
 
 
 def _search_cells(result: Result, samples: list[Sample]) -> list[str]:
