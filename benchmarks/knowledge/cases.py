@@ -1,4 +1,4 @@
-"""One run: takes documents in, fills the bases, then searches all of them in turn within every round."""
+"""One run: fills the bases, searches all of them in turn within every round, and then takes documents in."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from benchmarks.environments import EnvironmentUnavailableError, locked_python
 from benchmarks.knowledge.kinds import FORMATS, LARGE, Kind, Sizes
 from benchmarks.knowledge.results import Result, Sample, Upload
 from benchmarks.knowledge.searches import search, search_bare, send_nothing
-from benchmarks.knowledge.stores import PEERS, PEERS_LOCK, Store, make_peer, make_serai
+from benchmarks.knowledge.stores import BARE, PEERS, PEERS_LOCK, Store, make_peer, make_serai
 from benchmarks.knowledge.uploads import Uploader, UploadError
 from benchmarks.load import LoadProcess
 from benchmarks.processes import ServerStartError
+from benchmarks.requests import RequestError
 from benchmarks.results import describe_commit, describe_machine
 from benchmarks.subjects import SERAI, SubjectError, work_folder
 from serai.storage.embedded import EmbeddedPostgres
@@ -51,8 +52,7 @@ class Bench:
             self.not_run[f"{name} with {chunks:,} chunks"] = str(error).splitlines()[0]
             return None
         self.stack.callback(store.subject.server.stop)
-        if chunks:
-            self.filled_s[f"{name}, {chunks:,} chunks"] = time.monotonic() - began
+        self.filled_s[f"{name}, {chunks:,} chunks"] = time.monotonic() - began
         self.report(f"{name}: {chunks:,} chunks in {time.monotonic() - began:.0f} s")
         return store
 
@@ -71,11 +71,11 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         stack.callback(postgres.stop)
         names = _peers(peers=peers, not_run=not_run)
         bench = Bench(sizes, folder, Server(postgres.start()), stack, report, names, not_run)
-        uploads = [upload for name in (SERAI, *names) for upload in _take_in(bench, name)]
         stores = list(_fill(bench))
         load = LoadProcess()
         stack.callback(load.stop)
         samples = list(_search(bench, stores, load))
+        uploads = list(_take_in(bench, stores))
     return Result(
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=describe_commit(),
@@ -104,12 +104,20 @@ def _peers(*, peers: bool, not_run: dict[str, str]) -> list[str]:
     return []
 
 
-def _take_in(bench: Bench, name: str) -> Iterator[Upload]:
-    """Upload documents of all formats to a server without any; the peers, which take long, once."""
-    store, uploader, sizes = bench.store(name, 0), Uploader(bench.sizes), bench.sizes
-    if store is None:
-        return
-    rounds = sizes.rounds if name == SERAI else 1
+def _take_in(bench: Bench, stores: Sequence[Store]) -> Iterator[Upload]:
+    """Upload documents of all formats to each server's smallest base; nothing else is asked of any server."""
+    smallest = list({store.subject.name: store for store in reversed(stores)}.values())
+    for store in stores:
+        if store not in smallest:
+            store.subject.server.stop()
+    for store in reversed(smallest):
+        yield from _take_in_all(bench, store)
+        store.subject.server.stop()
+
+
+def _take_in_all(bench: Bench, store: Store) -> Iterator[Upload]:
+    name, sizes, uploader = store.subject.name, bench.sizes, Uploader(bench.sizes)
+    rounds = sizes.rounds if name == SERAI else 1  # the peers take long
     for number in range(1 - sizes.warm_ups, rounds + 1):
         for kind in (*FORMATS, LARGE) if number > 0 else FORMATS:
             try:
@@ -117,14 +125,22 @@ def _take_in(bench: Bench, name: str) -> Iterator[Upload]:
             except UploadError as error:
                 bench.not_run[f"upload of {kind} to {name}"] = str(error)
                 bench.report(f"{name}, {kind}: {error}")
-                store.subject.server.stop()
-                store.subject.server.start()
+                if not _restart(store):
+                    return
                 continue
             if number > 0:
                 took_s = upload.wall_ms * upload.documents / 1000
                 bench.report(f"{name}, {kind}: {upload.chunks:,} chunks taken in within {took_s:.1f} s")
                 yield upload
+
+
+def _restart(store: Store) -> bool:
     store.subject.server.stop()
+    try:
+        store.subject.server.start()
+    except ServerStartError:
+        return False
+    return True
 
 
 def _fill(bench: Bench) -> Iterator[Store]:
@@ -163,5 +179,9 @@ def _send(bench: Bench, kind: Kind, store: Store, load: LoadProcess) -> Iterator
 
 
 def _send_bare(bench: Bench, kind: Kind, store: Store, _load: LoadProcess) -> Iterator[Sample]:
-    if store.dsn is not None:
+    if store.dsn is None:
+        return
+    try:
         yield search_bare(kind, store, store.dsn, bench.sizes)
+    except (RequestError, OSError) as error:
+        bench.not_run[f"{kind} of {BARE}, {store.chunks:,} chunks"] = f"{type(error).__name__}: {error}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from benchmarks.knowledge.dataset import WORDS_OF_CHUNK, text_of
+from benchmarks.knowledge.dataset import text_of
 from tests.document_files import Section, docx_of, html_of, pdf_of, pptx_of, xlsx_of
 
 CHUNK_SIZE = 1500
@@ -19,7 +19,7 @@ def make_document(kind: str, first: int, chunks: int) -> bytes:
 
     Args:
         kind: suffix of its file's name.
-        first: number of the first text it holds; it holds so many that no others begin within some thousands.
+        first: number of the first of the texts it is made of; there are four a chunk.
         chunks: about how many it becomes.
     """
     sections = [Section(f"Section {number}", [_paragraph(first, number)]) for number in range(chunks)]
@@ -49,13 +49,8 @@ def _paragraph(first: int, number: int) -> str:
     """Return sentences of nearly as many characters as a chunk may have."""
     numbers = range(first + number * _PARTS_OF_CHUNK, first + (number + 1) * _PARTS_OF_CHUNK)
     words = " ".join(text_of(each) for each in numbers).split()
-    text = " ".join(f"{' '.join(sentence)}." for sentence in _cut(words))
-    return text[: CHUNK_SIZE - 100]
-
-
-def _cut(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    assert _SENTENCE < WORDS_OF_CHUNK
-    return (words[start : start + _SENTENCE] for start in range(0, len(words), _SENTENCE))
+    sentences = (words[start : start + _SENTENCE] for start in range(0, len(words), _SENTENCE))
+    return " ".join(f"{' '.join(sentence)}." for sentence in sentences)[: CHUNK_SIZE - 100]
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:

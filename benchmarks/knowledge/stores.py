@@ -79,8 +79,7 @@ def make_serai(
     """Return Serai, running on a database of its own with so many chunks."""
     name = f"serai_{chunks}"
     dsn = postgres.create(name)
-    if chunks:
-        asyncio.run(fill(dsn, chunks, report=report))
+    asyncio.run(fill(dsn, chunks, report=report))
     serve = [sys.executable, "-m", "serai", "serve", str(_HERE / "serai_os.py"), "--log-level", "warning"]
     server = ServerProcess(
         [*serve, "--port", "{port}", "--database-url", dsn],

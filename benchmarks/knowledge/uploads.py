@@ -13,6 +13,7 @@ from benchmarks.knowledge.documents import CHUNK_SIZE, make_document
 from benchmarks.knowledge.kinds import LARGE, Sizes
 from benchmarks.knowledge.results import Upload
 from benchmarks.knowledge.stores import Store
+from benchmarks.requests import RequestError
 from benchmarks.subjects import SERAI
 
 _PATH = "/knowledge/content"
@@ -47,17 +48,20 @@ class Uploader:
         Raises:
             UploadError: one was refused, has failed, or all together took too long.
         """
-        documents = self._make(store, kind)
-        before, chunks = store.subject.cpu(), store.count_chunks()
+        documents, began = self._make(store, kind), time.perf_counter()
+        try:
+            return self._measure(store, kind, documents)
+        except (httpx.HTTPError, RequestError, OSError) as error:
+            raise UploadError(f"{type(error).__name__} after {time.perf_counter() - began:.0f} s") from error
+
+    def _measure(self, store: Store, kind: str, documents: Sequence[tuple[str, bytes]]) -> Upload:
+        before, chunks, number = store.subject.cpu(), store.count_chunks(), len(documents)
         store.longest_lag_ms()
         began = time.perf_counter()
         with httpx.Client(base_url=store.subject.server.base_url, timeout=self._sizes.upload_s) as client:
-            try:
-                self._upload(client, store, documents, began + self._sizes.upload_s)
-            except httpx.HTTPError as error:
-                raise UploadError(f"{type(error).__name__} after {time.perf_counter() - began:.0f} s") from error
+            self._upload(client, store, documents, began + self._sizes.upload_s)
         took_s = time.perf_counter() - began
-        used, lag_ms, number = store.subject.cpu().since(before), store.longest_lag_ms(), len(documents)
+        used, lag_ms = store.subject.cpu().since(before), store.longest_lag_ms()
         return Upload(
             format=kind,
             subject=store.subject.name,

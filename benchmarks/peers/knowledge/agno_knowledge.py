@@ -86,7 +86,7 @@ def main() -> None:
     """Serve a base that is full."""
     name, folder, port, chunks = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     store = open_store(name, folder)
-    for batch in batches(chunks):
+    for batch in [] if store.get_count() else batches(chunks):
         store.insert(content_hash=batch[0].id, documents=batch)
     base = Knowledge(name="bench", vector_db=store, contents_db=SqliteDb(db_file=str(folder / "contents.db")))
     server = AgentOS(id="peer", agents=[Agent(id="a", telemetry=False)], knowledge=[base], telemetry=False)
