@@ -39,6 +39,10 @@ bench-records *flags:
 bench-state *flags:
     uv run python -m benchmarks.state {{flags}}
 
+# knowledge taken in and searched, beside bare statements and the published server
+bench-knowledge *flags:
+    uv run python -m benchmarks.knowledge {{flags}}
+
 # write docs/reference from the code
 docs:
     uv run python -m docs.generate

@@ -1,1 +1,1 @@
-"""Knowledge bases, measured: searching many chunks, beside the bare statements and the published server."""
+"""Knowledge, measured: taking documents in, and searching many chunks, beside bare statements and published servers."""

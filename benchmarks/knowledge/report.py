@@ -6,25 +6,38 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from itertools import product
 
-from benchmarks.knowledge.kinds import Kind
-from benchmarks.knowledge.results import Result, read_result
+from benchmarks.knowledge.aims import figure_of, ratios
+from benchmarks.knowledge.kinds import FORMATS, LARGE, Kind
+from benchmarks.knowledge.results import EMPTY, Result, Sample, Upload, read_result
 from benchmarks.knowledge.stores import BARE, PEERS
 from benchmarks.measures import cpu_ms, database_ms, p50_ms
-from benchmarks.ratios import Ratio, middle
+from benchmarks.ratios import middle
 from benchmarks.report import update_page
 from benchmarks.subjects import SERAI
-from benchmarks.tables import aims_table, machine_text, not_run_list, replace_tables, spread, table
+from benchmarks.tables import aims_table, figure, machine_text, not_run_list, number, replace_tables, spread, table
 
 BEGIN = "<!-- knowledge: written by python -m benchmarks.knowledge.report -->"
 END = "<!-- knowledge: end -->"
-BARE_AIM, PEER_AIM = 1.3, 0.2
+_NAMES = (SERAI, BARE, *PEERS)
+_USED = ("CPU", "of which PostgreSQL's")
+_UPLOAD_COLUMNS = ("chunks", "time", *_USED, "time a chunk", "CPU a chunk", "event loop blocked")
+_SEARCH_COLUMNS = ("waiting time (p50)", "over the statements", *_USED, "found", "found by Serai, too")
 
 
 def render(result: Result) -> str:
     """Return the Markdown of one run."""
-    return "\n".join([_source(result), *not_run_list(result.not_run), _searches(result), aims_table(ratios(result))])
+    parts = [
+        _source(result),
+        *not_run_list(result.not_run),
+        _uploads_table(result),
+        *(_searches_table(result, kind) for kind in Kind),
+        _empty_table(result),
+        _filled_table(result),
+        aims_table(ratios(result)),
+    ]
+    return "\n".join(parts)
 
 
 def render_page(page: str, result: Result | None) -> str:
@@ -37,35 +50,77 @@ def render_page(page: str, result: Result | None) -> str:
     return replace_tables(page, BEGIN, END, f"\n{tables}")
 
 
-def ratios(result: Result) -> Iterator[Ratio]:
-    """Yield all figures that have an aim."""
-    for kind in Kind:
-        for chunks in result.chunks:
-            ours, bare = (result.of(kind, name, chunks) for name in (SERAI, BARE))
-            for what, measure in (("waiting time", p50_ms), ("PostgreSQL's CPU", database_ms)):
-                one, other = (middle(map(measure, samples)) for samples in (ours, bare))
-                yield Ratio(f"{kind}, {chunks:,} chunks: {what} over {BARE}", one, other, "ms", BARE_AIM)
-        for name in PEERS:
-            for chunks in dict.fromkeys(min(count, result.peer_chunks) for count in result.chunks):
-                one, other = (middle(map(cpu_ms, result.of(kind, subject, chunks))) for subject in (SERAI, name))
-                yield Ratio(f"{kind}, {chunks:,} chunks: CPU over {name}", one, other, "ms", PEER_AIM)
-
-
 def _source(result: Result) -> str:
     how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
     where = machine_text(result.machine)
     return f"`python -m benchmarks.knowledge` at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
 
 
-def _searches(result: Result) -> str:
-    lines = []
-    for kind in Kind:
-        for chunks in result.chunks:
-            for name in (SERAI, BARE, *PEERS):
-                if samples := result.of(kind, name, chunks):
-                    figures = [spread(map(measure, samples), "ms") for measure in (p50_ms, cpu_ms, database_ms)]
-                    lines.append([f"{kind}, {chunks:,} chunks: {name}", *figures])
-    return table(["search for ten chunks", "waiting time (p50)", "CPU", "of which PostgreSQL's"], lines)
+def _uploads_table(result: Result) -> str:
+    lines = [
+        [f"{kind}: {name}", *_upload_cells(samples)]
+        for kind, name in product((*FORMATS, LARGE), (SERAI, *PEERS))
+        if (samples := result.uploads_of(kind, name))
+    ]
+    return table([f"a document of about {result.document_chunks} chunks", *_UPLOAD_COLUMNS], lines)
+
+
+def _upload_cells(samples: list[Upload]) -> list[str]:
+    chunks = samples[0].chunks / samples[0].documents
+    wall_ms, used_ms = middle(one.wall_ms for one in samples), middle(one.cpu_ms for one in samples)
+    return [
+        number(chunks),
+        spread((one.wall_ms for one in samples), "ms"),
+        spread((one.cpu_ms for one in samples), "ms"),
+        _database_cell([one.database_cpu_ms for one in samples]),
+        _over(wall_ms, chunks),
+        _over(used_ms, chunks),
+        spread((one.lag_ms for one in samples), "ms"),
+    ]
+
+
+def _searches_table(result: Result, kind: Kind) -> str:
+    lines = [
+        [f"{chunks:,} chunks: {name}", *_search_cells(result, samples)]
+        for chunks, name in product(sorted({*result.chunks, *result.peer_chunks}), _NAMES)
+        if (samples := result.of(kind, name, chunks))
+    ]
+    return table([f"{kind}; a search", *_SEARCH_COLUMNS], lines)
+
+
+def _search_cells(result: Result, samples: list[Sample]) -> list[str]:
+    kind, subject, chunks = samples[0].kind, samples[0].subject, samples[0].chunks
+    ours, bare = middle(map(p50_ms, samples)), figure_of(result, kind, BARE, chunks, p50_ms)
+    alike = middle(one.alike for one in samples)
+    return [
+        spread(map(p50_ms, samples), "ms"),
+        "" if subject == BARE or ours is None or bare is None else f"{ours - bare:+.2f} ms",
+        spread(map(cpu_ms, samples), "ms"),
+        _database_cell([database_ms(one) for one in samples]),
+        number(middle(one.found for one in samples) or 0),
+        "" if alike is None else f"{alike:.0%}",
+    ]
+
+
+def _empty_table(result: Result) -> str:
+    lines = [
+        [f"{chunks:,} chunks", spread(map(p50_ms, samples), "ms"), spread(map(cpu_ms, samples), "ms")]
+        for chunks in result.chunks
+        if (samples := result.of(EMPTY, SERAI, chunks))
+    ]
+    return table([f"{EMPTY} (`GET /health`)", "waiting time (p50)", "CPU"], lines)
+
+
+def _filled_table(result: Result) -> str:
+    return table(["filled before", "time"], [[name, figure(took_s, "s")] for name, took_s in result.filled_s.items()])
+
+
+def _database_cell(values: list[float | None]) -> str:
+    return "–" if all(value is None for value in values) else spread(values, "ms")
+
+
+def _over(value_ms: float | None, chunks: float) -> str:
+    return "–" if value_ms is None or not chunks else figure(value_ms / chunks, "ms")
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
@@ -26,7 +27,7 @@ from serai.knowledge.embedding import (
 )
 from serai.knowledge.options import Knowledge
 from serai.storage.connection import Database
-from serai.storage.knowledge_embeddings import forget_embeddings
+from serai.storage.knowledge_embeddings import VectorKind, find_embeddings, forget_embeddings, keep_embeddings
 from serai.testing import HashedEmbeddingModel, provider_error
 from tests.hosting import shared_database
 from tests.model_endpoint import Answer, embeddings, endpoint
@@ -325,3 +326,12 @@ async def test_the_endpoints_own_words_are_told(database: Database, project: str
             await embedding_of(database, OpenAIEmbeddingModel("m", provider=provider), dimensions=3).embed(
                 ["x"], project_id=project
             )
+
+
+async def test_kept_vectors_of_a_long_document_are_found_at_once(database: Database, project: str):
+    kind = VectorKind("m", 1)
+    vectors = {number.to_bytes(32, "big"): array("f", [number]) for number in range(4_000)}
+    await keep_embeddings(database, project, kind, vectors, user_id=None)
+    async with asyncio.timeout(1):  # by far too long; once each row was looked at for each hash
+        found = await find_embeddings(database, project, kind, [*vectors][:2_000])
+    assert len(found) == 2_000

@@ -14,14 +14,14 @@ KEPT_DAYS: Final = 30
 
 # Those that are used are kept on; a day is near enough, and no writer waits for another.
 _FIND = """
-with touched as (
+with unused as materialized (
+    select sha256 from knowledge_embeddings
+    where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])
+      and used_at < now() - interval '1 day'
+    for no key update skip locked
+), touched as (
     update knowledge_embeddings set used_at = now()
-    where project_id = $1 and model = $2 and dimensions = $3 and sha256 in (
-        select sha256 from knowledge_embeddings
-        where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])
-          and used_at < now() - interval '1 day'
-        for no key update skip locked
-    )
+    where project_id = $1 and model = $2 and dimensions = $3 and sha256 in (select sha256 from unused)
 )
 select sha256, vector from knowledge_embeddings
 where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])"""
