@@ -24,6 +24,7 @@ from serai.domain.knowledge import (
 from serai.errors import NotFoundError, RequestError, RetryLaterError
 from serai.knowledge.embedding import Embedding, EmbeddingError
 from serai.knowledge.ingestion import content_id, job_kind
+from serai.knowledge.late_vectors import embed_kind, enqueue_late
 from serai.knowledge.options import Knowledge, by_id
 from serai.knowledge.reranking import Reranker
 from serai.knowledge.searching import Searcher
@@ -131,6 +132,14 @@ class KnowledgeBase:
             self._is_prepared = await prepare(self._database, dimensions)
         if not self.has_vectors:
             _log.warning("knowledge_without_vectors", base=self.id, reason="PostgreSQL has no extension 'vector'")
+
+    async def embed_late(self) -> None:
+        """Have contents embedded that were taken in while there was no embedder, or no pgvector; looks for them only.
+
+        Until then they are searched by words.
+        """
+        if self.has_vectors and await enqueue_late(self._database, self.id):
+            self._announce(embed_kind(self.id))
 
     async def upload(self, upload: Upload, *, connection: Connection | None = None) -> ContentRecord:
         """Store a document to be taken in by a job, and return its content, which can be read at once.
@@ -307,6 +316,11 @@ class KnowledgeBases:
         """
         for base in self:
             await base.prepare()
+
+    async def embed_late(self) -> None:
+        """Have contents of all bases embedded that were taken in while they could not be."""
+        for base in self:
+            await base.embed_late()
 
 
 def _changed(given: Given | None, stored: Given | None) -> Given | None:

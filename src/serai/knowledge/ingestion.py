@@ -11,6 +11,7 @@ import hashlib
 from array import array
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -24,11 +25,13 @@ from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedErr
 from serai.knowledge.chunking import cut
 from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
 from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, fetch
+from serai.knowledge.late_vectors import LateVectors, embed_kind
 from serai.knowledge.options import Knowledge
 from serai.knowledge.reading import ReadLimits, UnreadableError, read_document
 from serai.storage.connection import Database
 from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import ContentStore, TakenIn
+from serai.storage.knowledge_unembedded import clear_vectors
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
 JOBS_AT_ONCE: Final = 4
@@ -83,7 +86,9 @@ class Ingestion:
     @property
     def handlers(self) -> dict[str, JobHandler]:
         """What does the jobs of its bases, by kind."""
-        return {job_kind(base_id): self.do for base_id in self._bases}
+        late = LateVectors(self._database, self._embeddings)
+        handlers: dict[str, JobHandler] = {job_kind(base_id): self.do for base_id in self._bases}
+        return handlers | {embed_kind(base_id): late.do for base_id in self._embeddings}
 
     async def do(self, job: ActiveJob) -> None:
         """Take in a job's content; one that is gone, done or another job's by now is left alone.
@@ -159,7 +164,13 @@ class Ingestion:
             return None
         progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
         texts = [chunk.text for chunk in chunks]
-        return await embedding.embed(texts, project_id=record.project_id, user_id=record.user_id, tell=progress.tell)
+        return await embedding.embed(
+            texts,
+            project_id=record.project_id,
+            user_id=record.user_id,
+            content_id=record.id,
+            tell=progress.tell,
+        )
 
     async def _source(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> Fetched:
         """Return the content's bytes; those of a URL are fetched, and kept as those of a file are."""
@@ -187,10 +198,12 @@ class Ingestion:
             if await self._contents.hold(connection, record) is None:
                 return
             await put_chunks(connection, record, chunks, language=base.language)
-            if vectors is not None:
+            if vectors is None:
+                await clear_vectors(connection, record)
+            else:
                 await self._embeddings[base.id].settle(connection, record.project_id)
                 await put_vectors(connection, record, vectors)
-            await self._contents.complete(connection, record, taken)
+            await self._contents.complete(connection, record, replace(taken, has_vectors=vectors is not None))
 
     async def _fail(self, job: ActiveJob, record: ContentRecord, message: str) -> None:
         await job.check()

@@ -162,6 +162,7 @@ class Runtime:
             for runner in self._runners:
                 runner.start()
             await self._indexing.start(self.job_runner)
+            await self.knowledge.embed_late()
             self.scheduler.start()
         except BaseException:
             await self._stop_postgres()
@@ -223,6 +224,7 @@ class Runtime:
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
         yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
+        yield "late-vectors", HOUR_S, self.knowledge.embed_late
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

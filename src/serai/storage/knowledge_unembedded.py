@@ -1,0 +1,86 @@
+"""Contents whose chunks have no vectors, and are found by words only: which there are, and when they have got them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from serai.domain.knowledge import ContentRecord
+from serai.domain.stored_text import storable
+from serai.storage.connection import Connection, Database
+from serai.storage.knowledge_contents import COLUMNS, LONGEST_MESSAGE, record_of
+
+_MOST: Final = 100
+
+_UNEMBEDDED = "status = 'completed' and not has_vectors and chunks > 0"
+_PROJECTS = f"select distinct project_id from knowledge_contents where base_id = $1 and {_UNEMBEDDED}"  # noqa: S608
+_COUNT = f"select count(*) from knowledge_contents where project_id = $1 and base_id = $2 and {_UNEMBEDDED}"  # noqa: S608
+_NEXT = f"""
+select {COLUMNS} from knowledge_contents
+where project_id = $1 and base_id = $2 and {_UNEMBEDDED} and ($3::uuid is null or id > $3)
+order by id limit $4"""  # noqa: S608 - our own text
+
+_TEXTS = """
+select text from knowledge_chunks where project_id = $1 and base_id = $2 and content_id = $3 order by position"""
+
+# Only while the chunks are those that were read: each taking in has a job of its own.
+_OF_TAKING_IN = f"""
+where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and {_UNEMBEDDED}"""
+_MARK = f"update knowledge_contents set has_vectors = true, status_message = '' {_OF_TAKING_IN} returning true"  # noqa: S608
+_EXPLAIN = f"update knowledge_contents set status_message = $5 {_OF_TAKING_IN}"  # noqa: S608
+
+_HAS_TABLE = "select to_regclass('knowledge_vectors') is not null"
+_CLEAR = "delete from knowledge_vectors where project_id = $1 and base_id = $2 and content_id = $3"
+
+
+async def projects_with_unembedded(database: Database, base_id: str) -> list[str]:
+    """Return the projects that have such contents in a base, which all of them share."""
+    return [row["project_id"] for row in await database.fetch(_PROJECTS, base_id)]
+
+
+async def count_unembedded(database: Database, project_id: str, base_id: str) -> int:
+    """Return how many such contents there are."""
+    count: int = await database.fetchval(_COUNT, project_id, base_id)
+    return count
+
+
+async def next_unembedded(
+    database: Database, project_id: str, base_id: str, *, after: UUID | None, most_chunks: int
+) -> list[ContentRecord]:
+    """Return the next such contents by their ids: one, or some that have no more than so many chunks together."""
+    rows = await database.fetch(_NEXT, project_id, base_id, after, _MOST)
+    found: list[ContentRecord] = []
+    left = most_chunks
+    for content in map(record_of, rows):
+        left -= content.chunks
+        if found and left < 0:
+            break
+        found.append(content)
+    return found
+
+
+async def read_texts(database: Database, content: ContentRecord) -> list[str]:
+    """Return the texts of a content's chunks in their order."""
+    rows = await database.fetch(_TEXTS, content.project_id, content.base_id, content.id)
+    return [row["text"] for row in rows]
+
+
+async def mark_embedded(connection: Connection, content: ContentRecord) -> bool:
+    """Say that a content has vectors, in the transaction that stores them; False when it is gone or taken in anew."""
+    return bool(await connection.fetchval(_MARK, *_place(content)))
+
+
+async def explain_unembedded(database: Database, content: ContentRecord, message: str) -> None:
+    """Say why a content has no vectors."""
+    await database.execute(_EXPLAIN, *_place(content), storable(message[:LONGEST_MESSAGE]))
+
+
+async def clear_vectors(connection: Connection, content: ContentRecord) -> None:
+    """Remove the vectors of chunks that others without vectors take the place of."""
+    if await connection.fetchval(_HAS_TABLE):
+        await connection.execute(_CLEAR, content.project_id, content.base_id, content.id)
+
+
+def _place(content: ContentRecord) -> Sequence[object]:
+    return content.project_id, content.base_id, content.id, content.job_id
