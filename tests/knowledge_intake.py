@@ -80,9 +80,9 @@ class Intake:
         await until(self.database, "select status <> 'processing' from knowledge_contents where id = $1", content)
         return await self.get(content)
 
-    async def retry(self) -> None:
-        """Have a job begun again as soon as it has failed, until its last attempt."""
-        for attempt in range(1, MAX_ATTEMPTS - 1):
+    async def retry(self, times: int = MAX_ATTEMPTS - 2) -> None:
+        """Have a job begun again as soon as it has failed, so many times; by default until its last attempt."""
+        for attempt in range(1, 1 + times):
             await until(self.database, "select exists(select from jobs where attempts = $1 and error <> '')", attempt)
             await self.database.execute("update jobs set not_before = now(), error = '' where status = 'PENDING'")
             self.runner.look()

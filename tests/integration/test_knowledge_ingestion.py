@@ -61,6 +61,31 @@ async def test_what_a_url_answers_is_kept_with_its_type_and_name(database: Datab
         assert "Zürich" in (await at.texts(content))[0]
 
 
+async def test_a_url_that_cannot_be_fetched_just_now_is_tried_again(database: Database):
+    base = Knowledge(id="busy", allow_private_urls=True)
+    failures = ["503 Service Unavailable", "429 Too Many Requests"]
+    async with intake(database, base) as at, website(b"At last.", "Content-Type: text/plain", failures=failures) as url:
+        content = await at.add(url)
+        await until(database, "select status_message <> '' from knowledge_contents where id = $1", content)
+        record = await at.get(content)
+        assert record.status is ContentStatus.PROCESSING
+        assert "503 Service Unavailable; try again later. It will be tried again." in record.status_message
+        await at.retry(2)
+        record = await at.ended(content)
+        assert (record.status, record.status_message) == (ContentStatus.COMPLETED, "")
+        assert await at.texts(content) == ["At last."]
+
+
+async def test_a_url_that_stays_away_fails_in_the_end(database: Database):
+    base = Knowledge(id="away for long", allow_private_urls=True)
+    async with intake(database, base) as at, website(b"", failures=["500 Oops"] * 9) as url:
+        content = await at.add(url)
+        await at.retry()
+        record = await at.ended(content)
+        assert record.status is ContentStatus.FAILED
+        assert record.status_message == f"{url} answers 500 Oops; try again later."
+
+
 async def test_what_is_wrong_with_one_content_stops_no_other(database: Database):
     async with intake(database) as at:
         wrong = {

@@ -24,7 +24,7 @@ from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler
 from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError
 from serai.knowledge.chunking import cut
 from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
-from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, fetch
+from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, UnreachableError, fetch
 from serai.knowledge.late_vectors import LateVectors, embed_kind
 from serai.knowledge.options import Knowledge
 from serai.knowledge.reading import ReadLimits, UnreadableError, read_document
@@ -97,6 +97,7 @@ class Ingestion:
         content as failed when that comes to nothing.
 
         Raises:
+            UnreachableError: the content's URL cannot be fetched just now.
             EmbedderUnavailableError: the embedding model cannot be asked just now.
             DatabaseUnavailableError: PostgreSQL cannot be reached.
             FencedError: the job is another node's by now.
@@ -111,10 +112,9 @@ class Ingestion:
             return
         try:
             await self._take_in(record)
-        except (UnfetchableError, UnreadableError, ConfigurationError) as error:
-            await self._fail(job, record, error.message)
-        except EmbeddingError as error:
-            if isinstance(error, EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
+        except (UnfetchableError, UnreadableError, EmbeddingError, ConfigurationError) as error:
+            if isinstance(error, UnreachableError | EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
+                await self._contents.explain(record, f"{error.message} It will be tried again.")
                 raise
             await self._fail(job, record, error.message)
         except (FencedError, RetryLaterError):

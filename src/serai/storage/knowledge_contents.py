@@ -56,6 +56,7 @@ _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
 _ADVANCE = f"""
 update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+_EXPLAIN = f"update knowledge_contents set status_message = $5, updated_at = now() {_OF_JOB}"  # noqa: S608
 # Two that replace each other would wait for each other's rows.
 _LOCK_NAME = """
 select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
@@ -213,6 +214,10 @@ class ContentStore:
     async def advance(self, record: ContentRecord, phase: ContentPhase, done: int = 0, total: int = 0) -> bool:
         """Say how far a content is; False when its job should stop: it was removed, or another job has it."""
         return bool(await self._database.fetchval(_ADVANCE, *_of_job(record), phase.value, done, total))
+
+    async def explain(self, record: ContentRecord, message: str) -> None:
+        """Say why a content is not there yet; what is said in the end takes its place."""
+        await self._database.execute(_EXPLAIN, *_of_job(record), storable(message[:LONGEST_MESSAGE]))
 
     async def hold(self, connection: Connection, record: ContentRecord) -> ContentRecord | None:
         """Return a content as it is now, held until the transaction ends; None when its job should stop.
