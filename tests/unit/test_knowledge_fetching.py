@@ -305,8 +305,18 @@ async def test_a_secure_connection_is_for_the_name_and_not_for_the_address():
     server = await asyncio.start_server(ignore, "127.0.0.1", 0, ssl=context)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        await refused(f"https://site.example:{port}/", part="cannot be reached")
+        await refused(f"https://site.example:{port}/", part="cannot be reached", kind=UnreachableError)
     assert seen == ["site.example"]
+
+
+async def test_a_server_that_speaks_no_tls_is_not_asked_again():
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(b"", status="400 Bad Request"))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        await refused(f"https://site.example:{server.sockets[0].getsockname()[1]}/", part="cannot be reached")
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
