@@ -33,6 +33,9 @@ from serai.storage.knowledge_contents import ContentChanges, ContentStore
 from serai.storage.knowledge_vectors import has_vectors, prepare
 from serai.storage.knowledge_words import check_language
 
+LARGE_UPLOADS: Final = 4
+"""Documents of more than a megabyte that a node holds in memory at a time until they are stored."""
+
 _LARGE_BYTES: Final = 1024 * 1024
 _NO_BASE_RETRY_S: Final = 3600
 _log = structlog.get_logger("serai.knowledge")
@@ -258,6 +261,9 @@ class KnowledgeBases:
         bases: what they are; the same one may be there several times.
         announce: called with the kind of the job when there is a new content to be taken in.
 
+    Attributes:
+        large_uploads: held by those who hold a large document in memory.
+
     Raises:
         ConfigurationError: two different ones have the same id.
     """
@@ -265,6 +271,7 @@ class KnowledgeBases:
     def __init__(
         self, database: Database, bases: Iterable[Knowledge], *, announce: Callable[[str], None] = lambda _: None
     ) -> None:
+        self.large_uploads = asyncio.Semaphore(LARGE_UPLOADS)
         self._bases = {base_id: KnowledgeBase(database, options, announce) for base_id, options in by_id(bases).items()}
 
     def __iter__(self) -> Iterator[KnowledgeBase]:
