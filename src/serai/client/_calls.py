@@ -64,7 +64,7 @@ class Arguments:
     """What a call puts where: path, query, form or JSON body, headers.
 
     Attributes:
-        file: goes with the form, as its part ``file``.
+        file: reads what goes with the form, as its part ``file``.
         answer: what the answer is read as, where that depends on the arguments.
         flow: takes the `Core` and the call, and carries it out, where that takes more than one request.
     """
@@ -72,7 +72,7 @@ class Arguments:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, object] = field(default_factory=dict)
     form: Mapping[str, object] | None = None
-    file: FilePart | None = None
+    file: Callable[[], FilePart] | None = None
     json: object = None
     headers: Headers | None = None
     run: RunReference | None = None

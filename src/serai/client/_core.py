@@ -21,7 +21,7 @@ from serai.client._form import encode_form, encode_multipart, json_text
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.arguments import check_headers
 from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
-from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
+from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, Work, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
 from serai.wire.pages import Page
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
@@ -106,15 +106,18 @@ class Core:
     def request(self, call: Call[Any]) -> Request:
         """Return the request of a call; a write carries a new ``Idempotency-Key`` unless the caller gave one.
 
+        A file is read.
+
         Raises:
             ArgumentError: an argument cannot be sent.
+            OSError: the file cannot be read.
         """
         arguments = call.arguments
         check_headers(arguments.headers or {})
         headers: dict[str, str] = {}
         content: bytes | None = None
         if arguments.file is not None:
-            headers["content-type"], content = encode_multipart(arguments.form or {}, arguments.file)
+            headers["content-type"], content = encode_multipart(arguments.form or {}, arguments.file())
         elif arguments.form is not None:
             headers["content-type"] = "application/x-www-form-urlencoded"
             content = encode_form(arguments.form)
@@ -139,7 +142,8 @@ class Core:
         return Request(method, f"{self.base_url}{target}", {**self._headers, **headers}, content)
 
     def _converse_plainly(self, call: Call[Result]) -> Flow[Result]:
-        answer, _ = yield from exchange(self.request(call), policy=self._policy, repeatable=True)
+        request = self.request(call) if call.arguments.file is None else (yield Work(lambda: self.request(call)))
+        answer, _ = yield from exchange(request, policy=self._policy, repeatable=True)
         return read_answer(call, answer)
 
     def _converse_about_run(self, call: Call[Result], run: RunReference) -> Flow[Result]:
