@@ -119,6 +119,14 @@ class KnowledgeBase:
         """Have a new content taken in at once; it has just been stored."""
         self._announce(job_kind(self.id))
 
+    async def embed_late(self) -> None:
+        """Have contents embedded that were taken in while there was no embedder, or no pgvector; looks for them only.
+
+        Until then they are searched by words.
+        """
+        if self.has_vectors and await enqueue_late(self._database, self.id):
+            self._announce(embed_kind(self.id))
+
     async def prepare(self) -> None:
         """See whether PostgreSQL has vectors, and make room for those there may be; does not ask the embedder.
 
@@ -135,14 +143,6 @@ class KnowledgeBase:
             self._is_prepared = await prepare(self._database, dimensions)
         if not self.has_vectors:
             _log.warning("knowledge_without_vectors", base=self.id, reason="PostgreSQL has no extension 'vector'")
-
-    async def embed_late(self) -> None:
-        """Have contents embedded that were taken in while there was no embedder, or no pgvector; looks for them only.
-
-        Until then they are searched by words.
-        """
-        if self.has_vectors and await enqueue_late(self._database, self.id):
-            self._announce(embed_kind(self.id))
 
     async def upload(self, upload: Upload, *, connection: Connection | None = None) -> ContentRecord:
         """Store a document to be taken in by a job, and return its content, which can be read at once.
@@ -305,6 +305,11 @@ class KnowledgeBases:
             retry_after_s=_NO_BASE_RETRY_S,
         )
 
+    async def embed_late(self) -> None:
+        """Have contents of all bases embedded that were taken in while they could not be."""
+        for base in self:
+            await base.embed_late()
+
     async def find(self, project_id: str, base_id: str, text: str, *, filters: Mapping[str, Any]) -> list[FoundChunk]:
         """Return what a base holds about something, best first, searched as the base has it.
 
@@ -323,11 +328,6 @@ class KnowledgeBases:
         """
         for base in self:
             await base.prepare()
-
-    async def embed_late(self) -> None:
-        """Have contents of all bases embedded that were taken in while they could not be."""
-        for base in self:
-            await base.embed_late()
 
 
 def _changed(given: Given | None, stored: Given | None) -> Given | None:

@@ -25,6 +25,7 @@ from pydantic_ai.exceptions import (
     ModelUnavailableError,
 )
 
+from serai.domain.knowledge import NewChunk
 from serai.domain.stored_text import storable
 from serai.engine.interruption import describe
 from serai.errors import ConfigurationError, SeraiError
@@ -302,6 +303,11 @@ def _batches(texts: Mapping[bytes, str]) -> Iterator[list[tuple[bytes, str]]]:
         characters += len(text)
     if batch:
         yield batch
+
+
+def embedded_text(chunk: NewChunk) -> str:
+    """Return the text of which the vector of a chunk is made."""
+    return chunk.text
 
 
 async def at_once(calls: Iterable[Coroutine[None, None, None]]) -> None:

@@ -23,7 +23,7 @@ from serai.engine.interruption import describe
 from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler
 from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError
 from serai.knowledge.chunking import cut
-from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
+from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError, embedded_text
 from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, UnreachableError, fetch
 from serai.knowledge.late_vectors import LateVectors, embed_kind
 from serai.knowledge.options import Knowledge
@@ -163,7 +163,7 @@ class Ingestion:
         if embedding is None or not await prepare(self._database, await embedding.dimensions()):
             return None
         progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
-        texts = [chunk.text for chunk in chunks]
+        texts = [embedded_text(chunk) for chunk in chunks]
         return await embedding.embed(
             texts,
             project_id=record.project_id,
@@ -198,11 +198,11 @@ class Ingestion:
             if await self._contents.hold(connection, record) is None:
                 return
             await put_chunks(connection, record, chunks, language=base.language)
-            if vectors is None:
-                await clear_vectors(connection, record)
-            else:
+            if vectors is not None:
                 await self._embeddings[base.id].settle(connection, record.project_id)
                 await put_vectors(connection, record, vectors)
+            else:
+                await clear_vectors(connection, record)
             await self._contents.complete(connection, record, replace(taken, has_vectors=vectors is not None))
 
     async def _fail(self, job: ActiveJob, record: ContentRecord, message: str) -> None:

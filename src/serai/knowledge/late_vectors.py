@@ -10,16 +10,24 @@ import structlog
 
 from serai.domain.knowledge import ContentRecord
 from serai.engine.jobs import ActiveJob
-from serai.knowledge.embedding import WINDOW_TEXTS, EmbedderUnavailableError, Embedding, EmbeddingError, at_once
+from serai.knowledge.embedding import (
+    WINDOW_TEXTS,
+    EmbedderUnavailableError,
+    Embedding,
+    EmbeddingError,
+    at_once,
+    embedded_text,
+)
 from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
+from serai.storage.knowledge_contents import ContentStore
 from serai.storage.knowledge_unembedded import (
     count_unembedded,
     explain_unembedded,
     mark_embedded,
     next_unembedded,
     projects_with_unembedded,
-    read_texts,
+    read_chunks,
 )
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
@@ -58,6 +66,7 @@ class LateVectors:
 
     def __init__(self, database: Database, embeddings: Mapping[str, Embedding]) -> None:
         self._database = database
+        self._contents = ContentStore(database)
         self._embeddings = embeddings
 
     async def do(self, job: ActiveJob) -> None:
@@ -80,16 +89,18 @@ class LateVectors:
         after: UUID | None = None
         _log.info("knowledge_embedding_begins", base_id=base_id, contents=progress["total"])
         while progress["refused"] < MOST_REFUSED:
-            contents = await next_unembedded(self._database, project_id, base_id, after=after, most_chunks=WINDOW_TEXTS)
-            if not contents:
+            ids = await next_unembedded(self._database, project_id, base_id, after=after, most_chunks=WINDOW_TEXTS)
+            if not ids:
                 break
-            await at_once([self._embed(embedding, content, progress) for content in contents])
-            after = contents[-1].id
+            found = [await self._contents.get(project_id, base_id, content_id) for content_id in ids]
+            await at_once([self._embed(embedding, content, progress) for content in found if content])
+            after = ids[-1]
             await job.report(progress)
         _log.info("knowledge_embedding_ends", base_id=base_id, done=progress["done"], refused=progress["refused"])
 
     async def _embed(self, embedding: Embedding, content: ContentRecord, progress: dict[str, int]) -> None:
-        texts = await read_texts(self._database, content)
+        chunks = await read_chunks(self._database, content)
+        texts = [embedded_text(chunk) for chunk in chunks]
         try:
             vectors = await embedding.embed(
                 texts, project_id=content.project_id, user_id=content.user_id, content_id=content.id

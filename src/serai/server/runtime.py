@@ -219,12 +219,12 @@ class Runtime:
     def _chores(self) -> Iterator[tuple[str, float, Callable[[], Awaitable[Any]]]]:
         """Yield what is done again and again: its name, after how many seconds, and how."""
         started_at = time.monotonic()
+        yield "late-vectors", HOUR_S, self.knowledge.embed_late
         yield "partitions", DAY_S, lambda: create_partitions(self.database)
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
         yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
-        yield "late-vectors", HOUR_S, self.knowledge.embed_late
 
     async def _hand_over(self) -> None:
         """Begin nothing any more, and leave jobs to others."""

@@ -27,7 +27,7 @@ _PIECE_BYTES: Final = 256 * 1024
 
 _NEW: Final = [member.name for member in fields(NewContent)]
 _STORED_AS: Final = {member.name: member.name for member in fields(ContentRecord)} | {"total": "goal"}
-COLUMNS: Final = ", ".join(_STORED_AS.values())
+_COLUMNS: Final = ", ".join(_STORED_AS.values())
 
 # One that failed is taken up again as it is given now, and so is a URL that replaces what it answered before; any other
 # stays as it is, and no row is returned.
@@ -38,7 +38,7 @@ on conflict (project_id, base_id, id) do update
 set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
     status = 'processing', status_message = '', phase = 'queued', done = 0, goal = 0, updated_at = now()
 where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
-returning {COLUMNS}"""  # noqa: S608 - our own text
+returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
 _CLEAR_SOURCE = "delete from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3"
 _PUT_PIECE = """
@@ -48,7 +48,7 @@ where project_id = $1 and base_id = $2 and id = $3"""
 _SOURCE = """
 select bytes from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3 order by position"""
 
-_GET = f"select {COLUMNS} from knowledge_contents where project_id = $1 and base_id = $2 and id = $3"  # noqa: S608
+_GET = f"select {_COLUMNS} from knowledge_contents where project_id = $1 and base_id = $2 and id = $3"  # noqa: S608
 _HOLD = f"{_GET} for update"
 
 # What follows is done only while the job has it that was to take it in.
@@ -60,13 +60,13 @@ _EXPLAIN = f"update knowledge_contents set status_message = $5, updated_at = now
 # Two that replace each other would wait for each other's rows.
 _LOCK_NAME = """
 select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
-_HOLD_OF_JOB = f"select {COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
+_HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
 set status = 'completed', status_message = $5, phase = null, done = 0, goal = 0, chunks = $6, updated_at = now(),
     media_type = coalesce($7, media_type), sha256 = coalesce($8, sha256), size = coalesce($9, size),
     name = coalesce(name, $10), has_vectors = $11
-{_OF_JOB} returning {COLUMNS}"""  # noqa: S608
+{_OF_JOB} returning {_COLUMNS}"""  # noqa: S608
 _FAIL = """
 update knowledge_contents set status = 'failed', status_message = $4, phase = null, updated_at = now()
 where project_id = $1 and base_id = $2 and id = $3 and status = 'processing'
@@ -77,7 +77,7 @@ update knowledge_contents
 set name = coalesce($4, name), description = coalesce($5, description), metadata = coalesce($6::text::jsonb, metadata),
     updated_at = now()
 where project_id = $1 and base_id = $2 and id = $3
-returning {COLUMNS}"""  # noqa: S608
+returning {_COLUMNS}"""  # noqa: S608
 
 _DELETE = """
 delete from knowledge_contents where project_id = $1 and base_id = $2 and id = any($3::uuid[])
@@ -156,7 +156,7 @@ class ContentStore:
     async def get(self, project_id: str, base_id: str, content_id: UUID) -> ContentRecord | None:
         """Return a content."""
         row = await self._database.fetchrow(_GET, project_id, base_id, content_id)
-        return None if row is None else record_of(row)
+        return None if row is None else _record(row)
 
     async def page(
         self,
@@ -185,7 +185,7 @@ class ContentStore:
             rows = await self._database.fetch(_far(*order), project_id, base_id, limit, offset)
         else:
             rows = await self._database.fetch(_first(*order, first_rows(limit)), project_id, base_id)
-        return [record_of(row) for row in rows[:limit] if row["id"] is not None], rows[0]["total"]
+        return [_record(row) for row in rows[:limit] if row["id"] is not None], rows[0]["total"]
 
     async def update(
         self,
@@ -227,7 +227,7 @@ class ContentStore:
         if record.replaces and record.name is not None:
             await connection.execute(_LOCK_NAME, record.project_id, record.base_id, record.name)
         row = await connection.fetchrow(_HOLD_OF_JOB, *_of_job(record))
-        return None if row is None else record_of(row)
+        return None if row is None else _record(row)
 
     async def complete(self, connection: Connection, record: ContentRecord, taken: TakenIn) -> list[UUID] | None:
         """End the taking in of a content, in the transaction that stores its chunks.
@@ -240,7 +240,7 @@ class ContentStore:
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None
-        return await self.delete_namesakes(connection, record_of(row), before=record.job_id) if row["replaces"] else []
+        return await self.delete_namesakes(connection, _record(row), before=record.job_id) if row["replaces"] else []
 
     async def delete_namesakes(
         self, connection: Connection, record: ContentRecord, *, before: UUID | None
@@ -296,7 +296,7 @@ class ContentStore:
         if row is None:
             there = await connection.fetchrow(_HOLD, *place)
             # Removed in between: then there is room for it.
-            return (record_of(there), False) if there else await self._add(connection, new, source, job_kind)
+            return (_record(there), False) if there else await self._add(connection, new, source, job_kind)
         if source is not None:
             await _put_source(connection, place, source)
         payload = {"base_id": new.base_id, "content_id": str(new.id)}
@@ -304,7 +304,7 @@ class ContentStore:
             job_kind, payload, project_id=new.project_id, user_id=new.user_id, connection=connection
         )
         await connection.execute(_SET_JOB, *place, job_id)
-        return replace(record_of(row), job_id=job_id), True
+        return replace(_record(row), job_id=job_id), True
 
     async def _delete(self, connection: Connection, sql: str, project_id: str, *which: Any) -> list[UUID]:
         rows = await connection.fetch(sql, project_id, *which)
@@ -334,7 +334,7 @@ async def _update(
     assert row is not None  # it is held
     if row["metadata"] != before["metadata"]:
         await replace_metadata(connection, place, before=before["metadata"], after=row["metadata"])
-    return record_of(row)
+    return _record(row)
 
 
 def _of_job(record: ContentRecord) -> tuple[str, str, UUID, UUID | None]:
@@ -349,8 +349,7 @@ def _values(new: NewContent) -> list[Any]:
     return list((values | {"metadata": dump_json(storable_json(new.metadata)).decode()}).values())
 
 
-def record_of(row: asyncpg.Record) -> ContentRecord:
-    """Return the content of a row that has all `COLUMNS`."""
+def _record(row: asyncpg.Record) -> ContentRecord:
     values = {name: row[column] for name, column in _STORED_AS.items()}
     values["metadata"] = load_json(values["metadata"])
     values["origin"] = ContentOrigin(values["origin"])
@@ -381,7 +380,7 @@ def _listing(sort_by: str, is_descending: bool) -> Listing:
     return Listing(
         table="knowledge_contents",
         where="project_id = $1 and base_id = $2",
-        columns=COLUMNS,
+        columns=_COLUMNS,
         sorted_by="id, created_at, updated_at, name, description, media_type, origin, size, status",
         order=order,
         reverse=reverse,

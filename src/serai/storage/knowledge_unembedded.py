@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 from uuid import UUID
 
-from serai.domain.knowledge import ContentRecord
+from serai.domain.json_text import load_json
+from serai.domain.knowledge import ContentRecord, NewChunk
 from serai.domain.stored_text import storable
 from serai.storage.connection import Connection, Database
-from serai.storage.knowledge_contents import COLUMNS, LONGEST_MESSAGE, record_of
+from serai.storage.knowledge_contents import LONGEST_MESSAGE
 
 _MOST: Final = 100
 
@@ -17,12 +19,13 @@ _UNEMBEDDED = "status = 'completed' and not has_vectors and chunks > 0"
 _PROJECTS = f"select distinct project_id from knowledge_contents where base_id = $1 and {_UNEMBEDDED}"  # noqa: S608
 _COUNT = f"select count(*) from knowledge_contents where project_id = $1 and base_id = $2 and {_UNEMBEDDED}"  # noqa: S608
 _NEXT = f"""
-select {COLUMNS} from knowledge_contents
+select id, chunks from knowledge_contents
 where project_id = $1 and base_id = $2 and {_UNEMBEDDED} and ($3::uuid is null or id > $3)
 order by id limit $4"""  # noqa: S608 - our own text
 
-_TEXTS = """
-select text from knowledge_chunks where project_id = $1 and base_id = $2 and content_id = $3 order by position"""
+_CHUNKS = """
+select position, text, metadata from knowledge_chunks
+where project_id = $1 and base_id = $2 and content_id = $3 order by position"""
 
 # Only while the chunks are those that were read: each taking in has a job of its own.
 _OF_TAKING_IN = f"""
@@ -47,23 +50,19 @@ async def count_unembedded(database: Database, project_id: str, base_id: str) ->
 
 async def next_unembedded(
     database: Database, project_id: str, base_id: str, *, after: UUID | None, most_chunks: int
-) -> list[ContentRecord]:
-    """Return the next such contents by their ids: one, or some that have no more than so many chunks together."""
+) -> list[UUID]:
+    """Return the ids of the next such contents: one, or some that have no more than so many chunks together."""
     rows = await database.fetch(_NEXT, project_id, base_id, after, _MOST)
-    found: list[ContentRecord] = []
-    left = most_chunks
-    for content in map(record_of, rows):
-        left -= content.chunks
-        if found and left < 0:
-            break
-        found.append(content)
-    return found
+    totals = accumulate(row["chunks"] for row in rows)
+    return [
+        row["id"] for at, (row, total) in enumerate(zip(rows, totals, strict=True)) if not at or total <= most_chunks
+    ]
 
 
-async def read_texts(database: Database, content: ContentRecord) -> list[str]:
-    """Return the texts of a content's chunks in their order."""
-    rows = await database.fetch(_TEXTS, content.project_id, content.base_id, content.id)
-    return [row["text"] for row in rows]
+async def read_chunks(database: Database, content: ContentRecord) -> list[NewChunk]:
+    """Return a content's chunks in their order."""
+    rows = await database.fetch(_CHUNKS, content.project_id, content.base_id, content.id)
+    return [NewChunk(position=row["position"], text=row["text"], metadata=load_json(row["metadata"])) for row in rows]
 
 
 async def mark_embedded(connection: Connection, content: ContentRecord) -> bool:
