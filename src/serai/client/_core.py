@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -116,11 +116,14 @@ class Core:
         check_headers(arguments.headers or {})
         headers: dict[str, str] = {}
         content: bytes | None = None
+        form = {
+            name: value() if isinstance(value, partial) else value for name, value in (arguments.form or {}).items()
+        }
         if arguments.file is not None:
-            headers["content-type"], content = encode_multipart(arguments.form or {}, arguments.file())
+            headers["content-type"], content = encode_multipart(form, arguments.file())
         elif arguments.form is not None:
             headers["content-type"] = "application/x-www-form-urlencoded"
-            content = encode_form(arguments.form)
+            content = encode_form(form)
         elif arguments.json is not None:
             headers["content-type"] = "application/json"
             content = json_text(arguments.json).encode()
@@ -141,13 +144,19 @@ class Core:
     def _compose(self, method: str, target: str, headers: Mapping[str, str], content: bytes | None) -> Request:
         return Request(method, f"{self.base_url}{target}", {**self._headers, **headers}, content)
 
+    def _prepare(self, call: Call[Any]) -> Generator[Work, Any, Request]:
+        if not call.arguments.reads_files:
+            return self.request(call)
+        request: Request = yield Work(lambda: self.request(call))
+        return request
+
     def _converse_plainly(self, call: Call[Result]) -> Flow[Result]:
-        request = self.request(call) if call.arguments.file is None else (yield Work(lambda: self.request(call)))
+        request = yield from self._prepare(call)
         answer, _ = yield from exchange(request, policy=self._policy, repeatable=True)
         return read_answer(call, answer)
 
     def _converse_about_run(self, call: Call[Result], run: RunReference) -> Flow[Result]:
-        request = self.request(call)
+        request = yield from self._prepare(call)
         attempt = 0
         while True:
             attempt += 1
@@ -217,7 +226,7 @@ class Core:
         run = call.arguments.run
         if run is None:
             raise ValueError(f"{call.operation.name} names no run to stream")
-        first = request = self.request(call)
+        first = request = yield from self._prepare(call)
         cursor = _Cursor(run.run_id, run.after, is_live=run.kind is not RunCall.FOLLOW)
         if run.after is not None:
             request = self._follow(call, run, run.after)

@@ -259,8 +259,8 @@ class Embedding:
             raise ConfigurationError(
                 f"Knowledge {self._base.id!r} holds vectors of {settled.model} with {settled.dimensions} dimensions "
                 f"and is declared with {self.model_name} and {length}; these cannot be compared. Declare what it "
-                "holds; or give the base another id, and upload its documents again; or remove them before, while it "
-                f"is declared as it was: serai knowledge rm --all --base {self._base.id}"
+                "holds; or give the base another id, and upload its documents again; or remove its contents before, "
+                f"while it is declared as it was: serai knowledge rm --all --base {self._base.id}"
             )
 
 

