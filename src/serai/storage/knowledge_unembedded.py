@@ -14,6 +14,7 @@ from serai.storage.connection import Connection, Database
 from serai.storage.knowledge_contents import LONGEST_MESSAGE
 
 _MOST: Final = 100
+_AT_ONCE: Final = 500
 
 _UNEMBEDDED = "status = 'completed' and not has_vectors and chunks > 0"
 _PROJECTS = f"select distinct project_id from knowledge_contents where base_id = $1 and {_UNEMBEDDED}"  # noqa: S608
@@ -25,7 +26,7 @@ order by id limit $4"""  # noqa: S608 - our own text
 
 _CHUNKS = """
 select position, text, metadata from knowledge_chunks
-where project_id = $1 and base_id = $2 and content_id = $3 order by position"""
+where project_id = $1 and base_id = $2 and content_id = $3 and position > $4 order by position limit $5"""
 
 # Only while the chunks are those that were read: each taking in has a job of its own.
 _OF_TAKING_IN = f"""
@@ -61,8 +62,13 @@ async def next_unembedded(
 
 async def read_chunks(database: Database, content: ContentRecord) -> list[NewChunk]:
     """Return a content's chunks in their order."""
-    rows = await database.fetch(_CHUNKS, content.project_id, content.base_id, content.id)
-    return [NewChunk(position=row["position"], text=row["text"], metadata=load_json(row["metadata"])) for row in rows]
+    found: list[NewChunk] = []
+    while True:
+        after = found[-1].position if found else 0
+        rows = await database.fetch(_CHUNKS, content.project_id, content.base_id, content.id, after, _AT_ONCE)
+        found += [NewChunk(position=at, text=text, metadata=load_json(metadata)) for at, text, metadata in rows]
+        if len(rows) < _AT_ONCE:
+            return found
 
 
 async def mark_embedded(connection: Connection, content: ContentRecord) -> bool:
