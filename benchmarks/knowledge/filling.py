@@ -13,8 +13,8 @@ from serai.storage.knowledge_vectors import prepare, put_vectors
 
 PROJECT = "default"
 _CONTENT = """
-insert into knowledge_contents (project_id, base_id, id, name, metadata, origin, status, chunks)
-values ($1, $2, $3, $4, jsonb_build_object('tag', $5::text), 'text', 'completed', $6)"""
+insert into knowledge_contents (project_id, base_id, id, name, metadata, origin, status, chunks, has_vectors)
+values ($1, $2, $3, $4, jsonb_build_object('tag', $5::text), 'text', 'completed', $6, true)"""
 _MODEL = "insert into knowledge_models (project_id, base_id, model, dimensions) values ($1, $2, $3, $4)"
 
 

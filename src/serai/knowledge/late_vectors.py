@@ -116,4 +116,4 @@ class LateVectors:
             if await mark_embedded(connection, content):
                 await embedding.settle(connection, content.project_id)
                 await put_vectors(connection, content, vectors)
-        progress["done"] += 1
+                progress["done"] += 1
