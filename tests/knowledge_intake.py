@@ -67,7 +67,9 @@ class Intake:
             "size": 0 if is_url else len(source),
         }
         data = source if isinstance(source, bytes) else None
-        record, _ = await self.contents.add(NewContent(**(given | members)), data, job_kind=job_kind(self.base.id))
+        record, _ = await self.contents.add(
+            NewContent(**(given | members)), data, job_kind=job_kind(self.base.id, fetches=is_url)
+        )
         self.runner.look()
         return record.id
 
@@ -106,7 +108,9 @@ class Intake:
 async def intake(database: Database, base: Knowledge = WORDS) -> AsyncIterator[Intake]:
     """Lend a base, and a node that takes in what is added to it."""
     ingestion = Ingestion(database, [base])
-    runner = JobRunner(database, str(uuid4()), ingestion.handlers, max_jobs=JOBS_AT_ONCE)
+    runner = JobRunner(
+        database, str(uuid4()), {**ingestion.handlers, **ingestion.fetch_handlers}, max_jobs=JOBS_AT_ONCE
+    )
     runner.start()
     try:
         yield Intake(database, runner, base)

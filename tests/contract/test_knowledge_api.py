@@ -222,6 +222,21 @@ async def test_a_replacement_takes_the_place_of_others_of_its_name(api: httpx.As
     assert await found(api, "tea", search_type="keyword") == ["Tea is at five."]
 
 
+async def test_the_same_bytes_are_cut_anew_only_when_they_replace(api: httpx.AsyncClient):
+    one = await add(api, name="Rules", text_content="Tea is at four. " * 100, metadata='{"year": 1}')
+    assert (await api.get(f"{CONTENT}/{one}")).json()["chunks"] == 2
+    small = {"text_content": "Tea is at four. " * 100, "chunk_size": "400", "chunk_overlap": "0"}
+    response = await api.post(CONTENT, data=small)
+    assert (response.json()["status"], response.json()["chunk_size"]) == ("completed", None)
+    assert response.headers["X-Serai-Ignored-Fields"] == "chunk_overlap, chunk_size"
+    response = await api.post(CONTENT, data={**small, "replace": "true"})
+    assert "X-Serai-Ignored-Fields" not in response.headers
+    await taken_in(api, one)
+    again = (await api.get(f"{CONTENT}/{one}")).json()
+    assert [again[name] for name in ("name", "metadata", "chunks", "chunk_size")] == ["Rules", {"year": 1}, 4, 400]
+    assert (await upload(api, **small, replace="true"))["status"] == "completed"
+
+
 async def test_a_url_is_fetched_again_when_it_replaces_itself(api: httpx.AsyncClient):
     answers = iter(["Tea is at four.", "Tea is at five.", "Never asked for."])
 
@@ -229,13 +244,32 @@ async def test_a_url_is_fetched_again_when_it_replaces_itself(api: httpx.AsyncCl
         return PlainTextResponse(next(answers))
 
     async with serving(Starlette(routes=[Route("/rules", site)])) as url:
-        one = await add(api, url=f"{url}/rules")
+        one = await add(api, url=f"{url}/rules", metadata='{"tag": "tea"}')
         assert await add(api, url=f"{url}/rules") == one
         assert await found(api, "tea") == ["Tea is at four."]
         assert await add(api, url=f'"{url}/rules"', replace="1") == one
     assert await found(api, "tea") == ["Tea is at five."]
     read = (await api.get(f"{CONTENT}/{one}")).json()
     assert (read["type"], read["size"], read["url"]) == ("text/plain", "15", f"{url}/rules")
+    assert read["metadata"] == {"tag": "tea"}
+
+
+async def test_what_is_uploaded_does_not_wait_for_slow_urls(api: httpx.AsyncClient):
+    asked: list[str] = []
+    is_over = asyncio.Event()
+
+    async def site(request: Request) -> PlainTextResponse:
+        asked.append(request.url.path)
+        await is_over.wait()
+        return PlainTextResponse("Tea is at four.")
+
+    async with serving(Starlette(routes=[Route("/{page}", site)])) as url:
+        slow = [await upload(api, url=f"{url}/{page}") for page in range(6)]
+        await add(api, text_content="Coffee is at five.")
+        assert 0 < len(asked) < 6
+        is_over.set()
+        for one in slow:
+            assert (await taken_in(api, one["id"]))["status"] == "completed"
 
 
 async def test_an_embedder_that_cannot_be_asked_is_named(api: httpx.AsyncClient):
@@ -356,6 +390,11 @@ async def test_any_number_or_text_of_metadata_is_taken(idle: httpx.AsyncClient, 
     assert (await idle.post("/knowledge/search", content=raw)).status_code in (200, 422)
 
 
+async def test_a_number_beyond_bounds_is_named_by_the_member_it_is_in(idle: httpx.AsyncClient):
+    response = await idle.post("/knowledge/search", content='{"query": "x", "filters": {"a": 1e999}}')
+    assert response.json()["detail"][0]["loc"] == ["body", "filters"]
+
+
 async def test_an_empty_change_changes_nothing(idle: httpx.AsyncClient):
     made = await upload(idle, name="n", text_content="x", metadata='{"a": [1, null]}')
     response = await idle.patch(f"{CONTENT}/{made['id']}")
@@ -392,6 +431,8 @@ WRONG_UPLOADS: list[tuple[dict[str, Any], int, str | None, str]] = [
     ({"url": '" "'}, 400, None, "URL must be a single non-empty string"),
     ({"url": "file:///etc/passwd"}, 422, "url", "http:// or https://"),
     ({"url": "//example.com"}, 422, "url", "http:// or https://"),
+    ({"url": "http://xn--/"}, 422, "url", "a URL"),
+    ({"url": "http://xn--a.com/"}, 422, "url", "a URL"),
     ({"url": "https://me:secret@example.com"}, 422, "url", "leave them out"),
     ({"url": "https://exa mple.com/\x00"}, 422, "url", ""),
     ({"url": "https://example.com/" + "x" * 8000}, 422, "url", "at most 8000"),
@@ -457,6 +498,7 @@ WRONG_SEARCHES: list[tuple[Any, int, list[Any] | None, str]] = [
     ({"query": "x", "max_results": 1001}, 422, ["body", "max_results"], "<= 1000"),
     ({"query": "x", "filters": [1]}, 422, ["body", "filters"], "Expected `object"),
     ({"query": "x", "filters": {"a": "\0"}}, 422, ["body", "filters"], "U+0000"),
+    ({"query": "x", "filters": {"op": "EQ", "key": "a", "value": 1}}, 422, ["body", "filters"], "of metadata"),
     ({"query": "x", "search_type": "magic"}, 422, ["body", "search_type"], "Invalid enum value"),
     ({"query": "x", "meta": {"limit": 0}}, 422, ["body", "meta", "limit"], ">= 1"),
     ({"query": "x", "meta": {"page": 0}}, 422, ["body", "meta", "page"], ">= 1"),

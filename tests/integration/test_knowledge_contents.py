@@ -136,6 +136,19 @@ async def test_one_that_replaces_takes_the_place_of_others_of_its_name_when_it_i
     assert await find(database, project, "cats") == ["Other cats"]
 
 
+async def test_the_last_that_is_to_replace_does_so_even_if_it_is_given_again_meanwhile(store, project):
+    new = new_content(project, "Manual")
+    first, _ = await store.add(new, b"x", job_kind=JOB)
+    again, is_new = await store.add(replace(new, replaces=True), b"x", job_kind=JOB)
+    assert (is_new, again.job_id) == (False, first.job_id)  # there is nothing to replace
+    await store.add(new_content(project, "Manual"), b"y", job_kind=JOB)
+    last, is_new = await store.add(replace(new, replaces=True), b"x", job_kind=JOB)
+    assert (is_new, last.replaces, last.job_id > first.job_id) == (True, True, True)
+    assert not await store.advance(first, ContentPhase.READING)
+    same, is_new = await store.add(replace(new, replaces=True), b"x", job_kind=JOB)
+    assert (is_new, same.job_id) == (False, last.job_id)
+
+
 async def test_new_metadata_counts_in_searches_and_what_is_said_of_a_chunk_alone_stays(store, database, project):
     new = new_content(project, metadata={"tag": "pets", "old": 1})
     record = await take_in(database, new, ["Cats", "More cats"], metadata=[{"page": 1}, {"page": 2}])

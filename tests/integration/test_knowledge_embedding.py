@@ -208,6 +208,10 @@ async def test_a_query_that_cannot_be_asked_is_not_asked_for_long(database: Data
     with pytest.raises(EmbedderUnavailableError):
         await embedding.embed_query("x")
     assert len(model.asked) == 1 + 2
+    model.errors = [ModelHTTPError(429, "m", headers={"retry-after": "3600"})]
+    with pytest.raises(EmbedderUnavailableError):
+        await embedding.embed_query("x")
+    assert len(model.asked) == 1 + 2 + 1
 
 
 @pytest.mark.parametrize(

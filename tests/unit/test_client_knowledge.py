@@ -217,6 +217,7 @@ async def test_a_file_without_a_name_or_type_gets_those_of_the_published_client(
             "one of file, text_content and url",
         ),
         ("upload_knowledge_content", {"file": File(id="f")}, "file must have content or a filepath"),
+        ("upload_knowledge_content", {"file": b"words"}, "file must be a path or serai.media.File.*not bytes"),
         ("upload_knowledge_content", {"text_content": "a\ud800"}, "text_content is no valid Unicode text"),
         ("upload_knowledge_content", {"text_content": "a", "metadata": {"n": float("nan")}}, "no JSON form"),
         (
@@ -279,6 +280,8 @@ async def test_a_folder_is_uploaded_file_by_file_and_one_bad_file_stops_nothing(
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "secret.md").symlink_to("/etc/passwd")
+    (tmp_path / "link.md").symlink_to(tmp_path / "a.md")
     sent: list[tuple[str, bool]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -289,9 +292,9 @@ async def test_a_folder_is_uploaded_file_by_file_and_one_bad_file_stops_nothing(
         return httpx.Response(413 if name == "deep/bad.txt" else 202, json=CONTENT)
 
     done = await events_of(connect(kind, answer).upload_knowledge_folder(tmp_path, replace=True))
-    assert sent == [("a.md", True), ("deep/B.TXT", True), ("deep/bad.txt", True)]
+    assert sent == [("a.md", True), ("deep/B.TXT", True), ("deep/bad.txt", True), ("link.md", True)]
     assert [upload.path for upload in done] == [tmp_path / name for name, _ in sent]
-    assert [upload.content is not None for upload in done] == [True, True, False]
+    assert [upload.content is not None for upload in done] == [True, True, False, True]
     assert isinstance(done[2].error, ServerStatusError)
 
 

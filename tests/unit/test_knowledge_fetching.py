@@ -104,6 +104,7 @@ async def test_the_bytes_come_with_their_type_and_name():
         ('attachment; filename="../../etc/passwd"', "passwd"),
         ('attachment; filename="..\\\\windows\\\\x.ini"', "x.ini"),
         ("inline", "path.txt"),
+        ("attachment; filename*0=a; filename*1*=%ff; filename*=utf-8''", "path.txt"),
     ],
 )
 async def test_a_name_that_the_server_tells_has_no_folders(header: str, name: str):
@@ -140,6 +141,7 @@ async def test_a_redirect_may_be_relative_and_an_endless_one_ends():
         ("http://[::ffff:169.254.169.254]/", "metadata"),
         ("http://nowhere.example/", "cannot be resolved"),
         ("gopher://site.example/", "only http and https"),
+        ("http://xn--/", "is no URL"),
     ],
 )
 async def test_each_redirect_is_judged(target: str, part: str):
@@ -191,7 +193,10 @@ async def test_what_may_not_be_asked_is_refused_with_the_reason(url: str, part: 
     assert part in caught.value.message
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "168.63.129.16", "fe80::1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fd00:ec2::254", "168.63.129.16", "fe80::1", "0.0.0.0", "64:ff9b:1:a9fe:a9:fe00:808:808"],
+)
 async def test_metadata_and_link_local_addresses_are_refused_where_private_ones_are_not(address: str):
     await refused("http://site.example/", part=address, resolve=names(site_example=address))
 
@@ -277,8 +282,17 @@ async def test_a_packed_answer_is_unpacked_within_the_limit():
         await refused(site.url(), part="more than 999 bytes", limits=FetchLimits(size_bytes=999))
     async with website(http(packed[4:], "Content-Encoding: gzip")) as site:
         await refused(site.url(), part="broken gzip data")
+    async with website(http(packed[:-9], "Content-Encoding: gzip")) as site:
+        await refused(site.url(), part="break off", kind=UnreachableError)
     async with website(http(packed, "Content-Encoding: br")) as site:
         await refused(site.url(), part="'br'")
+
+
+async def test_a_charset_that_makes_no_sense_is_none():
+    header = "Content-Type: text/plain; charset*0=a; charset*1*=%ff; charset*=utf-8''"
+    async with website(http(b"x", header)) as site:
+        fetched = await get(site.url())
+    assert (fetched.media_type, fetched.charset) == ("text/plain", None)
 
 
 async def test_a_server_that_falls_silent_is_left_when_the_time_is_over():
@@ -343,6 +357,7 @@ def test_public_addresses_may_be_asked_however_they_are_written(address: str):
         "2002:7f00:1::",
         "2002:808:808::1",
         "64:ff9b::a00:1",
+        "64:ff9b:1:a00:0:100:808:808",
     ],
 )
 def test_all_other_addresses_may_not(address: str):

@@ -58,6 +58,11 @@ def test_no_filter_lets_everything_through():
     assert alternatives_of(None) == alternatives_of({}) == alternatives_of([]) == [{}]
 
 
+def test_true_is_not_one():
+    assert alternatives_of([{"a": 1}, {"a": True}]) == []
+    assert alternatives_of([{"a": 1}, {"a": 1.0}]) == [{"a": 1.0}]
+
+
 def _nested(levels: int) -> Any:
     filters: Any = {"a": 1}
     for _ in range(levels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 
 import pytest
@@ -20,6 +21,14 @@ async def read(data: bytes, name: str | None = None, **told: str) -> list[Passag
 async def only(data: bytes, name: str | None = None, **told: str) -> str:
     (passage,) = await read(data, name, **told)
     return passage.text
+
+
+async def test_bytes_of_no_text_are_not_taken_for_one():
+    noise = random.Random(1).randbytes(3000).replace(b"\0", b"")
+    for data in (noise, b"\0\1\2\3caf\xe9 words that stand in a program"):
+        with pytest.raises(UnreadableError, match="binary data"):
+            await read_document(data, name="a.bin")
+    assert await only(b"a\0b " + "é".encode() * 9000, "a.bin") == "a\ufffdb " + "é" * 9000
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -83,6 +92,26 @@ async def test_rows_without_a_header_are_read_as_they_are():
     assert await only(b"Name,City\n", "a.csv") == "Name | City"
     assert await only(b'a,"b\nc"\n', "a.csv") == "a | b\nc"
     assert await only("1,b\u2028c\x0bd\n".encode(), "a.csv") == "1\nb\u2028c\x0bd"
+
+
+async def test_what_separates_cells_may_be_said_as_excel_is_told():
+    data = b"sep=:\r\nName:Motto\r\nAda:One, two; three, four\r\n"
+    assert await read(data, "a.csv") == [Passage("Name: Ada\nMotto: One, two; three, four", {"row": 2})]
+    assert await only(b'sep="\n', "a.csv") == 'sep="'
+
+
+async def test_numbers_of_json_stay_as_they_are_written():
+    many = b"9" * 5000
+    assert await only(b'{"a": 1.10, "b": -0, "c": 1e400, "d": NaN, "e": ' + many + b"}", "a.json") == (
+        f"a: 1.10\nb: -0\nc: 1e400\nd: NaN\ne: {many.decode()}"
+    )
+
+
+async def test_lines_of_json_are_known_without_their_suffix():
+    data = b'{"a": 1}\n\n{"a": [2]}\n'
+    assert await read(data, "a.json") == await read(data, media_type="application/x-ndjson")
+    assert await read(data, "a.json") == [Passage("a: 1", {"item": 1}), Passage("a: 2", {"item": 3})]
+    assert await read(b"[\n[1],\n[2]]", "a.json") == [Passage("1", {"item": 1}), Passage("2", {"item": 2})]
 
 
 async def test_items_of_json_are_passages():

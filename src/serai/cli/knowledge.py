@@ -55,7 +55,10 @@ def add(  # noqa: PLR0913 - its flags
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add documents. Of folders all files are taken whose types the server can read, but no hidden ones."""
+    """Add documents. Of folders all files are taken whose types the server can read.
+
+    Hidden ones are left out, and what links lead to outside of the folder.
+    """
     from serai.cli import knowledge_upload  # noqa: PLC0415 - pydantic and httpx take 150 ms
 
     options = {

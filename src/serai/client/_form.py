@@ -68,7 +68,7 @@ def read_file(file: File | UploadedFile | str | os.PathLike[str]) -> FilePart:
 
     Raises:
         OSError: it cannot be read.
-        ArgumentError: it has neither content nor a path.
+        ArgumentError: it has neither content nor a path, or is no file at all.
     """
     if isinstance(file, (str, os.PathLike)):
         path = Path(file)
@@ -76,6 +76,9 @@ def read_file(file: File | UploadedFile | str | os.PathLike[str]) -> FilePart:
     given: Any = file
     if hasattr(given, "file"):
         content, media_type = given.file.read(), given.content_type
+    elif not hasattr(given, "filepath"):
+        kind = type(given).__name__
+        raise ArgumentError(f"file must be a path or serai.media.File(content=…, filename=…), not {kind}")
     else:
         given = _inline(given)
         content, media_type = given.content, given.mime_type

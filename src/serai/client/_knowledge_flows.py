@@ -52,17 +52,19 @@ def documents_in(folder: str | os.PathLike[str], suffixes: Collection[str] | Non
     """Return the files of a folder and of those in it, by name; what is hidden is left out.
 
     Args:
-        folder: the folder; links to other folders in it are not followed.
+        folder: the folder; links in it are not followed to other folders, nor to files outside it.
         suffixes: those of the files that are wanted, in lower case with their dots; all by default.
 
     Raises:
         OSError: it is no folder, or cannot be read.
     """
+    top = Path(folder).resolve()
     found = []
     for where, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(where, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file() and (not suffixes or path.suffix.lower() in suffixes))
+    wanted = (path for path in found if not suffixes or path.suffix.lower() in suffixes)
+    return sorted(path for path in wanted if path.is_file() and _is_within(top, path))
 
 
 def wait_for(core: Core, call: Call[ContentResponseSchema], timeout_s: float | None) -> Flow[ContentResponseSchema]:
@@ -101,6 +103,11 @@ def upload_folder(
             yield Emit(FolderUpload(path, error=error))
         else:
             yield Emit(FolderUpload(path, content))
+
+
+def _is_within(top: Path, path: Path) -> bool:
+    """Return whether a file is where it seems to be: a folder of strangers may link to what is nobody's business."""
+    return not path.is_symlink() or path.resolve().is_relative_to(top)
 
 
 def _refuse(error: OSError) -> None:

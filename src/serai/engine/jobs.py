@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -120,6 +120,11 @@ class JobRunner:
         self._strangers: dict[UUID, int] = {}
         self._due = asyncio.Event()
         self._claimer: asyncio.Task[None] | None = None
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """Which kinds of jobs it does."""
+        return self._handlers.keys()
 
     @property
     def held(self) -> int:

@@ -17,7 +17,9 @@ _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 """Given up by RFC 7526; releases of Python differ in whether it is public."""
 
-_TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/96"))
+_TRANSLATED_AT_HOME: Final = IPv6Network("64:ff9b:1::/48")
+"""Of RFC 8215. Only its network knows where the IPv4 address stands in it, except in the part above."""
 
 
 def why_forbidden(text: str, *, allow_private: bool) -> str | None:
@@ -55,6 +57,8 @@ def _never(address: Address) -> str | None:
         return "a cloud's metadata address"
     if address.is_link_local:
         return "a link-local address"
+    if address in _TRANSLATED_AT_HOME:
+        return "an address that stands for another one"
     if address.is_unspecified or address in _THIS_NETWORK:
         return "an unspecified address"
     return "a multicast address" if address.is_multicast else None

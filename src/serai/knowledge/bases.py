@@ -115,9 +115,9 @@ class KnowledgeBase:
             return SearchType(self.options.search_type)
         return SearchType.HYBRID if self.has_vectors else SearchType.KEYWORD
 
-    def announce(self) -> None:
+    def announce(self, upload: Upload) -> None:
         """Have a new content taken in at once; it has just been stored."""
-        self._announce(job_kind(self.id))
+        self._announce(job_kind(self.id, fetches=upload.data is None))
 
     async def embed_late(self) -> None:
         """Have contents embedded that were taken in while there was no embedder, or no pgvector; looks for them only.
@@ -161,7 +161,7 @@ class KnowledgeBase:
         if connection is None:
             async with self._database.transaction() as own:
                 record = await self._store(own, new, upload.data)
-            self.announce()
+            self.announce(upload)
             return record
         return await self._store(connection, new, upload.data)
 
@@ -204,7 +204,8 @@ class KnowledgeBase:
             self._is_prepared = await prepare(self._database, await self.embedding.dimensions())
 
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
-        record, is_new = await self.contents.add(new, data, job_kind=job_kind(self.id), connection=connection)
+        kind = job_kind(self.id, fetches=data is None)
+        record, is_new = await self.contents.add(new, data, job_kind=kind, connection=connection)
         changes = ContentChanges(
             name=_changed(new.name, record.name),
             description=_changed(new.description, record.description),

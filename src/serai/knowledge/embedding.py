@@ -58,16 +58,17 @@ _log = structlog.get_logger("serai.knowledge")
 
 
 class Patience(NamedTuple):
-    """How often a call is made, and how many seconds each may take."""
+    """How often a call is made, how many seconds each may take, and how many are waited before the next one."""
 
     attempts: int
     call_s: float
+    pause_s: float
 
 
-_SHORTLY: Final = Patience(2, 20.0)
+_SHORTLY: Final = Patience(2, 20.0, 2.0)
 """Somebody waits, or a node wants to start."""
 
-_PATIENTLY: Final = Patience(4, 120.0)
+_PATIENTLY: Final = Patience(4, 120.0, LONGEST_PAUSE_S)
 
 
 class EmbeddingError(SeraiError):
@@ -220,11 +221,11 @@ class Embedding:
             except Exception as error:
                 if not _is_passing(error):
                     raise EmbeddingError(f"The embedding model {self.model_name} refused: {describe(error)}") from error
-                if attempt == patience.attempts:
+                pause_s = self._pause_after(attempt, error)
+                if attempt == patience.attempts or pause_s > patience.pause_s:
                     raise EmbedderUnavailableError(
                         f"The embedding model {self.model_name} could not be asked: {describe(error)}"
                     ) from error
-                pause_s = self._pause_after(attempt, error)
                 _log.warning("embedder_busy", model=self.model_name, reason=describe(error), next_in_s=pause_s)
                 await asyncio.sleep(pause_s)
             else:

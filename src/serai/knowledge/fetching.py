@@ -227,8 +227,8 @@ class _Fetch:
         return Fetched(
             data=plain,
             media_type=media_type,
-            name=_name(url, described.get_filename()),
-            charset=described.get_content_charset(),
+            name=_name(url, _told(described.get_filename)),
+            charset=_told(described.get_content_charset),
         )
 
 
@@ -244,11 +244,12 @@ def _parse(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
     try:
         url = httpx.URL(text.strip()) if base is None else base.join(text)
         url = url.copy_with(userinfo=b"")
+        host = url.host
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise UnfetchableError(f"{text!r} is no URL: {error}.") from error
     if url.scheme not in ("http", "https"):
         raise UnfetchableError(f"{text!r} is not fetched: only http and https URLs are.")
-    if not url.host or (url.port is not None and not 0 < url.port <= _LAST_PORT):
+    if not host or (url.port is not None and not 0 < url.port <= _LAST_PORT):
         raise UnfetchableError(f"{text!r} names no host, or a port that there is not.")
     return url
 
@@ -259,13 +260,24 @@ async def _unpack(url: httpx.URL, data: bytes, encoding: str, limit: int) -> byt
         return data
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         raise UnfetchableError(f"{url} answers in the encoding {encoding!r}, which was not asked for.")
-    try:  # 32: gzip or zlib, as the bytes begin
-        plain = await asyncio.to_thread(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress, data, limit + 1)
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, as the bytes begin
+    try:
+        plain = await asyncio.to_thread(unpacking.decompress, data, limit + 1)
     except zlib.error as error:
         raise UnfetchableError(f"{url} answers with broken {encoding} data: {error}.") from error
     if len(plain) > limit:
         raise _too_large(url, limit)
+    if not unpacking.eof and data:
+        raise UnreachableError(f"{url} answers with {encoding} data that break off; try again later.")
     return plain
+
+
+def _told(read: Callable[[], str | None]) -> str | None:
+    """Return what a parameter of a header says, None where it is none that can be read."""
+    try:
+        return read()
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _too_large(url: httpx.URL, limit: int) -> UnfetchableError:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 MOST_ALTERNATIVES: Final = 20
 DEEPEST: Final = 10
 _NOT_SERVED: Final = frozenset({"NOT", "NEQ", "GT", "GTE", "LT", "LTE", "CONTAINS", "STARTSWITH"})
+_EXPRESSED: Final = frozenset({"key", "condition", "conditions"})
 
 Alternatives: TypeAlias = list[dict[str, Any]]
 
@@ -44,6 +45,13 @@ def alternatives_of(filters: Any, *, depth: int = 0) -> Alternatives:
     return _checked(_OPERATIONS[op](filters, depth))
 
 
+def is_expression(filters: Mapping[str, Any]) -> bool:
+    """Return whether an object is a filter expression, as `alternatives_of` has them, and hardly metadata."""
+    op = filters.get("op")
+    is_operator = isinstance(op, str) and (op in _OPERATIONS or op in _NOT_SERVED)
+    return is_operator and not _EXPRESSED.isdisjoint(filters)
+
+
 def _all_of(filters: Iterable[Any], depth: int) -> Alternatives:
     found: Alternatives = [{}]
     for each in filters:
@@ -57,7 +65,12 @@ def _any_of(filters: Iterable[Any], depth: int) -> Alternatives:
 
 
 def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one[key] == other[key] for key in one.keys() & other.keys())
+    return all(_is_same(one[key], other[key]) for key in one.keys() & other.keys())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether values are equal as JSON, where true is not 1."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _checked(found: Alternatives) -> Alternatives:

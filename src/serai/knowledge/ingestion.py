@@ -35,19 +35,20 @@ from serai.storage.knowledge_unembedded import clear_vectors
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
 JOBS_AT_ONCE: Final = 4
-"""Contents that a node takes in at a time: each holds a document in memory, and waits for processes and models."""
+"""Contents that a node takes in at a time, and as many at URLs: each holds a document in memory, and waits for much."""
 
 REPORT_S: Final = 0.5
 _CONTENTS: Final = UUID("5f3f4d8e-6a39-5b0c-9f0e-2d8c5c1b7a64")
 _log = structlog.get_logger("serai.knowledge")
 
 
-def job_kind(base_id: str) -> str:
+def job_kind(base_id: str, *, fetches: bool = False) -> str:
     """Return the kind of the jobs that take contents into a base; nodes that have it do them.
 
-    Their payload is ``{"base_id", "content_id"}``.
+    Their payload is ``{"base_id", "content_id"}``. Those that fetch URLs are of a kind of their own: what was uploaded
+    does not wait for slow servers.
     """
-    return f"knowledge.ingest/{base_id}"
+    return f"knowledge.{'fetch' if fetches else 'ingest'}/{base_id}"
 
 
 def content_id(base_id: str, source: bytes | str) -> UUID:
@@ -89,6 +90,11 @@ class Ingestion:
         late = LateVectors(self._database, self._embeddings)
         handlers: dict[str, JobHandler] = {job_kind(base_id): self.do for base_id in self._bases}
         return handlers | {embed_kind(base_id): late.do for base_id in self._embeddings}
+
+    @property
+    def fetch_handlers(self) -> dict[str, JobHandler]:
+        """The same for contents that are at URLs."""
+        return {job_kind(base_id, fetches=True): self.do for base_id in self._bases}
 
     async def do(self, job: ActiveJob) -> None:
         """Take in a job's content; one that is gone, done or another job's by now is left alone.

@@ -15,7 +15,7 @@ Body = TypeVar("Body")
 
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
-_PART = re.compile(r"\.([^.\[`]+)|\[(\d+)\]")
+_PART = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]")
 _POSITION = re.compile(r" \(byte (\d+)\)$")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

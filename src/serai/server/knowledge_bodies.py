@@ -19,6 +19,7 @@ from serai.domain.stored_text import is_storable, storable
 from serai.errors import InvalidFieldError, NotFoundError, RequestError
 from serai.knowledge.bases import KnowledgeBase, Upload
 from serai.knowledge.chunking import check_chunking
+from serai.knowledge.filters import is_expression
 from serai.knowledge.reading import readers
 from serai.server.bodies import parse_open_json, read_body
 from serai.server.context import runtime_of
@@ -35,6 +36,7 @@ MOST_METADATA_BYTES: Final = 16 * 1024
 """Each chunk of a content has its metadata."""
 
 FILE: Final = "file"
+_WAYS: Final = ("reader_id", "chunker", "chunk_size", "chunk_overlap")
 _NO_TYPES: Final = frozenset({"", "application/octet-stream"})
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_LISTED)]
@@ -67,6 +69,11 @@ class UploadForm:
 
     upload: Upload
     ignored: list[str] = field(default_factory=list)
+
+    def unheeded(self, shown: Mapping[str, Any]) -> list[str]:
+        """Return the fields that say how to read and cut a content that was there already, read and cut otherwise."""
+        given = ((name, getattr(self.upload, name)) for name in _WAYS)
+        return [name for name, value in given if value is not None and value != shown[name]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +200,9 @@ async def read_search(request: Request) -> tuple[SearchBody, list[str]]:
         raise InvalidFieldError.of(("body", "query"), "String should not be blank", kind="string_blank")
     if body.filters is not None:
         _check_metadata(body.filters, "filters")
+        if is_expression(body.filters):
+            msg = "Input should be an object of metadata; filter expressions are for knowledge_filters of runs"
+            raise InvalidFieldError.of(("body", "filters"), msg, kind="knowledge_filters")
     return body, ignored
 
 
@@ -294,9 +304,10 @@ def _problem_of(text: str) -> str | None:
         return f"String should have at most {LONGEST_URL} characters"
     try:
         url = httpx.URL(text)
+        host = url.host
     except (httpx.InvalidURL, UnicodeError) as error:
         return f"Input should be a URL: {error}"
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         return "Input should be a URL that begins with http:// or https://"
     if url.userinfo:
         return "A user name and a password are not sent to the server: leave them out of the URL"

@@ -128,7 +128,7 @@ class Runtime:
             self.knowledge = KnowledgeBases(
                 self.database,
                 self._knowledge,
-                announce=lambda kind: self._knowledge_jobs.announce(kind),  # noqa: PLW0108 - made after the engine
+                announce=self._announce_content,
             )
             self.engine = Engine(
                 self.database,
@@ -157,7 +157,12 @@ class Runtime:
             self.evals = Evals(self.database, self.engine, self.components)
             self._knowledge_jobs = self._new_knowledge_jobs()
             await self.knowledge.prepare()
-            self._runners = (self.job_runner, memory_jobs, self.evals, self._knowledge_jobs)
+            self._runners: tuple[JobRunner | Evals, ...] = (
+                self.job_runner,
+                memory_jobs,
+                self.evals,
+                *self._knowledge_jobs,
+            )
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
@@ -197,12 +202,18 @@ class Runtime:
         """Tell whether runs are taken and the database answers now."""
         return not self._is_drained and await self.database.is_reachable()
 
-    def _new_knowledge_jobs(self) -> JobRunner:
-        """Return what takes contents in: apart from other jobs, which would wait for long documents."""
-        handlers = Ingestion(self.database, self._knowledge).handlers
-        return JobRunner(
-            self.database, self.engine.node.id, handlers, max_jobs=JOBS_AT_ONCE, tell=self.engine.tell_jobs
+    def _new_knowledge_jobs(self) -> tuple[JobRunner, ...]:
+        """Return what takes contents in: apart from other jobs, which would wait for long documents and slow URLs."""
+        ingestion = Ingestion(self.database, self._knowledge)
+        return tuple(
+            JobRunner(self.database, self.engine.node.id, handlers, max_jobs=JOBS_AT_ONCE, tell=self.engine.tell_jobs)
+            for handlers in (ingestion.handlers, ingestion.fetch_handlers)
         )
+
+    def _announce_content(self, kind: str) -> None:
+        for runner in self._knowledge_jobs:
+            if kind in runner.kinds:
+                runner.announce(kind)
 
     async def _take_documents(self) -> None:
         """Take in the documents that bases were given with their options."""

@@ -28,16 +28,31 @@ _PIECE_BYTES: Final = 256 * 1024
 _NEW: Final = [member.name for member in fields(NewContent)]
 _STORED_AS: Final = {member.name: member.name for member in fields(ContentRecord)} | {"total": "goal"}
 _COLUMNS: Final = ", ".join(_STORED_AS.values())
+_WAYS: Final = "{0}.reader_id, {0}.chunker, {0}.chunk_size, {0}.chunk_overlap"
 
-# One that failed is taken up again as it is given now, and so is a URL that replaces what it answered before; any other
-# stays as it is, and no row is returned.
+# What is not said of a content anew stays as it was said before.
+_AGAIN: Final = {
+    "name": "coalesce(excluded.name, kept.name)",
+    "description": "coalesce(excluded.description, kept.description)",
+    "metadata": "case excluded.metadata when '{}' then kept.metadata else excluded.metadata end",
+}
+# One that failed is taken up again as it is given now. So is one that replaces, if it is a URL, or is to be read or cut
+# in another way, or is still being taken in and would not replace all that was given before. Any other stays as it is,
+# and no row is returned.
 _ADD = f"""
 insert into knowledge_contents as kept ({", ".join(_NEW)}, phase)
 values ({", ".join(f"${at}" for at in range(1, len(_NEW) + 1))}, 'queued')
 on conflict (project_id, base_id, id) do update
-set {", ".join(f"{name} = excluded.{name}" for name in _NEW[3:])},
+set {", ".join(f"{name} = {_AGAIN.get(name, f'excluded.{name}')}" for name in _NEW[3:])},
     status = 'processing', status_message = '', phase = 'queued', done = 0, goal = 0, updated_at = now()
-where kept.status = 'failed' or (kept.status = 'completed' and excluded.replaces and excluded.url is not null)
+where kept.status = 'failed' or excluded.replaces and case kept.status
+    when 'completed' then excluded.url is not null
+        or ({_WAYS.format("excluded")}) is distinct from ({_WAYS.format("kept")})
+    else exists (
+        select from knowledge_contents as other
+        where other.project_id = kept.project_id and other.base_id = kept.base_id and other.name = excluded.name
+          and other.id <> kept.id and (not kept.replaces or other.job_id > kept.job_id)
+    ) end
 returning {_COLUMNS}"""  # noqa: S608 - our own text
 _SET_JOB = "update knowledge_contents set job_id = $4 where project_id = $1 and base_id = $2 and id = $3"
 _CLEAR_SOURCE = "delete from knowledge_sources where project_id = $1 and base_id = $2 and content_id = $3"
@@ -142,8 +157,8 @@ class ContentStore:
         """Store a content, its bytes and the job that takes it in; return it, and whether it is new.
 
         Args:
-            new: one that is there stays as it is, unless it failed, or is a URL and replaces itself: then it is taken
-                in again.
+            new: one that is there stays as it is, unless it failed, or replaces and would come out differently: then
+                it is taken in again.
             source: None of a URL.
             job_kind: whose handler gets ``{"base_id", "content_id"}``.
             connection: within whose transaction; None is one of its own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -56,7 +57,8 @@ def is_text(data: bytes) -> bool:
     if _is_pdf(data) or data.startswith((*_ZIP, _OLE, *(mark for mark, _ in _BINARIES))):
         return False
     head = data[:_HEAD]
-    return has_mark(data) or len(head) - len(head.translate(None, _CONTROLS)) <= len(head) // 10
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return has_mark(data) or controls <= len(head) // (10 if _is_utf8(head) else 100)
 
 
 def choose_reader(data: bytes, called: Called) -> str:
@@ -82,6 +84,15 @@ def choose_reader(data: bytes, called: Called) -> str:
     if possible is TEXTS:
         return "html" if data[:_HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html")) else "text"
     return possible[0]
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Return whether bytes are UTF-8, cut off anywhere."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_pdf(data: bytes) -> bool:

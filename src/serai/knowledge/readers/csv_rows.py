@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,14 +14,20 @@ from serai.knowledge.readers.text import decode
 
 _DELIMITERS: Final = ",;\t|"
 _LONGEST_FIRST: Final = 10_000
+_TOLD: Final = re.compile(r'sep=(\t|[^\w\s"])\n', re.IGNORECASE)
+"""How Excel is told what separates cells; it shows no such row."""
 
 
 def read(source: Source) -> Iterator[Passage]:
     """Yield the rows; what the first line has most of separates the cells."""
     text = decode(source)
-    first = text.lstrip()[:_LONGEST_FIRST].partition("\n")[0]
+    if told := _TOLD.match(text):
+        delimiter, text = told[1], text[told.end() :]
+    else:
+        first = text.lstrip()[:_LONGEST_FIRST].partition("\n")[0]
+        delimiter = max(_DELIMITERS, key=first.count)
     csv.field_size_limit(source.limits.characters)
-    rows = csv.reader(io.StringIO(text), delimiter=max(_DELIMITERS, key=first.count))
+    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
         yield from rows_as_passages((rows.line_num, row) for row in rows)
     except csv.Error as error:

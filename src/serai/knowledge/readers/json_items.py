@@ -15,7 +15,7 @@ _LINES: Final = (".jsonl", ".ndjson")
 def read(source: Source) -> Iterator[Passage]:
     """Yield the items of a list, or the one value that is there."""
     text = decode(source)
-    if source.suffix in _LINES:
+    if source.suffix in _LINES or _is_lines(text):
         values = ((n, _load(line, n)) for n, line in enumerate(text.split("\n"), 1) if line and not line.isspace())
         for number, value in values:
             yield from _passages(value, {"item": number})
@@ -28,9 +28,21 @@ def read(source: Source) -> Iterator[Passage]:
             yield from _passages(item, {"item": number})
 
 
+def _is_lines(text: str) -> bool:
+    """Return whether each line seems to be a value of its own, as the first two do."""
+    first, _, rest = text.strip().partition("\n")
+    if not (first.startswith(("{", "[")) and rest.lstrip().startswith(first[0])):
+        return False
+    try:
+        json.loads(first, parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _load(text: str, line: int | None = None) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=str, parse_float=str)  # numbers of any size, as they are written
     except RecursionError as error:
         raise UnreadableError("The JSON is nested too deep; upload it flatter, or as text.") from error
     except ValueError as error:

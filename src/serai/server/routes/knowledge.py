@@ -60,8 +60,8 @@ async def upload_content(request: Request) -> Response:
         asked = await digest_upload(form.upload) if idempotency_key_of(request) else b""
         key = write_key(request, "knowledge.upload", base.id, asked)
         answer = await answer_once(runtime_of(request).database, key, upload)
-    base.announce()
-    return json_answer(answer, status=202, ignored=form.ignored)
+    base.announce(form.upload)
+    return json_answer(answer, status=202, ignored=sorted({*form.ignored, *form.unheeded(answer)}))
 
 
 async def list_contents(request: Request) -> Response:
@@ -173,7 +173,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Take a document into a knowledge base",
         description=(
             "A job reads, cuts and stores it; what comes of it can be read at once. The same bytes or URL are one "
-            "content, which gets the name, the description and the metadata that are given last."
+            "content, which gets the name, the description and the metadata that are given last; it is read and cut in "
+            "another way only with `replace`."
         ),
         tags=TAGS,
         parameters=(*SCOPE, USER, KEY),

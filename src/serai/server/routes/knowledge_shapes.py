@@ -47,7 +47,8 @@ UPLOAD: Final = object_schema(
         "replace": {
             "type": "boolean",
             "default": False,
-            "description": "Once it is there, other contents of its name go; a known URL is fetched again.",
+            "description": "Once it is there, other contents of its name go; a known URL is fetched again, and what is "
+            "there is read and cut again where that is to be done in another way.",
         },
     }
 )
