@@ -32,8 +32,8 @@ _VECTOR_COLUMNS = ("project_id", "base_id", "content_id", "position", "dimension
 _HEAD = struct.pack(">HH", DIMENSIONS, 0)
 
 _CONTENT = """
-insert into knowledge_contents (project_id, base_id, id, name, metadata, origin, status, chunks)
-values ($1, $2, $3, $4, jsonb_build_object('tag', $5::text), 'text', 'completed', $6)"""
+insert into knowledge_contents (project_id, base_id, id, name, metadata, origin, status, chunks, has_vectors)
+values ($1, $2, $3, $4, jsonb_build_object('tag', $5::text), 'text', 'completed', $6, true)"""
 _MODEL = "insert into knowledge_models (project_id, base_id, model, dimensions) values ($1, $2, $3, $4)"
 _INDEXES = """
 select index.indexrelid::regclass::text as name, pg_get_indexdef(index.indexrelid) as statement

@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from serai import AgentOS, Knowledge
-from serai.knowledge.bases import KnowledgeBases
+from serai.knowledge.bases import LARGE_UPLOADS, KnowledgeBases
 from serai.settings import Settings
 from serai.testing import HashedEmbeddingModel
 from tests.hosting import DatabaseRuntime, http_client, make_os, serving
@@ -192,9 +192,10 @@ async def test_a_file_is_named_by_its_last_part_and_read_by_its_type(api: httpx.
 
 async def test_what_cannot_be_read_or_fetched_fails_and_says_why(api: httpx.AsyncClient):
     png = (await api.post(CONTENT, files={"file": ("a.pdf", b"\x89PNG\r\n\x1a\n", "application/pdf")})).json()
-    local = await upload(api, url="http://127.0.0.1:9/none")
-    assert (local["name"], local["type"], local["url"]) == ("http://127.0.0.1:9/none", "url", local["name"])
-    for made in (png, local):
+    nothing = str(api.base_url.join("/nothing"))
+    missing = await upload(api, url=nothing)
+    assert (missing["name"], missing["type"], missing["url"]) == (nothing, "url", nothing)
+    for made in (png, missing):
         status = await taken_in(api, made["id"])
         assert (status["status"], len(status["status_message"]) > 10) == ("failed", True)
     assert await names(api, sort_by="status", sort_order="asc", limit=1) != []
@@ -346,6 +347,27 @@ async def test_contents_are_listed_sorted_and_in_pages(idle: httpx.AsyncClient):
     assert response.json()["meta"] == meta
     beyond = (await idle.get(CONTENT, params={"page": 9})).json()
     assert (beyond["data"], beyond["meta"]["total_count"]) == ([], 3)
+
+
+async def test_large_uploads_wait_for_each_other_and_small_ones_for_nobody(shared_url: str):
+    runtime = KnowledgeRuntime(shared_url)
+    async with (
+        serving(make_os(runtime, knowledge=PLAIN).app) as url,
+        http_client(url, headers={"Project-Id": str(uuid4())}) as client,
+    ):
+        room = runtime.knowledge.large_uploads
+        for _ in range(LARGE_UPLOADS):
+            await room.acquire()
+        large = [
+            asyncio.create_task(client.post(CONTENT, files={"file": (f"{one}.txt", b"%d" % one * 1_100_000)}))
+            for one in range(LARGE_UPLOADS + 2)
+        ]
+        await upload(client, text_content="small")
+        assert not any(task.done() for task in large)
+        for _ in range(LARGE_UPLOADS):
+            room.release()
+        answers = await asyncio.gather(*large)
+    assert [(answer.status_code, answer.json()["size"]) for answer in answers] == [(202, "1100000")] * len(large)
 
 
 async def test_what_is_queued_says_so(idle: httpx.AsyncClient):

@@ -17,7 +17,7 @@ from serai import AgentComponent, AgentOS, Knowledge, Step, Team, Workflow
 from serai.errors import ConfigurationError
 from serai.knowledge.documents import list_documents
 from serai.settings import Settings
-from serai.testing import ScriptedModel
+from serai.testing import HashedEmbeddingModel, ScriptedModel
 from tests.hosting import http_client, serving
 
 MODEL = ScriptedModel(lambda asked: asked.message)
@@ -61,6 +61,19 @@ async def test_documents_are_taken_in_at_the_start_and_again_when_they_change(da
     assert sorted(first) == sorted(second) == ["deep/pets.md", "doors.txt"]
     assert first["deep/pets.md"] == second["deep/pets.md"]
     assert [found["content"] for found in answer.json()["data"]] == ["The gate closes at nine."]
+
+
+async def test_what_was_taken_in_without_an_embedder_is_embedded_at_a_start_with_one(database_url: str):
+    async with server(database_url, agents=[helper(Knowledge())]) as client:
+        await client.post("/knowledge/content", data={"text_content": "Cats sleep.", "name": "cats"})
+        before = await contents(client, 1)
+    model = HashedEmbeddingModel(8)
+    question = {"query": "sleep", "search_type": "vector"}
+    async with server(database_url, agents=[helper(Knowledge(embedder=model))]) as client, asyncio.timeout(20):
+        while not (found := (await client.post("/knowledge/search", json=question)).json()["data"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        assert await contents(client, 1) == before
+    assert [each["content"] for each in found] == ["Cats sleep."]
 
 
 def test_of_a_folder_hidden_files_and_those_that_nothing_reads_are_left_out(tmp_path: Path):

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID, uuid4
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from pydantic_ai.embeddings import EmbeddingResult
 from pydantic_ai.exceptions import ModelHTTPError
 
-from serai.domain.knowledge import ContentOrigin, ContentRecord, ContentStatus, NewContent
-from serai.engine.jobs import MAX_ATTEMPTS, JobRunner
+from serai.domain.knowledge import ContentStatus
+from serai.engine.jobs import MAX_ATTEMPTS
 from serai.knowledge import ingestion as module
 from serai.knowledge.embedding import BATCH_TEXTS
-from serai.knowledge.ingestion import JOBS_AT_ONCE, Ingestion, content_id, job_kind
+from serai.knowledge.ingestion import content_id
 from serai.knowledge.options import Knowledge
 from serai.storage.connection import Database
-from serai.storage.knowledge_contents import ContentChanges, ContentStore
+from serai.storage.knowledge_contents import ContentChanges
 from serai.testing import HashedEmbeddingModel, provider_error
 from tests.hosting import shared_database
+from tests.knowledge_intake import WORDS, GatedModel, Intake, intake, paragraphs, website
 from tests.postgres import PostgresServer
 from tests.run_values import open_database, until
 
 pytestmark = pytest.mark.one_postgres
-
-WORDS = Knowledge(id="words")
 
 
 @pytest.fixture(scope="module")
@@ -42,115 +35,6 @@ async def database(shared_url: str) -> AsyncIterator[Database]:
     async with open_database(shared_url) as opened:
         yield opened
         await opened.execute("delete from knowledge_contents; delete from knowledge_models; delete from jobs")
-
-
-class GatedModel(HashedEmbeddingModel):
-    """Waits before its second and every further call, and then fails with what is in `errors`."""
-
-    def __init__(self) -> None:
-        super().__init__(8)
-        self.gate = asyncio.Event()
-        self.waiting = asyncio.Semaphore(0)
-        self.errors: list[Exception] = []
-
-    async def embed(self, inputs: str | Sequence[str], **options: Any) -> EmbeddingResult:
-        answer = await super().embed(inputs, **options)
-        if answer.inputs != ["dimensions"]:
-            self.waiting.release()
-            await self.gate.wait()
-        if self.errors:
-            raise self.errors.pop(0)
-        return answer
-
-
-@dataclass
-class Intake:
-    """A base, and a node that takes in what is added to it."""
-
-    database: Database
-    runner: JobRunner
-    base: Knowledge
-    project: str = field(default_factory=lambda: str(uuid4()))
-
-    @property
-    def contents(self) -> ContentStore:
-        return ContentStore(self.database)
-
-    async def add(self, source: bytes | str, **members: Any) -> UUID:
-        """Add bytes, or what a URL answers."""
-        is_url = isinstance(source, str)
-        given: dict[str, Any] = {
-            "project_id": self.project,
-            "base_id": self.base.id,
-            "id": content_id(self.base.id, source),
-            "origin": ContentOrigin.URL if is_url else ContentOrigin.TEXT,
-            "url": source if is_url else None,
-            "size": 0 if is_url else len(source),
-        }
-        data = source if isinstance(source, bytes) else None
-        record, _ = await self.contents.add(NewContent(**(given | members)), data, job_kind=job_kind(self.base.id))
-        self.runner.look()
-        return record.id
-
-    async def get(self, content: UUID) -> ContentRecord:
-        record = await self.contents.get(self.project, self.base.id, content)
-        assert record is not None
-        return record
-
-    async def ended(self, content: UUID) -> ContentRecord:
-        await until(self.database, "select status <> 'processing' from knowledge_contents where id = $1", content)
-        return await self.get(content)
-
-    async def retry(self) -> None:
-        """Have a job begun again as soon as it has failed, until its last attempt."""
-        for attempt in range(1, MAX_ATTEMPTS - 1):
-            await until(self.database, "select exists(select from jobs where attempts = $1 and error <> '')", attempt)
-            await self.database.execute("update jobs set not_before = now(), error = '' where status = 'PENDING'")
-            self.runner.look()
-
-    async def texts(self, content: UUID) -> list[str]:
-        rows = await self.database.fetch(
-            "select text from knowledge_chunks where project_id = $1 and content_id = $2 order by position",
-            self.project,
-            content,
-        )
-        return [row["text"] for row in rows]
-
-    async def vectors(self, content: UUID) -> int:
-        count: int = await self.database.fetchval(
-            "select count(*) from knowledge_vectors where project_id = $1 and content_id = $2", self.project, content
-        )
-        return count
-
-
-@asynccontextmanager
-async def intake(database: Database, base: Knowledge = WORDS) -> AsyncIterator[Intake]:
-    ingestion = Ingestion(database, [base])
-    runner = JobRunner(database, str(uuid4()), ingestion.handlers, max_jobs=JOBS_AT_ONCE)
-    runner.start()
-    try:
-        yield Intake(database, runner, base)
-    finally:
-        await runner.stop()
-
-
-@asynccontextmanager
-async def website(body: bytes, *headers: str) -> AsyncIterator[str]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
-        writer.write("\r\n".join(lines).encode() + body)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-def paragraphs(count: int) -> bytes:
-    """Return a text of so many chunks."""
-    return "\n\n".join(f"Paragraph {number} " + f"about number{number} " * 60 for number in range(count)).encode()
 
 
 async def test_a_text_is_found_with_its_metadata(database: Database):
@@ -175,6 +59,31 @@ async def test_what_a_url_answers_is_kept_with_its_type_and_name(database: Datab
         assert (record.media_type, record.name, record.size) == ("text/html", "zurich.html", len(page))
         assert await at.contents.source(at.project, base.id, content) == page
         assert "Zürich" in (await at.texts(content))[0]
+
+
+async def test_a_url_that_cannot_be_fetched_just_now_is_tried_again(database: Database):
+    base = Knowledge(id="busy", allow_private_urls=True)
+    failures = ["503 Service Unavailable", "429 Too Many Requests"]
+    async with intake(database, base) as at, website(b"At last.", "Content-Type: text/plain", failures=failures) as url:
+        content = await at.add(url)
+        await until(database, "select status_message <> '' from knowledge_contents where id = $1", content)
+        record = await at.get(content)
+        assert record.status is ContentStatus.PROCESSING
+        assert "503 Service Unavailable; try again later. It will be tried again." in record.status_message
+        await at.retry(2)
+        record = await at.ended(content)
+        assert (record.status, record.status_message) == (ContentStatus.COMPLETED, "")
+        assert await at.texts(content) == ["At last."]
+
+
+async def test_a_url_that_stays_away_fails_in_the_end(database: Database):
+    base = Knowledge(id="away for long", allow_private_urls=True)
+    async with intake(database, base) as at, website(b"", failures=["500 Oops"] * 9) as url:
+        content = await at.add(url)
+        await at.retry()
+        record = await at.ended(content)
+        assert record.status is ContentStatus.FAILED
+        assert record.status_message == f"{url} answers 500 Oops; try again later."
 
 
 async def test_what_is_wrong_with_one_content_stops_no_other(database: Database):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
+import threading
 from collections.abc import AsyncGenerator, Generator
 from email.message import Message
 from email.parser import BytesParser
@@ -167,6 +169,33 @@ async def test_a_file_goes_as_a_part_with_its_name_and_type(kind: Any, tmp_path:
             "file": b"# Cats\r\n\r\n\xff",
         }
         assert (parts["file"].get_filename(), parts["file"].get_content_type()) == ("notes.md", "text/markdown")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a file that one waits for")
+@pytest.mark.parametrize(
+    "upload",
+    [
+        lambda client, path: client.upload_knowledge_content(file=path),
+        lambda client, path: client.run_agent("a", "Look.", files=[File(filepath=path)]),
+    ],
+)
+async def test_a_file_that_is_slow_to_read_keeps_no_other_task_waiting(upload: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "slow.md"
+    os.mkfifo(pipe)
+    others_went_on = threading.Event()
+
+    def write() -> bool:
+        went_on = others_went_on.wait(2)
+        pipe.write_bytes(b"At last.")
+        return went_on
+
+    recorder = Recorder(httpx.Response(200, json={"id": "c", "run_id": "r", "status": "COMPLETED"}))
+    async with connect(AgentOSClient, recorder) as client, asyncio.TaskGroup() as group:
+        written = group.create_task(asyncio.to_thread(write))
+        group.create_task(upload(client, pipe))
+        asyncio.get_running_loop().call_later(0.02, others_went_on.set)
+    assert written.result()
+    assert b"slow.md" in recorder.requests[0].content
 
 
 @BOTH

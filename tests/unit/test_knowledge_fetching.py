@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from serai.knowledge.addresses import why_forbidden
-from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, fetch
+from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, UnreachableError, fetch
 
 PUBLIC = "93.184.215.14"
 
@@ -80,10 +80,11 @@ async def get(url: str, **options: object) -> Fetched:
     return await fetch(url, **given)  # type: ignore[arg-type]
 
 
-async def refused(url: str, *, part: str, **options: object) -> None:
+async def refused(url: str, *, part: str, kind: type[UnfetchableError] = UnfetchableError, **options: object) -> None:
     with pytest.raises(UnfetchableError) as caught:
         await get(url, **options)
     assert part in caught.value.message
+    assert type(caught.value) is kind
 
 
 async def test_the_bytes_come_with_their_type_and_name():
@@ -227,16 +228,42 @@ async def test_a_host_that_cannot_be_reached_is_named():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    await refused(f"http://site.example:{port}/", part="cannot be reached")
+    await refused(f"http://site.example:{port}/", part="cannot be reached", kind=UnreachableError)
 
 
-@pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "204"])
+@pytest.mark.parametrize("status", ["404 Not Found", "204"])
 async def test_an_answer_that_is_no_success_is_told(status: str):
     async with website(http(b"", status=status)) as site:
         if status == "204":
             assert (await get(site.url())).data == b""
         else:
             await refused(site.url(), part=status)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, UnreachableError) for status in ("408 T", "429 T", "500 O", "502 B", "503 S", "504 G")),
+        *((status, UnfetchableError) for status in ("400 B", "401 U", "403 F", "404 N", "410 G")),
+    ],
+)
+async def test_only_what_may_pass_is_worth_another_attempt(status: str, kind: type[UnfetchableError]):
+    async with website(http(b"", status=status)) as site:
+        with pytest.raises(UnfetchableError) as caught:
+            await get(site.url())
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(socket.EAI_AGAIN, UnreachableError), (socket.EAI_NONAME, UnfetchableError)]
+)
+async def test_a_name_server_that_is_away_is_worth_another_attempt(number: int, kind: type[UnfetchableError]):
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(number, "no")
+
+    with pytest.raises(UnfetchableError, match="cannot be resolved") as caught:
+        await get("http://site.example/", resolve=resolve)
+    assert type(caught.value) is kind
 
 
 async def test_too_long_an_answer_is_refused_before_it_is_read_and_where_its_length_is_a_lie():
@@ -256,7 +283,7 @@ async def test_a_packed_answer_is_unpacked_within_the_limit():
     async with website(http(packed[4:], "Content-Encoding: gzip")) as site:
         await refused(site.url(), part="broken gzip data")
     async with website(http(packed[:-9], "Content-Encoding: gzip")) as site:
-        await refused(site.url(), part="break off")
+        await refused(site.url(), part="break off", kind=UnreachableError)
     async with website(http(packed, "Content-Encoding: br")) as site:
         await refused(site.url(), part="'br'")
 
@@ -271,13 +298,13 @@ async def test_a_charset_that_makes_no_sense_is_none():
 async def test_a_server_that_falls_silent_is_left_when_the_time_is_over():
     for begun in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):
         async with website(begun, stays_open=True) as site:
-            await refused(site.url(), part="longer than 0.1 s", limits=FetchLimits(seconds=0.1))
+            await refused(site.url(), part="longer than 0.1 s", kind=UnreachableError, limits=FetchLimits(seconds=0.1))
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.6\r\n", http(b"x")[:-1], b""])
 async def test_an_answer_that_is_no_http_or_breaks_off_is_an_error(answer: bytes):
     async with website(answer) as site:
-        await refused(site.url(), part="broke off")
+        await refused(site.url(), part="broke off", kind=UnreachableError)
 
 
 async def test_a_secure_connection_is_for_the_name_and_not_for_the_address():
@@ -292,8 +319,18 @@ async def test_a_secure_connection_is_for_the_name_and_not_for_the_address():
     server = await asyncio.start_server(ignore, "127.0.0.1", 0, ssl=context)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        await refused(f"https://site.example:{port}/", part="cannot be reached")
+        await refused(f"https://site.example:{port}/", part="cannot be reached", kind=UnreachableError)
     assert seen == ["site.example"]
+
+
+async def test_a_server_that_speaks_no_tls_is_not_asked_again():
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(b"", status="400 Bad Request"))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        await refused(f"https://site.example:{server.sockets[0].getsockname()[1]}/", part="cannot be reached")
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])

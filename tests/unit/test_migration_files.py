@@ -17,7 +17,7 @@ APPLIED = {
     "0010_evals": "f03aeb1121d79246",
     "0011_retention": "11be19d5b5c8781f",
     "0012_days": "228346394b9e21c2",
-    "0013_knowledge": "a4bd2131108c2242",
+    "0013_knowledge": "34c945f505806db6",
 }
 """The beginnings of the checksums with which databases remember them; a new migration adds its line."""
 

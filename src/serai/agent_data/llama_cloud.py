@@ -85,13 +85,13 @@ class AsyncLlamaCloud:
         """Carry a flow out and return its result."""
         import asyncio  # noqa: PLC0415 - costs more than this module
 
-        return await drive_async(flow, self._send, asyncio.sleep)
+        return await drive_async(flow, self._send, asyncio.sleep, asyncio.to_thread)
 
     def stream(self, flow: StreamFlow[Item]) -> AsyncGenerator[Item, None]:
         """Carry a flow out and yield what it emits; stopping early gives the connection up."""
         import asyncio  # noqa: PLC0415 - costs more than this module
 
-        return stream_async(flow, send=self._send, open=self._open, sleep=asyncio.sleep)
+        return stream_async(flow, send=self._send, open=self._open, sleep=asyncio.sleep, in_thread=asyncio.to_thread)
 
     async def _send(self, request: Request) -> httpx.Response:
         return await self._ask(request, stream=False)

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from serai.cli.invocation import own_command
+from serai.cli.knowledge_work import stop_waiting
 from serai.cli.output import json_line
-from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, EXIT_REFUSED, asked, fail
+from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, EXIT_REFUSED, EXIT_STOPPED, asked, fail
 from serai.cli.tables import printable, shortened
 from serai.client._knowledge_flows import OF_ONE_FILE, documents_in, wait_times
 from serai.client.knowledge_operations import name_in
@@ -77,7 +78,7 @@ def add(url: str, key: str | None, wanted: Wanted, *, waits: bool, as_json: bool
     with asked(url, key) as client:
         documents = _documents(client, wanted)
         uploaded: list[tuple[str, ContentResponseSchema]] = []
-        with _shown(len(documents)) as bar:
+        with _stopped_after(uploaded, len(documents)), _shown(len(documents)) as bar:
             for document in documents:
                 bar.say(document.label)
                 try:
@@ -93,6 +94,16 @@ def add(url: str, key: str | None, wanted: Wanted, *, waits: bool, as_json: bool
             exit_code = max(exit_code, _wait(client, uploaded, wanted.options["knowledge_id"], as_json=as_json))
     if exit_code:
         raise typer.Exit(exit_code)
+
+
+@contextmanager
+def _stopped_after(uploaded: Sequence[object], total: int) -> Iterator[None]:
+    """Have Ctrl-C in the block end the command, and say how many documents the server has by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        see = f"; the server goes on with these. See: {own_command()} knowledge list" if uploaded else "."
+        fail(EXIT_STOPPED, f"Stopped after {len(uploaded):,} of {total:,} documents{see}")
 
 
 def _documents(client: SyncAgentOSClient, wanted: Wanted) -> list[_Document]:
@@ -193,7 +204,7 @@ def _wait_for(
             return None
         raise
     except KeyboardInterrupt:
-        fail(130, f"Stopped waiting; the server goes on. See: {own_command()} knowledge status {content.id}")
+        stop_waiting(content.id)
     return content
 
 

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from textwrap import indent
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
+from serai.cli.invocation import own_command
 from serai.cli.lists import Columns, Part, print_list
 from serai.cli.output import json_line
-from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, EXIT_REFUSED, asked, fail
+from serai.cli.remote import EXIT_FAILED, EXIT_MISUSED, EXIT_REFUSED, EXIT_STOPPED, asked, fail
 from serai.cli.tables import facts_text, json_text, on_one_line, printable, shortened, size_text, table_text, time_text
 from serai.wire.choices import ContentStatus
 from serai.wire.failures import ServerStatusError
@@ -69,10 +70,19 @@ def show_content(url: str, key: str | None, content_id: str, base: str | None, *
     """Print a content, when asked to once it can be found or has failed."""
     with asked(url, key) as client:
         ask = client.wait_for_knowledge_content if waits else client.get_knowledge_content
-        content = ask(content_id, knowledge_id=base)
+        try:
+            content = ask(content_id, knowledge_id=base)
+        except KeyboardInterrupt:
+            stop_waiting(content_id)
     print(json_line(content, exclude_none=True) if as_json else _content_text(content))
     if waits and content.status == ContentStatus.FAILED:
         raise typer.Exit(EXIT_FAILED)
+
+
+def stop_waiting(content_id: str) -> NoReturn:
+    """End the command that waited for a content, and say how to see what becomes of it."""
+    see = f"{own_command()} knowledge status {content_id}"
+    fail(EXIT_STOPPED, f"Stopped waiting; the server goes on. See: {see}")
 
 
 def remove_contents(url: str, key: str | None, content_ids: Sequence[str], base: str | None) -> None:

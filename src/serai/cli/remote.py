@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:7777"
 EXIT_FAILED, EXIT_MISUSED, EXIT_UNREACHABLE, EXIT_REFUSED, EXIT_PAUSED = 1, 2, 3, 4, 5
+EXIT_STOPPED = 130
 
 Url = Annotated[str, typer.Option(help="The server.", envvar="SERAI_URL")]
 Key = Annotated[

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -64,7 +65,8 @@ class Arguments:
     """What a call puts where: path, query, form or JSON body, headers.
 
     Attributes:
-        file: goes with the form, as its part ``file``.
+        form: values by name; a ``partial`` is one that reads files.
+        file: reads what goes with the form, as its part ``file``.
         answer: what the answer is read as, where that depends on the arguments.
         flow: takes the `Core` and the call, and carries it out, where that takes more than one request.
     """
@@ -72,12 +74,17 @@ class Arguments:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, object] = field(default_factory=dict)
     form: Mapping[str, object] | None = None
-    file: FilePart | None = None
+    file: Callable[[], FilePart] | None = None
     json: object = None
     headers: Headers | None = None
     run: RunReference | None = None
     answer: Answer[Any] | None = None
     flow: Callable[[Any, Call[Any]], Generator[Any, Any, Any]] | None = None
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether files are read to make the request."""
+        return self.file is not None or any(isinstance(value, partial) for value in (self.form or {}).values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from serai.client._form import encode_form, encode_multipart, json_text
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.arguments import check_headers
 from serai.wire.events import PAUSE_EVENTS, TERMINAL_EVENTS, BaseEvent, CustomEvent, parse_event
-from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, exchange
+from serai.wire.exchange import Answer, Flow, Request, Send, Sleep, Work, exchange
 from serai.wire.failures import ServerStatusError, raise_for_error, timed_out, was_sent
 from serai.wire.pages import Page
 from serai.wire.retry import NOT_TAKEN, UNCERTAIN, RetryPolicy
@@ -106,18 +106,24 @@ class Core:
     def request(self, call: Call[Any]) -> Request:
         """Return the request of a call; a write carries a new ``Idempotency-Key`` unless the caller gave one.
 
+        A file is read.
+
         Raises:
             ArgumentError: an argument cannot be sent.
+            OSError: the file cannot be read.
         """
         arguments = call.arguments
         check_headers(arguments.headers or {})
         headers: dict[str, str] = {}
         content: bytes | None = None
+        form = {
+            name: value() if isinstance(value, partial) else value for name, value in (arguments.form or {}).items()
+        }
         if arguments.file is not None:
-            headers["content-type"], content = encode_multipart(arguments.form or {}, arguments.file)
+            headers["content-type"], content = encode_multipart(form, arguments.file())
         elif arguments.form is not None:
             headers["content-type"] = "application/x-www-form-urlencoded"
-            content = encode_form(arguments.form)
+            content = encode_form(form)
         elif arguments.json is not None:
             headers["content-type"] = "application/json"
             content = json_text(arguments.json).encode()
@@ -138,12 +144,19 @@ class Core:
     def _compose(self, method: str, target: str, headers: Mapping[str, str], content: bytes | None) -> Request:
         return Request(method, f"{self.base_url}{target}", {**self._headers, **headers}, content)
 
+    def _prepare(self, call: Call[Any]) -> Generator[Work, Any, Request]:
+        if not call.arguments.reads_files:
+            return self.request(call)
+        request: Request = yield Work(lambda: self.request(call))
+        return request
+
     def _converse_plainly(self, call: Call[Result]) -> Flow[Result]:
-        answer, _ = yield from exchange(self.request(call), policy=self._policy, repeatable=True)
+        request = yield from self._prepare(call)
+        answer, _ = yield from exchange(request, policy=self._policy, repeatable=True)
         return read_answer(call, answer)
 
     def _converse_about_run(self, call: Call[Result], run: RunReference) -> Flow[Result]:
-        request = self.request(call)
+        request = yield from self._prepare(call)
         attempt = 0
         while True:
             attempt += 1
@@ -213,7 +226,7 @@ class Core:
         run = call.arguments.run
         if run is None:
             raise ValueError(f"{call.operation.name} names no run to stream")
-        first = request = self.request(call)
+        first = request = yield from self._prepare(call)
         cursor = _Cursor(run.run_id, run.after, is_live=run.kind is not RunCall.FOLLOW)
         if run.after is not None:
             request = self._follow(call, run, run.after)

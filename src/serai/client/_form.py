@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -104,6 +105,12 @@ def media_text(media: Iterable[Media] | None) -> str | None:
     """Return media as JSON text, or None without any. A file named by its path is read here, and sent as its bytes."""
     items = [_inline(item).to_inline() for item in media or ()]
     return json_text(items) if items else None
+
+
+def media_value(media: Iterable[Media] | None) -> partial[str | None] | None:
+    """Return what makes that text when the request is made, None without any."""
+    items = [*(media or ())]
+    return partial(media_text, items) if items else None
 
 
 def _inline(item: Media) -> Media:

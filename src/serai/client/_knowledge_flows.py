@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from serai.client._calls import Call
 from serai.errors import RemoteServerUnavailableError
 from serai.wire.choices import ContentStatus
-from serai.wire.exchange import Flow, Sleep
+from serai.wire.exchange import Flow, Sleep, Work
 from serai.wire.streaming import Emit, StreamFlow
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def upload_folder(
     from serai.wire.failures import ServerStatusError  # noqa: PLC0415 - loads httpx
 
     suffixes = (yield from core.converse(config)).readersForType
-    for path in documents_in(folder, suffixes):
+    for path in (yield Work(lambda: documents_in(folder, suffixes))):
         try:
             content = yield from core.converse(upload(path))
         except (OSError, ServerStatusError) as error:

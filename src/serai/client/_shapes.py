@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from serai.client._arguments import document
 from serai.client._calls import Arguments, Headers, Parameters, RunCall, RunReference, fill_path
-from serai.client._form import json_text, media_text
+from serai.client._form import json_text, media_value
 from serai.client._kinds import AnyKind, Shape
 from serai.wire.arguments import ArgumentError
 
@@ -132,10 +132,10 @@ def run(  # noqa: PLR0913, PLR0917 - the published interface
         "run_id": run_id,
         "session_id": session_id,
         "user_id": user_id,
-        "images": media_text(images),
-        "audio": media_text(audio),
-        "videos": media_text(videos),
-        "input_files": media_text(files),
+        "images": media_value(images),
+        "audio": media_value(audio),
+        "videos": media_value(videos),
+        "input_files": media_value(files),
         "session_state": session_state,
         "dependencies": dependencies,
         "metadata": metadata,

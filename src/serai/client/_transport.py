@@ -86,11 +86,11 @@ class AsyncTransport:
 
     async def converse(self, flow: Flow[Result]) -> Result:
         """Carry a flow out and return its result."""
-        return await drive_async(flow, self.send, asyncio.sleep)
+        return await drive_async(flow, self.send, asyncio.sleep, asyncio.to_thread)
 
     def stream(self, flow: StreamFlow[Item]) -> AsyncGenerator[Item, None]:
         """Carry a streaming flow out and yield what it emits; the last answer is closed in the end."""
-        return stream_async(flow, send=self.send, open=self.open, sleep=asyncio.sleep)
+        return stream_async(flow, send=self.send, open=self.open, sleep=asyncio.sleep, in_thread=asyncio.to_thread)
 
     def _unavailable(self, error: Exception) -> RemoteServerUnavailableError:
         return unavailable(error, base_url=self._base_url, heeds_environment=self._given is None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def upload_knowledge_content(  # noqa: PLR0913, PLR0917 - the published paramete
         OSError: the file cannot be read.
     """
     url = url or getattr(file, "url", None)
-    part = None if file is None or getattr(file, "url", None) else read_file(file)
+    part = None if file is None or getattr(file, "url", None) else partial(read_file, file)
     if sum((bool(url), part is not None, bool(text_content))) != 1:
         raise ArgumentError("one of file, text_content and url must be given")
     form = {

@@ -24,6 +24,7 @@ from serai.domain.knowledge import (
 from serai.errors import NotFoundError, RequestError, RetryLaterError
 from serai.knowledge.embedding import Embedding, EmbeddingError
 from serai.knowledge.ingestion import content_id, job_kind
+from serai.knowledge.late_vectors import embed_kind, enqueue_late
 from serai.knowledge.options import Knowledge, by_id
 from serai.knowledge.reranking import Reranker
 from serai.knowledge.searching import Searcher
@@ -31,6 +32,9 @@ from serai.storage.connection import Connection, Database
 from serai.storage.knowledge_contents import ContentChanges, ContentStore
 from serai.storage.knowledge_vectors import build_index, has_vectors, prepare
 from serai.storage.knowledge_words import check_language
+
+LARGE_UPLOADS: Final = 4
+"""Documents of more than a megabyte that a node holds in memory at a time until they are stored."""
 
 _LARGE_BYTES: Final = 1024 * 1024
 _NO_BASE_RETRY_S: Final = 3600
@@ -114,6 +118,14 @@ class KnowledgeBase:
     def announce(self, upload: Upload) -> None:
         """Have a new content taken in at once; it has just been stored."""
         self._announce(job_kind(self.id, fetches=upload.data is None))
+
+    async def embed_late(self) -> None:
+        """Have contents embedded that were taken in while there was no embedder, or no pgvector; looks for them only.
+
+        Until then they are searched by words.
+        """
+        if self.has_vectors and await enqueue_late(self._database, self.id):
+            self._announce(embed_kind(self.id))
 
     async def prepare(self) -> None:
         """See whether PostgreSQL has vectors, and make room for those there may be; does not ask the embedder.
@@ -255,6 +267,9 @@ class KnowledgeBases:
         bases: what they are; the same one may be there several times.
         announce: called with the kind of the job when there is a new content to be taken in.
 
+    Attributes:
+        large_uploads: held by those who hold a large document in memory.
+
     Raises:
         ConfigurationError: two different ones have the same id.
     """
@@ -262,6 +277,7 @@ class KnowledgeBases:
     def __init__(
         self, database: Database, bases: Iterable[Knowledge], *, announce: Callable[[str], None] = lambda _: None
     ) -> None:
+        self.large_uploads = asyncio.Semaphore(LARGE_UPLOADS)
         self._bases = {base_id: KnowledgeBase(database, options, announce) for base_id, options in by_id(bases).items()}
 
     def __iter__(self) -> Iterator[KnowledgeBase]:
@@ -294,6 +310,11 @@ class KnowledgeBases:
             "No knowledge base is available on this server: pass AgentOS(knowledge=…).",
             retry_after_s=_NO_BASE_RETRY_S,
         )
+
+    async def embed_late(self) -> None:
+        """Have contents of all bases embedded that were taken in while they could not be."""
+        for base in self:
+            await base.embed_late()
 
     async def find(self, project_id: str, base_id: str, text: str, *, filters: Mapping[str, Any]) -> list[FoundChunk]:
         """Return what a base holds about something, best first, searched as the base has it.

@@ -7,8 +7,9 @@ import hashlib
 import math
 import random
 from array import array
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
 import httpx
 import structlog
@@ -24,6 +25,7 @@ from pydantic_ai.exceptions import (
     ModelUnavailableError,
 )
 
+from serai.domain.knowledge import NewChunk
 from serai.domain.stored_text import storable
 from serai.engine.interruption import describe
 from serai.errors import ConfigurationError, SeraiError
@@ -149,6 +151,7 @@ class Embedding:
         *,
         project_id: str,
         user_id: str | None = None,
+        content_id: UUID | None = None,
         tell: Callable[[int], None] = lambda _: None,
     ) -> list[array[float]]:
         """Return the vectors of texts, in their order.
@@ -159,17 +162,27 @@ class Embedding:
             texts: none of them empty.
             project_id: whose they are; another project's vectors are never looked at.
             user_id: whose they are, within the project.
+            content_id: of the base, which they are of; nothing is kept of one that is removed meanwhile.
             tell: called with how many are there, again and again.
 
         Raises:
             EmbedderUnavailableError: the model was asked several times and could not be reached, or was busy.
             EmbeddingError: it refuses a text, or answers what cannot be used.
         """
-        await self.dimensions()
+        kind = VectorKind(self.model_name, await self.dimensions())
+        content = None if content_id is None else (self._base.id, content_id)
+
+        async def keep(vectors: Mapping[bytes, array[float]]) -> None:
+            await keep_embeddings(self._database, project_id, kind, vectors, user_id=user_id, content=content)
+
         found: list[array[float]] = []
         for start in range(0, len(texts), WINDOW_TEXTS):
             window = texts[start : start + WINDOW_TEXTS]
-            found.extend(await self._embed(window, project_id, user_id, lambda done: tell(len(found) + done)))
+            hashes = await asyncio.to_thread(_hashes, window)
+            known = await find_embeddings(self._database, project_id, kind, [*set(hashes)])
+            missing = {key: text for key, text in zip(hashes, window, strict=True) if key not in known}
+            await self._learn(missing, known, keep, lambda done: tell(len(found) + done))
+            found.extend(known[key] for key in hashes)
         return found
 
     async def embed_query(self, text: str) -> array[float]:
@@ -188,24 +201,24 @@ class Embedding:
             del self._queries[next(iter(self._queries))]
         return vector
 
-    async def _embed(
-        self, texts: Sequence[str], project_id: str, user_id: str | None, tell: Callable[[int], None]
-    ) -> list[array[float]]:
-        kind = VectorKind(self.model_name, await self.dimensions())
-        hashes = await asyncio.to_thread(_hashes, texts)
-        known = await find_embeddings(self._database, project_id, kind, [*set(hashes)])
-        missing = {key: text for key, text in zip(hashes, texts, strict=True) if key not in known}
+    async def _learn(
+        self,
+        missing: Mapping[bytes, str],
+        known: dict[bytes, array[float]],
+        keep: Callable[[Mapping[bytes, array[float]]], Awaitable[None]],
+        tell: Callable[[int], None],
+    ) -> None:
+        """Add the vectors of texts, by their hashes, to those that are known."""
 
         async def learn(batch: Sequence[tuple[bytes, str]]) -> None:
             vectors = await self._ask([text for _, text in batch], _PATIENTLY)
             new = dict(zip((key for key, _ in batch), vectors, strict=True))
-            await keep_embeddings(self._database, project_id, kind, new, user_id=user_id)
+            await keep(new)
             known.update(new)
             tell(len(known))
 
         tell(len(known))
-        await _at_once([learn(batch) for batch in _batches(missing)])
-        return [known[key] for key in hashes]
+        await at_once([learn(batch) for batch in _batches(missing)])
 
     async def _ask(
         self, texts: Sequence[str], patience: Patience, *, purpose: Literal["query", "document"] = "document"
@@ -258,7 +271,8 @@ class Embedding:
             raise ConfigurationError(
                 f"Knowledge {self._base.id!r} holds vectors of {settled.model} with {settled.dimensions} dimensions "
                 f"and is declared with {self.model_name} and {length}; these cannot be compared. Declare what it "
-                "holds, give the base another id, or remove its contents before."
+                "holds; or give the base another id, and upload its documents again; or remove its contents before, "
+                f"while it is declared as it was: serai knowledge rm --all --base {self._base.id}"
             )
 
 
@@ -303,7 +317,12 @@ def _batches(texts: Mapping[bytes, str]) -> Iterator[list[tuple[bytes, str]]]:
         yield batch
 
 
-async def _at_once(calls: Iterable[Coroutine[None, None, None]]) -> None:
+def embedded_text(chunk: NewChunk) -> str:
+    """Return the text of which the vector of a chunk is made: what stands above it, and its own."""
+    return f"{chunk.heading}\n\n{chunk.text}".lstrip()
+
+
+async def at_once(calls: Iterable[Coroutine[None, None, None]]) -> None:
     """Await calls side by side; the first that fails stops the others."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -33,6 +33,8 @@ MOST_ADDRESSES: Final = 4
 _LAST_PORT: Final = 65_535
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_BUSY: Final = frozenset({408, 425, 429})
+_SERVER_ERROR: Final = 500
 _WEB_PORTS: Final = frozenset({80, 443})
 _FIRST_FREE_PORT: Final = 1024
 
@@ -44,6 +46,12 @@ class UnfetchableError(SeraiError):
     """A URL cannot be fetched; the message says why and what to do."""
 
     code = "unfetchable"
+
+
+class UnreachableError(UnfetchableError):
+    """A URL cannot be fetched just now: its server is away, busy or too slow; the same fetch may succeed later."""
+
+    code = "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +107,9 @@ async def fetch(
         resolve: where names are looked up.
 
     Raises:
-        UnfetchableError: the URL or one it redirects to is forbidden or wrong, the server cannot be reached or answers
-            an error, or a limit was reached.
+        UnreachableError: the server cannot be reached, breaks off, takes too long, or answers that it cannot just now.
+        UnfetchableError: the URL or one it redirects to is forbidden or wrong, the server answers any other error, or
+            a limit was reached.
     """
     bounds = limits or FetchLimits()
     start = _parse(url)
@@ -114,9 +123,9 @@ async def fetch(
         ):
             return await _Fetch(transport, bounds, resolve, allow_private=allow_private).follow(start)
     except (TimeoutError, httpx.TimeoutException) as error:
-        raise UnfetchableError(f"{start} took longer than {bounds.seconds:g} s; try again later.") from error
+        raise UnreachableError(f"{start} took longer than {bounds.seconds:g} s; try again later.") from error
     except httpx.HTTPError as error:
-        raise UnfetchableError(f"{start} broke off its answer: {describe(error)}.") from error
+        raise UnreachableError(f"{start} broke off its answer: {describe(error)}.") from error
 
 
 class _Fetch:
@@ -167,8 +176,10 @@ class _Fetch:
                 return await self._transport.handle_async_request(request)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
-        reason = "its name has no address" if failure is None else describe(failure)
-        raise UnfetchableError(f"{url} cannot be reached: {reason}.") from failure
+        if failure is None:
+            raise UnfetchableError(f"{url} cannot be reached: its name has no address.")
+        failed = UnfetchableError if _is_distrusted(failure) else UnreachableError
+        raise failed(f"{url} cannot be reached: {describe(failure)}.") from failure
 
     async def _addresses(self, url: httpx.URL) -> Sequence[str]:
         """Return the addresses of a URL's host; one that is forbidden forbids them all."""
@@ -179,7 +190,9 @@ class _Fetch:
         try:
             found = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise UnfetchableError(f"The name {host!r} in {url} cannot be resolved; check the URL.") from error
+            is_passing = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            failed = UnreachableError if is_passing else UnfetchableError
+            raise failed(f"The name {host!r} in {url} cannot be resolved; check the URL.") from error
         for address in found:
             kind = why_forbidden(address, allow_private=self._allow_private)
             if kind is not None:
@@ -191,6 +204,8 @@ class _Fetch:
     async def _read(self, url: httpx.URL, response: httpx.Response) -> Fetched:
         if not response.is_success:
             reason = f"{response.status_code} {response.reason_phrase}".strip()
+            if response.status_code in _BUSY or response.status_code >= _SERVER_ERROR:
+                raise UnreachableError(f"{url} answers {reason}; try again later.")
             raise UnfetchableError(
                 f"{url} answers {reason}; check the URL, and whether it can be read without a login."
             )
@@ -215,6 +230,14 @@ class _Fetch:
             name=_name(url, _told(described.get_filename)),
             charset=_told(described.get_content_charset),
         )
+
+
+def _is_distrusted(failure: BaseException | None) -> bool:
+    """Tell whether a connection failed because of the server's certificate, or of what it knows of TLS."""
+    while failure is not None and not isinstance(failure, ssl.SSLError):
+        failure = failure.__cause__ or failure.__context__
+    broke_off = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return failure is not None and not isinstance(failure, broke_off)
 
 
 def _parse(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
@@ -245,7 +268,7 @@ async def _unpack(url: httpx.URL, data: bytes, encoding: str, limit: int) -> byt
     if len(plain) > limit:
         raise _too_large(url, limit)
     if not unpacking.eof and data:
-        raise UnfetchableError(f"{url} answers with {encoding} data that break off; try again later.")
+        raise UnreachableError(f"{url} answers with {encoding} data that break off; try again later.")
     return plain
 
 

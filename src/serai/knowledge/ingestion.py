@@ -23,13 +23,15 @@ from serai.engine.interruption import describe
 from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler
 from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError
 from serai.knowledge.chunking import cut
-from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError
-from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, fetch
+from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError, embedded_text
+from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, UnreachableError, fetch
+from serai.knowledge.late_vectors import LateVectors, embed_kind
 from serai.knowledge.options import Knowledge
 from serai.knowledge.reading import ReadLimits, UnreadableError, read_document
 from serai.storage.connection import Database
 from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import ContentStore, TakenIn
+from serai.storage.knowledge_unembedded import clear_vectors
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
 JOBS_AT_ONCE: Final = 4
@@ -85,7 +87,9 @@ class Ingestion:
     @property
     def handlers(self) -> dict[str, JobHandler]:
         """What does the jobs of its bases, by kind."""
-        return {job_kind(base_id): self.do for base_id in self._bases}
+        late = LateVectors(self._database, self._embeddings)
+        handlers: dict[str, JobHandler] = {job_kind(base_id): self.do for base_id in self._bases}
+        return handlers | {embed_kind(base_id): late.do for base_id in self._embeddings}
 
     @property
     def fetch_handlers(self) -> dict[str, JobHandler]:
@@ -99,6 +103,7 @@ class Ingestion:
         content as failed when that comes to nothing.
 
         Raises:
+            UnreachableError: the content's URL cannot be fetched just now.
             EmbedderUnavailableError: the embedding model cannot be asked just now.
             DatabaseUnavailableError: PostgreSQL cannot be reached.
             FencedError: the job is another node's by now.
@@ -113,10 +118,9 @@ class Ingestion:
             return
         try:
             await self._take_in(record)
-        except (UnfetchableError, UnreadableError, ConfigurationError) as error:
-            await self._fail(job, record, error.message)
-        except EmbeddingError as error:
-            if isinstance(error, EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
+        except (UnfetchableError, UnreadableError, EmbeddingError, ConfigurationError) as error:
+            if isinstance(error, UnreachableError | EmbedderUnavailableError) and job.attempts < MAX_ATTEMPTS - 1:
+                await self._contents.explain(record, f"{error.message} It will be tried again.")
                 raise
             await self._fail(job, record, error.message)
         except (FencedError, RetryLaterError):
@@ -165,8 +169,14 @@ class Ingestion:
         if embedding is None or not await prepare(self._database, await embedding.dimensions()):
             return None
         progress.enter(ContentPhase.EMBEDDING, total=len(chunks))
-        texts = [f"{chunk.heading}\n\n{chunk.text}".lstrip() for chunk in chunks]
-        return await embedding.embed(texts, project_id=record.project_id, user_id=record.user_id, tell=progress.tell)
+        texts = [embedded_text(chunk) for chunk in chunks]
+        return await embedding.embed(
+            texts,
+            project_id=record.project_id,
+            user_id=record.user_id,
+            content_id=record.id,
+            tell=progress.tell,
+        )
 
     async def _source(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> Fetched:
         """Return the content's bytes; those of a URL are fetched, and kept as those of a file are."""
@@ -199,7 +209,9 @@ class Ingestion:
             if vectors is not None:
                 await self._embeddings[base.id].settle(connection, record.project_id)
                 await put_vectors(connection, record, vectors)
-            await self._contents.complete(connection, record, taken)
+            else:
+                await clear_vectors(connection, record)
+            await self._contents.complete(connection, record, replace(taken, has_vectors=vectors is not None))
 
     async def _fail(self, job: ActiveJob, record: ContentRecord, message: str) -> None:
         await job.check()

@@ -6,6 +6,8 @@ import asyncio
 import codecs
 import re
 from binascii import a2b_qp
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -27,6 +29,7 @@ MOST_FIELDS: Final = 1000
 NULLS: Final = frozenset({"", "null", "none"})
 """What published clients write for None, in any case."""
 
+_MULTIPART: Final = "multipart/form-data"
 _PIECE_BYTES: Final = 256 * 1024
 _NO_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NO_CHARSETS: Final = frozenset({"punycode", "idna", "undefined"})
@@ -66,8 +69,8 @@ async def read_form(request: Request, *, max_field_bytes: int) -> Form:
     Raises:
         RequestError: the body is no form.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    kind = _kind_of(request)
+    if kind == _MULTIPART:
         return await _read_multipart(request, max_field_bytes)
     body = await request.body()
     if body and kind not in ("application/x-www-form-urlencoded", ""):
@@ -77,6 +80,27 @@ async def read_form(request: Request, *, max_field_bytes: int) -> Form:
     except UnicodeDecodeError as error:
         raise RequestError("The form is not UTF-8.") from error
     return _form(pairs, [])
+
+
+@asynccontextmanager
+async def received_form(request: Request, *, max_field_bytes: int) -> AsyncIterator[None]:
+    """Receive a multipart form, whose files lie on disk until `read_form` is called in the block.
+
+    Raises:
+        RequestError: the body is no form.
+    """
+    if _kind_of(request) != _MULTIPART:
+        yield
+        return
+    try:
+        _check_charset(request.headers["content-type"])
+        try:
+            await request.form(max_part_size=max_field_bytes)
+        except HTTPException as error:  # Starlette's, as long as it knows of an app
+            raise RequestError(f"The multipart body cannot be read: {error.detail}") from error
+        yield
+    finally:
+        await request.close()
 
 
 async def read_fields(request: Request, *, max_field_bytes: int) -> dict[str, str]:
@@ -94,21 +118,21 @@ async def read_fields(request: Request, *, max_field_bytes: int) -> dict[str, st
 async def _read_multipart(request: Request, max_field_bytes: int) -> Form:
     pairs: list[tuple[str, str]] = []
     uploads: list[tuple[str, Upload]] = []
-    _check_charset(request.headers["content-type"])
-    try:
-        async with request.form(max_part_size=max_field_bytes) as form:
-            for name, value in form.multi_items():
-                _check_text(name, name)
-                if isinstance(value, UploadFile):
-                    _check_text(value.filename or "", name)
-                    upload = Upload(value.filename or "", value.content_type or "", await value.read())
-                    uploads.append((name, upload))
-                else:
-                    _check_text(value, name)
-                    pairs.append((name, value))
-    except HTTPException as error:  # Starlette's, as long as it knows of an app
-        raise RequestError(f"The multipart body cannot be read: {error.detail}") from error
+    async with received_form(request, max_field_bytes=max_field_bytes):
+        for name, value in (await request.form()).multi_items():
+            _check_text(name, name)
+            if isinstance(value, UploadFile):
+                _check_text(value.filename or "", name)
+                upload = Upload(value.filename or "", value.content_type or "", await value.read())
+                uploads.append((name, upload))
+            else:
+                _check_text(value, name)
+                pairs.append((name, value))
     return _form(pairs, uploads)
+
+
+def _kind_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _check_charset(content_type: str) -> None:

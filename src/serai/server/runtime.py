@@ -168,6 +168,7 @@ class Runtime:
             for runner in self._runners:
                 runner.start()
             await self._indexing.start(self.job_runner)
+            await self.knowledge.embed_late()
             self.scheduler.start()
         except BaseException:
             await self._stop_postgres()
@@ -230,6 +231,7 @@ class Runtime:
     def _chores(self) -> Iterator[tuple[str, float, Callable[[], Awaitable[Any]]]]:
         """Yield what is done again and again: its name, after how many seconds, and how."""
         started_at = time.monotonic()
+        yield "late-vectors", HOUR_S, self.knowledge.embed_late
         yield "partitions", DAY_S, lambda: create_partitions(self.database)
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)

@@ -71,6 +71,7 @@ _OF_JOB = """
 where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct from $4 and status = 'processing'"""
 _ADVANCE = f"""
 update knowledge_contents set phase = $5, done = $6, goal = $7, updated_at = now() {_OF_JOB} returning true"""  # noqa: S608
+_EXPLAIN = f"update knowledge_contents set status_message = $5, updated_at = now() {_OF_JOB}"  # noqa: S608
 # Two that replace each other would wait for each other's rows.
 _LOCK_NAME = """
 select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, $2, $3]::text, 0))"""
@@ -79,7 +80,7 @@ _COMPLETE = f"""
 update knowledge_contents
 set status = 'completed', status_message = $5, phase = null, done = 0, goal = 0, chunks = $6, updated_at = now(),
     media_type = coalesce($7, media_type), sha256 = coalesce($8, sha256), size = coalesce($9, size),
-    name = coalesce(name, $10)
+    name = coalesce(name, $10), has_vectors = $11
 {_OF_JOB} returning {_COLUMNS}"""  # noqa: S608
 _FAIL = """
 update knowledge_contents set status = 'failed', status_message = $4, phase = null, updated_at = now()
@@ -131,6 +132,7 @@ class TakenIn:
         chunks: how many it has.
         message: what is to be said of it.
         name: where it has none.
+        has_vectors: whether its chunks have vectors.
     """
 
     chunks: int
@@ -139,6 +141,7 @@ class TakenIn:
     sha256: bytes | None = None
     size: int | None = None
     name: str | None = None
+    has_vectors: bool = False
 
 
 class ContentStore:
@@ -191,7 +194,8 @@ class ContentStore:
         Args:
             project_id: whose.
             base_id: of which base.
-            sort_by: one of `SORTS`.
+            sort_by: one of `SORTS`. By other than the creation and, on first pages, the name the whole base is sorted:
+                of 50,000 contents in about 0.1 s.
             is_descending: the greatest first; what is equal comes in the order of the ids.
             limit: the most on the page.
             offset: how many come before it.
@@ -233,6 +237,10 @@ class ContentStore:
         """Say how far a content is; False when its job should stop: it was removed, or another job has it."""
         return bool(await self._database.fetchval(_ADVANCE, *_of_job(record), phase.value, done, total))
 
+    async def explain(self, record: ContentRecord, message: str) -> None:
+        """Say why a content is not there yet; what is said in the end takes its place."""
+        await self._database.execute(_EXPLAIN, *_of_job(record), storable(message[:LONGEST_MESSAGE]))
+
     async def hold(self, connection: Connection, record: ContentRecord) -> ContentRecord | None:
         """Return a content as it is now, held until the transaction ends; None when its job should stop.
 
@@ -249,7 +257,8 @@ class ContentStore:
         Returns:
             Contents of the same name that went because this one replaces them; None when its job should stop.
         """
-        given = (taken.media_type, taken.sha256, taken.size, taken.name and storable(taken.name))
+        name = taken.name and storable(taken.name)
+        given = (taken.media_type, taken.sha256, taken.size, name, taken.has_vectors)
         row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
         if row is None:
             return None

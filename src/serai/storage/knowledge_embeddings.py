@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from serai.storage.connection import Connection, Database
 
@@ -26,9 +27,14 @@ with unused as materialized (
 select sha256, vector from knowledge_embeddings
 where project_id = $1 and model = $2 and dimensions = $3 and sha256 = any($4::bytea[])"""
 
+# The content is held: whoever removes it, and then what is kept of its user, waits for this, or this for them.
 _KEEP = """
+with held as materialized (
+    select from knowledge_contents where project_id = $1 and base_id = $7 and id = $8 for key share
+)
 insert into knowledge_embeddings (project_id, model, dimensions, user_id, sha256, vector)
 select $1, $2, $3, $4, sha256, vector from unnest($5::bytea[], $6::bytea[]) as item(sha256, vector)
+where $8::uuid is null or exists (select from held)
 order by sha256
 on conflict do nothing"""
 
@@ -93,10 +99,21 @@ async def keep_embeddings(
     vectors: Mapping[bytes, array[float]],
     *,
     user_id: str | None,
+    content: tuple[str, UUID] | None = None,
 ) -> None:
-    """Keep vectors by the hashes of their texts; those that are there already stay as they are."""
+    """Keep vectors by the hashes of their texts; those that are there already stay as they are.
+
+    Args:
+        database: where they are kept.
+        project_id: whose they are.
+        kind: what they are of.
+        vectors: by the hashes.
+        user_id: whose they are, within the project.
+        content: base and id of the content they are for; nothing is kept of one that is gone.
+    """
     dumped = [_dump(vector) for vector in vectors.values()]
-    await database.execute(_KEEP, project_id, kind.model, kind.dimensions, user_id, [*vectors], dumped)
+    place = content or (None, None)
+    await database.execute(_KEEP, project_id, kind.model, kind.dimensions, user_id, [*vectors], dumped, *place)
 
 
 async def forget_embeddings(database: Database, *, unused_days: int = KEPT_DAYS, limit: int = 10_000) -> int:

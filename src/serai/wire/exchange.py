@@ -1,7 +1,7 @@
 """Conversations with a server as generators: they yield what to do and are sent what came of it. No I/O in here.
 
-A flow yields `Send` (answered with an `Answer`, or thrown `RemoteServerUnavailableError` into) and `Sleep`. The same
-flow serves a blocking and an asynchronous client, which differ only in the few lines that drive it.
+A flow yields `Send` (answered with an `Answer`), `Work` and `Sleep`; what they raise is thrown into it. The same flow
+serves a blocking and an asynchronous client, which differ only in the few lines that drive it.
 """
 
 from __future__ import annotations
@@ -56,9 +56,18 @@ class Sleep:
     seconds: float
 
 
-Step = TypeVar("Step")
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Call the function, which may take its time, and return what it returns."""
 
-Flow = Generator[Send | Sleep, Any, Result]
+    do: Callable[[], Any]
+
+
+Step = TypeVar("Step")
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Calls a function where it keeps no other task waiting, as ``asyncio.to_thread`` does."""
+
+Flow = Generator[Send | Sleep | Work, Any, Result]
 """A conversation that ends with a result; sent an `Answer` for each `Send` and None for each `Sleep`."""
 
 
@@ -112,22 +121,28 @@ def is_uncertain(status: int) -> bool:
 
 
 async def drive_async(
-    flow: Flow[Result], send: Callable[[Request], Awaitable[Answer]], sleep: Callable[[float], Awaitable[None]]
+    flow: Flow[Result],
+    send: Callable[[Request], Awaitable[Answer]],
+    sleep: Callable[[float], Awaitable[None]],
+    in_thread: InThread,
 ) -> Result:
-    """Run a flow to its end with the caller's own way to send and to wait; the result is the flow's."""
+    """Run a flow to its end with the caller's own way to send, to wait and to work; the result is the flow's."""
     try:
         step = next(flow)
         while True:
-            if isinstance(step, Send):
-                try:
-                    answer = await send(step.request)
-                except RemoteServerUnavailableError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
+            came: object = None
+            try:
+                match step:
+                    case Send(request):
+                        came = await send(request)
+                    case Sleep(seconds):
+                        await sleep(seconds)
+                    case Work(do):
+                        came = await in_thread(do)
+            except Exception as error:  # noqa: BLE001 - the flow's business
+                step = flow.throw(error)
             else:
-                await sleep(step.seconds)
-                step = flow.send(None)
+                step = flow.send(came)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
 
@@ -137,15 +152,18 @@ def drive(flow: Flow[Result], send: Callable[[Request], Answer], sleep: Callable
     try:
         step = next(flow)
         while True:
-            if isinstance(step, Send):
-                try:
-                    answer = send(step.request)
-                except RemoteServerUnavailableError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
+            came: object = None
+            try:
+                match step:
+                    case Send(request):
+                        came = send(request)
+                    case Sleep(seconds):
+                        sleep(seconds)
+                    case Work(do):
+                        came = do()
+            except Exception as error:  # noqa: BLE001 - the flow's business
+                step = flow.throw(error)
             else:
-                sleep(step.seconds)
-                step = flow.send(None)
+                step = flow.send(came)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from serai.errors import RemoteServerUnavailableError
-from serai.wire.exchange import Answer, Request, Send, Sleep
+from serai.wire.exchange import Answer, InThread, Request, Send, Sleep, Work
 
 Item = TypeVar("Item")
 
@@ -31,7 +30,7 @@ class Emit(Generic[Item]):
     item: Item
 
 
-StreamFlow = Generator[Send | Sleep | Open | Read | Emit[Item], Any, None]
+StreamFlow = Generator[Send | Sleep | Work | Open | Read | Emit[Item], Any, None]
 """A conversation that emits items; sent an `Answer` for each `Send` and `Open`, and bytes for each `Read`."""
 
 
@@ -63,12 +62,13 @@ class Opened(Protocol):
         """Give the connection back, or up."""
 
 
-async def stream_async(
+async def stream_async(  # noqa: PLR0912 - one case a step
     flow: StreamFlow[Item],
     *,
     send: Callable[[Request], Awaitable[Answer]],
     open: Callable[[Request], Awaitable[AsyncOpened]],  # noqa: A002 - what the step is called
     sleep: Callable[[float], Awaitable[None]],
+    in_thread: InThread,
 ) -> AsyncGenerator[Item, None]:
     """Carry a flow out and yield what it emits; the last answer is closed in the end."""
     opened: AsyncOpened | None = None
@@ -93,7 +93,9 @@ async def stream_async(
                         came = await send(request)
                     case Sleep(seconds):
                         await sleep(seconds)
-            except RemoteServerUnavailableError as error:
+                    case Work(do):
+                        came = await in_thread(do)
+            except Exception as error:  # noqa: BLE001 - the flow's business
                 step = flow.throw(error)
             else:
                 step = flow.send(came)
@@ -105,7 +107,7 @@ async def stream_async(
             await opened.close()
 
 
-def stream(
+def stream(  # noqa: PLR0912 - one case a step
     flow: StreamFlow[Item],
     *,
     send: Callable[[Request], Answer],
@@ -135,7 +137,9 @@ def stream(
                         came = send(request)
                     case Sleep(seconds):
                         sleep(seconds)
-            except RemoteServerUnavailableError as error:
+                    case Work(do):
+                        came = do()
+            except Exception as error:  # noqa: BLE001 - the flow's business
                 step = flow.throw(error)
             else:
                 step = flow.send(came)

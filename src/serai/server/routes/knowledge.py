@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 from uuid import UUID
 
+from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +18,7 @@ from serai.knowledge.bases import KnowledgeBase
 from serai.server.answers import json_answer
 from serai.server.context import description_of, runtime_of
 from serai.server.dispatch import Route
+from serai.server.form_fields import received_form
 from serai.server.knowledge_bodies import base_of, digest_upload, read_changes, read_upload
 from serai.server.knowledge_views import show_content, show_status
 from serai.server.large_work import make
@@ -46,21 +49,17 @@ _CONTENT: Final = "/knowledge/content"
 
 async def upload_content(request: Request) -> Response:
     """Store a document to be taken in; what becomes of it is read by its id."""
-    base, project_id = base_of(request), project_of(request)
-    form = await read_upload(
-        request,
-        base,
-        project_id=project_id,
-        user_id=read_user(request),
-        most_bytes=description_of(request).settings.max_body_bytes,
-    )
+    base, most_bytes = base_of(request), description_of(request).settings.max_body_bytes
+    project_id, user_id = project_of(request), read_user(request)
+    async with received_form(request, max_field_bytes=most_bytes), _room_for(request):
+        form = await read_upload(request, base, project_id=project_id, user_id=user_id, most_bytes=most_bytes)
 
-    async def upload(connection: Connection) -> dict[str, Any]:
-        return show_content(await base.upload(form.upload, connection=connection))
+        async def upload(connection: Connection) -> dict[str, Any]:
+            return show_content(await base.upload(form.upload, connection=connection))
 
-    asked = await digest_upload(form.upload) if idempotency_key_of(request) else b""
-    key = write_key(request, "knowledge.upload", base.id, asked)
-    answer = await answer_once(runtime_of(request).database, key, upload)
+        asked = await digest_upload(form.upload) if idempotency_key_of(request) else b""
+        key = write_key(request, "knowledge.upload", base.id, asked)
+        answer = await answer_once(runtime_of(request).database, key, upload)
     base.announce(form.upload)
     return json_answer(answer, status=202, ignored=sorted({*form.ignored, *form.unheeded(answer)}))
 
@@ -137,6 +136,13 @@ async def delete_contents(request: Request) -> Response:
 
     await answer_once(runtime_of(request).database, write_key(request, "knowledge.clear", base.id), delete)
     return json_answer("success")
+
+
+def _room_for(request: Request) -> AbstractAsyncContextManager[None]:
+    """Return what a large upload waits for, received but not read, until there is memory for it."""
+    length = request.headers.get("content-length", "")
+    is_small = length.isdecimal() and int(length) < MultiPartParser.spool_max_size
+    return nullcontext() if is_small else runtime_of(request).knowledge.large_uploads
 
 
 async def _find(request: Request) -> ContentRecord:

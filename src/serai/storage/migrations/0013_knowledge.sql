@@ -25,6 +25,7 @@ create table knowledge_contents (
     done           bigint      not null default 0,          -- how far the phase is
     goal           bigint      not null default 0,          -- how far it will go
     chunks         integer     not null default 0,          -- how many it has
+    has_vectors    boolean     not null default false,      -- whether these have theirs
     job_id         uuid,
     created_at     timestamptz not null default now(),
     updated_at     timestamptz not null default now(),
@@ -33,6 +34,9 @@ create table knowledge_contents (
 create index knowledge_contents_newest on knowledge_contents (project_id, base_id, created_at, id);
 create index knowledge_contents_named on knowledge_contents (project_id, base_id, name, id);
 create index knowledge_contents_by_id on knowledge_contents (project_id, id);
+-- What is to be embedded once there is a model.
+create index knowledge_contents_unembedded on knowledge_contents (base_id, project_id, id)
+    where status = 'completed' and not has_vectors and chunks > 0;
 create index knowledge_contents_of_user on knowledge_contents (project_id, user_id) where user_id is not null;
 
 create table knowledge_sources (
