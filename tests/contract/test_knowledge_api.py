@@ -370,6 +370,31 @@ async def test_large_uploads_wait_for_each_other_and_small_ones_for_nobody(share
     assert [(answer.status_code, answer.json()["size"]) for answer in answers] == [(202, "1100000")] * len(large)
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+async def test_a_large_upload_waits_for_no_caller_who_is_slow(idle: httpx.AsyncClient, kind: str):
+    is_over = asyncio.Event()
+    started: asyncio.Queue[None] = asyncio.Queue()
+    size = 1_100_000
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"text_content="
+        started.put_nowait(None)
+        await is_over.wait()
+        yield b"x" * (size - 13)
+
+    headers = {"Content-Type": kind, "Content-Length": str(size)}
+    slow = [
+        asyncio.create_task(idle.post(CONTENT, content=slowly(), headers=headers, timeout=30))
+        for _ in range(LARGE_UPLOADS)
+    ]
+    for _ in slow:
+        await started.get()
+    await upload(idle, text_content="small")
+    await upload(idle, text_content="y" * size)
+    is_over.set()
+    await asyncio.gather(*slow)
+
+
 async def test_what_is_queued_says_so(idle: httpx.AsyncClient):
     made = await upload(idle, text_content="x", mood="good", reader_id="crystal", chunk_overlap="20", user_id="?")
     status = (await idle.get(f"{CONTENT}/{made['id']}/status")).json()
