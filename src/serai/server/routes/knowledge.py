@@ -14,7 +14,6 @@ from serai.domain.ids import read_key
 from serai.domain.json_text import dump_json
 from serai.domain.knowledge import ContentRecord
 from serai.errors import NotFoundError
-from serai.knowledge.bases import KnowledgeBase
 from serai.server.answers import json_answer
 from serai.server.context import description_of, runtime_of
 from serai.server.dispatch import Route
@@ -33,7 +32,6 @@ from serai.server.routes.knowledge_shapes import (
     PAGING,
     SCOPE,
     SORTING,
-    SORTS,
     STATUS,
     TAGS,
     UPLOAD,
@@ -43,6 +41,7 @@ from serai.server.scope import idempotency_key_of, project_of, read_user
 from serai.server.writes import write_key
 from serai.storage.connection import Connection
 from serai.storage.idempotency import answer_once
+from serai.storage.knowledge_contents import SORTS
 
 _CONTENT: Final = "/knowledge/content"
 
@@ -146,7 +145,7 @@ def _room_for(request: Request) -> AbstractAsyncContextManager[None]:
 
 
 async def _find(request: Request) -> ContentRecord:
-    base: KnowledgeBase = base_of(request)
+    base = base_of(request)
     record = await base.contents.get(project_of(request), base.id, _id_of(request))
     if record is None:
         raise _not_found(request)
