@@ -622,12 +622,14 @@ async def test_one_of_several_bases_must_be_named(several: httpx.AsyncClient):
     assert (await several.post("/knowledge/search", json={"query": "x", "knowledge_id": "plain"})).json()["data"] == []
 
 
-async def test_another_database_or_base_is_not_found_by_any_route(idle: httpx.AsyncClient):
-    for method, path in ROUTES:
-        response = await idle.request(method, path, params={"db_id": "other"})
-        assert response.json() == {"detail": "Knowledge instance with db_id 'other' not found"}
-        response = await idle.request(method, path, params={"knowledge_id": "other"})
-        assert (response.status_code, response.json()) == (404, {"detail": "Knowledge base 'other' not found"})
+async def test_another_database_or_base_is_not_found_by_any_route(idle: httpx.AsyncClient, several: httpx.AsyncClient):
+    for api in (idle, several):
+        for method, path in ROUTES:
+            response = await api.request(method, path, params={"db_id": "other"})
+            detail = "Knowledge instance with db_id 'other' not found"
+            assert (response.status_code, response.json()) == (404, {"detail": detail})
+            response = await api.request(method, path, params={"knowledge_id": "other"})
+            assert (response.status_code, response.json()) == (404, {"detail": "Knowledge base 'other' not found"})
 
 
 async def test_without_a_base_every_route_says_how_to_get_one(shared_url: str):

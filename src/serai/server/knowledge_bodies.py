@@ -105,14 +105,16 @@ def bases_of(request: Request) -> list[KnowledgeBase]:
         NotFoundError: there is no such base, or no such database.
         RetryLaterError: there is none at all.
     """
-    all_bases = list(runtime_of(request).knowledge)
-    return all_bases if len(all_bases) > 1 and not request.query_params.get("knowledge_id") else [base_of(request)]
+    bases = list(runtime_of(request).knowledge)
+    if len(bases) < 2 or request.query_params.get("knowledge_id"):
+        return [base_of(request)]
+    _check_database(request.query_params.get("db_id"))
+    return bases
 
 
 def named_base(request: Request, database_id: str | None, knowledge_id: str | None) -> KnowledgeBase:
     """Return the base of these names; as `base_of`."""
-    if database_id and database_id != DATABASE_ID:
-        raise NotFoundError(f"Knowledge instance with db_id '{database_id[:200]}' not found")
+    _check_database(database_id)
     return runtime_of(request).knowledge.get(knowledge_id or None)
 
 
@@ -204,6 +206,11 @@ async def read_search(request: Request) -> tuple[SearchBody, list[str]]:
             msg = "Input should be an object of metadata; filter expressions are for knowledge_filters of runs"
             raise InvalidFieldError.of(("body", "filters"), msg, kind="knowledge_filters")
     return body, ignored
+
+
+def _check_database(database_id: str | None) -> None:
+    if database_id and database_id != DATABASE_ID:
+        raise NotFoundError(f"Knowledge instance with db_id '{database_id[:200]}' not found")
 
 
 def _read_metadata(given: dict[str, str]) -> dict[str, Any]:
