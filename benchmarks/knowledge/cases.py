@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+
 from benchmarks.database import Server
 from benchmarks.environments import EnvironmentUnavailableError, locked_python
 from benchmarks.knowledge.kinds import FORMATS, LARGE, Kind, Sizes
@@ -183,5 +185,5 @@ def _send_bare(bench: Bench, kind: Kind, store: Store, _load: LoadProcess) -> It
         return
     try:
         yield search_bare(kind, store, store.dsn, bench.sizes)
-    except (RequestError, OSError) as error:
+    except (RequestError, asyncpg.PostgresError, OSError) as error:
         bench.not_run[f"{kind} of {BARE}, {store.chunks:,} chunks"] = f"{type(error).__name__}: {error}"
