@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -349,25 +349,41 @@ async def test_contents_are_listed_sorted_and_in_pages(idle: httpx.AsyncClient):
     assert (beyond["data"], beyond["meta"]["total_count"]) == ([], 3)
 
 
+class Room(asyncio.Semaphore):
+    """Tells of those who come to it."""
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.came: asyncio.Queue[None] = asyncio.Queue()
+
+    async def acquire(self) -> Literal[True]:
+        self.came.put_nowait(None)
+        return await super().acquire()
+
+
 async def test_large_uploads_wait_for_each_other_and_small_ones_for_nobody(shared_url: str):
     runtime = KnowledgeRuntime(shared_url)
     async with (
         serving(make_os(runtime, knowledge=PLAIN).app) as url,
         http_client(url, headers={"Project-Id": str(uuid4())}) as client,
     ):
-        room = runtime.knowledge.large_uploads
-        for _ in range(LARGE_UPLOADS):
-            await room.acquire()
+        runtime.knowledge.large_uploads = room = Room(0)
+        small = await upload(client, text_content="small")
         large = [
             asyncio.create_task(client.post(CONTENT, files={"file": (f"{one}.txt", b"%d" % one * 1_100_000)}))
             for one in range(LARGE_UPLOADS + 2)
         ]
-        await upload(client, text_content="small")
-        assert not any(task.done() for task in large)
+        change = asyncio.create_task(client.patch(f"{CONTENT}/{small['id']}", files={"file": ("x", b"x" * 1_100_000)}))
+        async with asyncio.timeout(20):
+            for _ in (*large, change):
+                await room.came.get()
+        assert (await client.patch(f"{CONTENT}/{small['id']}", data={"name": "tiny"})).json()["name"] == "tiny"
+        assert not any(task.done() for task in (*large, change))
         for _ in range(LARGE_UPLOADS):
             room.release()
-        answers = await asyncio.gather(*large)
+        *answers, changed = await asyncio.gather(*large, change)
     assert [(answer.status_code, answer.json()["size"]) for answer in answers] == [(202, "1100000")] * len(large)
+    assert (changed.status_code, changed.json()["name"]) == (200, "tiny")
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])

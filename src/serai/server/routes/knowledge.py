@@ -97,7 +97,9 @@ async def get_content_status(request: Request) -> Response:
 async def update_content(request: Request) -> Response:
     """Change a content's name, description or metadata, by which a search filters at once."""
     base, content_id = base_of(request), _id_of(request)
-    form = await read_changes(request, most_bytes=description_of(request).settings.max_body_bytes)
+    most_bytes = description_of(request).settings.max_body_bytes
+    async with received_form(request, max_field_bytes=most_bytes), _room_for(request):
+        form = await read_changes(request, most_bytes=most_bytes)
 
     async def update(connection: Connection) -> dict[str, Any]:
         record = await base.contents.update(
@@ -138,7 +140,7 @@ async def delete_contents(request: Request) -> Response:
 
 
 def _room_for(request: Request) -> AbstractAsyncContextManager[None]:
-    """Return what a large upload waits for, received but not read, until there is memory for it."""
+    """Return what a large form waits for, received but not read, until there is memory for its file."""
     length = request.headers.get("content-length", "")
     is_small = length.isdecimal() and int(length) < MultiPartParser.spool_max_size
     return nullcontext() if is_small else runtime_of(request).knowledge.large_uploads
