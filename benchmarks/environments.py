@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import platformdirs
@@ -48,6 +48,26 @@ def locked_node(lock: Path) -> Path:
     if shutil.which("node") is None:
         raise EnvironmentUnavailableError("node is not installed")
     return _cached(lock, "node", lambda draft: _install_node(draft, lock))
+
+
+def usable(names: Iterable[str], lock: Path, *, wanted: bool, not_run: dict[str, str]) -> list[str]:
+    """Return the servers that can be run in an environment: all or none.
+
+    Args:
+        names: of the servers.
+        lock: as of `locked_python`.
+        wanted: whether they are to be measured at all.
+        not_run: gets the reason why one is not.
+    """
+    why = "left out"
+    if wanted:
+        try:
+            locked_python(lock)
+            return [*names]
+        except EnvironmentUnavailableError as error:
+            why = str(error)
+    not_run.update(dict.fromkeys(names, why))
+    return []
 
 
 def _cached(lock: Path, runtime: str, install: Callable[[Path], None]) -> Path:

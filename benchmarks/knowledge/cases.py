@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+
 from benchmarks.database import Server
-from benchmarks.environments import EnvironmentUnavailableError, locked_python
+from benchmarks.environments import usable
 from benchmarks.knowledge.kinds import FORMATS, LARGE, Kind, Sizes
 from benchmarks.knowledge.results import Result, Sample, Upload
 from benchmarks.knowledge.searches import search, search_bare, send_nothing
@@ -69,7 +71,7 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
     with work_folder() as folder, ExitStack() as stack:
         postgres = EmbeddedPostgres(folder / "postgres")
         stack.callback(postgres.stop)
-        names = _peers(peers=peers, not_run=not_run)
+        names = usable(PEERS, PEERS_LOCK, wanted=peers, not_run=not_run)
         bench = Bench(sizes, folder, Server(postgres.start()), stack, report, names, not_run)
         stores = list(_fill(bench))
         load = LoadProcess()
@@ -90,18 +92,6 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         uploads=uploads,
         samples=samples,
     )
-
-
-def _peers(*, peers: bool, not_run: dict[str, str]) -> list[str]:
-    why = "left out"
-    if peers:
-        try:
-            locked_python(PEERS_LOCK)
-            return list(PEERS)
-        except EnvironmentUnavailableError as error:
-            why = str(error)
-    not_run.update(dict.fromkeys(PEERS, why))
-    return []
 
 
 def _take_in(bench: Bench, stores: Sequence[Store]) -> Iterator[Upload]:
@@ -183,5 +173,5 @@ def _send_bare(bench: Bench, kind: Kind, store: Store, _load: LoadProcess) -> It
         return
     try:
         yield search_bare(kind, store, store.dsn, bench.sizes)
-    except (RequestError, OSError) as error:
+    except (RequestError, asyncpg.PostgresError, OSError) as error:
         bench.not_run[f"{kind} of {BARE}, {store.chunks:,} chunks"] = f"{type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.database import Server, execute
-from benchmarks.environments import EnvironmentUnavailableError, locked_python
+from benchmarks.environments import usable
 from benchmarks.load import LoadProcess, Seen
 from benchmarks.requests import RequestError, call
 from benchmarks.results import describe_commit, describe_machine
@@ -39,7 +39,7 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         report: called with lines of progress.
     """
     not_run: dict[str, str] = {}
-    names = [SERAI, *_peers(peers=peers, not_run=not_run)]
+    names = [SERAI, *usable([PEER_ON_POSTGRES], PEERS_LOCK, wanted=peers, not_run=not_run)]
     with work_folder() as folder, ExitStack() as stack:
         stores = _start(names, sizes, folder, stack)
         _load(stores, report)
@@ -66,18 +66,6 @@ def measure(sizes: Sizes, *, peers: bool, report: Report) -> Result:
         kept=kept,
         samples=samples,
     )
-
-
-def _peers(*, peers: bool, not_run: dict[str, str]) -> list[str]:
-    why = "left out"
-    if peers:
-        try:
-            locked_python(PEERS_LOCK)
-            return [PEER_ON_POSTGRES]
-        except EnvironmentUnavailableError as error:
-            why = str(error)
-    not_run[PEER_ON_POSTGRES] = why
-    return []
 
 
 def _start(names: Sequence[str], sizes: Sizes, folder: Path, stack: ExitStack) -> list[Store]:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -349,25 +349,66 @@ async def test_contents_are_listed_sorted_and_in_pages(idle: httpx.AsyncClient):
     assert (beyond["data"], beyond["meta"]["total_count"]) == ([], 3)
 
 
+class Room(asyncio.Semaphore):
+    """Tells of those who come to it."""
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.came: asyncio.Queue[None] = asyncio.Queue()
+
+    async def acquire(self) -> Literal[True]:
+        self.came.put_nowait(None)
+        return await super().acquire()
+
+
 async def test_large_uploads_wait_for_each_other_and_small_ones_for_nobody(shared_url: str):
     runtime = KnowledgeRuntime(shared_url)
     async with (
         serving(make_os(runtime, knowledge=PLAIN).app) as url,
         http_client(url, headers={"Project-Id": str(uuid4())}) as client,
     ):
-        room = runtime.knowledge.large_uploads
-        for _ in range(LARGE_UPLOADS):
-            await room.acquire()
+        runtime.knowledge.large_uploads = room = Room(0)
+        small = await upload(client, text_content="small")
         large = [
             asyncio.create_task(client.post(CONTENT, files={"file": (f"{one}.txt", b"%d" % one * 1_100_000)}))
             for one in range(LARGE_UPLOADS + 2)
         ]
-        await upload(client, text_content="small")
-        assert not any(task.done() for task in large)
+        change = asyncio.create_task(client.patch(f"{CONTENT}/{small['id']}", files={"file": ("x", b"x" * 1_100_000)}))
+        async with asyncio.timeout(20):
+            for _ in (*large, change):
+                await room.came.get()
+        assert (await client.patch(f"{CONTENT}/{small['id']}", data={"name": "tiny"})).json()["name"] == "tiny"
+        assert not any(task.done() for task in (*large, change))
         for _ in range(LARGE_UPLOADS):
             room.release()
-        answers = await asyncio.gather(*large)
+        *answers, changed = await asyncio.gather(*large, change)
     assert [(answer.status_code, answer.json()["size"]) for answer in answers] == [(202, "1100000")] * len(large)
+    assert (changed.status_code, changed.json()["name"]) == (200, "tiny")
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+async def test_a_large_upload_waits_for_no_caller_who_is_slow(idle: httpx.AsyncClient, kind: str):
+    is_over = asyncio.Event()
+    started: asyncio.Queue[None] = asyncio.Queue()
+    size = 1_100_000
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"text_content="
+        started.put_nowait(None)
+        await is_over.wait()
+        yield b"x" * (size - 13)
+
+    headers = {"Content-Type": kind, "Content-Length": str(size)}
+    slow = [
+        asyncio.create_task(idle.post(CONTENT, content=slowly(), headers=headers, timeout=30))
+        for _ in range(LARGE_UPLOADS)
+    ]
+    for _ in slow:
+        await started.get()
+    await upload(idle, text_content="small")
+    await upload(idle, text_content="y" * size)
+    is_over.set()
+    await asyncio.gather(*slow)
 
 
 async def test_what_is_queued_says_so(idle: httpx.AsyncClient):
@@ -597,12 +638,14 @@ async def test_one_of_several_bases_must_be_named(several: httpx.AsyncClient):
     assert (await several.post("/knowledge/search", json={"query": "x", "knowledge_id": "plain"})).json()["data"] == []
 
 
-async def test_another_database_or_base_is_not_found_by_any_route(idle: httpx.AsyncClient):
-    for method, path in ROUTES:
-        response = await idle.request(method, path, params={"db_id": "other"})
-        assert response.json() == {"detail": "Knowledge instance with db_id 'other' not found"}
-        response = await idle.request(method, path, params={"knowledge_id": "other"})
-        assert (response.status_code, response.json()) == (404, {"detail": "Knowledge base 'other' not found"})
+async def test_another_database_or_base_is_not_found_by_any_route(idle: httpx.AsyncClient, several: httpx.AsyncClient):
+    for api in (idle, several):
+        for method, path in ROUTES:
+            response = await api.request(method, path, params={"db_id": "other"})
+            detail = "Knowledge instance with db_id 'other' not found"
+            assert (response.status_code, response.json()) == (404, {"detail": detail})
+            response = await api.request(method, path, params={"knowledge_id": "other"})
+            assert (response.status_code, response.json()) == (404, {"detail": "Knowledge base 'other' not found"})
 
 
 async def test_without_a_base_every_route_says_how_to_get_one(shared_url: str):

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from pydantic_ai import Agent
 
 from serai import AgentComponent, AgentOS, Knowledge, Step, Team, Workflow
-from serai.errors import ConfigurationError
+from serai.errors import ConfigurationError, DatabaseUnavailableError
+from serai.knowledge.bases import KnowledgeBase, Upload
 from serai.knowledge.documents import list_documents
 from serai.settings import Settings
 from serai.testing import HashedEmbeddingModel, ScriptedModel
@@ -61,6 +62,26 @@ async def test_documents_are_taken_in_at_the_start_and_again_when_they_change(da
     assert sorted(first) == sorted(second) == ["deep/pets.md", "doors.txt"]
     assert first["deep/pets.md"] == second["deep/pets.md"]
     assert [found["content"] for found in answer.json()["data"]] == ["The gate closes at nine."]
+
+
+async def test_documents_are_taken_in_when_the_database_was_away_meanwhile(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(name)
+    upload = KnowledgeBase.upload
+    tried: list[str | None] = []
+
+    async def upload_but_once(base: KnowledgeBase, document: Upload) -> object:
+        tried.append(document.name)
+        if len(tried) == 2:
+            raise DatabaseUnavailableError("away")
+        return await upload(base, document)
+
+    monkeypatch.setattr(KnowledgeBase, "upload", upload_but_once)
+    async with server(database_url, agents=[helper(Knowledge(documents=tmp_path))]) as client:
+        assert sorted(await contents(client, 2)) == ["a.txt", "b.txt"]
+    assert tried == ["a.txt", "b.txt", "a.txt", "b.txt"]
 
 
 async def test_what_was_taken_in_without_an_embedder_is_embedded_at_a_start_with_one(database_url: str):

@@ -30,6 +30,29 @@ def test_a_question_is_read_as_people_type_it():
     assert asked.unwanted == (green, pear)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted", "unwanted"),
+    [
+        ("house –big –old", ["house"], ["big", "old"]),
+        ("house  –“very big” garden 10–12", ["house", "garden", "10 12"], ["very big"]),
+        ("house −big", ["house"], ["big"]),
+        ("house – big –", ["house", "big"], []),
+        ("the house –big and old– stands", ["the", "house", "big", "and", "old", "stands"], []),
+        ("open 10 –12", ["open", "10", "12"], []),
+        (" –Where is it?\n–Here", ["where", "is", "it", "here"], []),
+        ("Paris–Dakar", ["paris dakar"], []),
+    ],
+)
+def test_a_dash_is_a_minus_where_it_is_none_of_prose(text: str, wanted: list[str], unwanted: list[str]):
+    asked = read_question(text)
+    assert [text_of(term) for (term,) in asked.wanted] == wanted
+    assert [text_of(term) for term in asked.unwanted] == unwanted
+
+
+def text_of(term: Term) -> str:
+    return " ".join(word.text for word in term.words)
+
+
 def test_a_quote_that_does_not_end_and_nothing_but_signs_do_no_harm():
     assert read_question('"ripe apples').wanted == ((Term((Word("ripe"), Word("apples")), True),),)
     assert read_question('OR - "" OR ( & ! :* \'').wanted == ()

@@ -39,7 +39,10 @@ _UNSEEN: Final = re.compile(
     "\u00ad\u200c-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»＂", '"'))
-_PIECE: Final = re.compile(r'(?P<minus>(?<!\S)[-−])?(?:"(?P<quoted>[^"]*)(?:"|$)|(?P<plain>[^\s"]+))')
+# Some keyboards make an en dash of a minus. But in prose one may begin what another one ends, stand before the end of a
+# range, or, where a line begins, before what somebody says.
+_MINUS: Final = r"(?<!\S)[-−]|(?<=[^\S\r\n])–(?=[^\W\d]|\")(?![^–]*[^\s–]–(?!\w))"
+_PIECE: Final = re.compile(rf'(?P<minus>{_MINUS})?(?:"(?P<quoted>[^"]*)(?:"|$)|(?P<plain>[^\s"]+))')
 
 
 class Word(NamedTuple):
@@ -92,7 +95,7 @@ def read_question(text: str) -> WordQuestion:
     groups: list[tuple[Term, ...]] = []
     unwanted: list[Term] = []
     joins = False
-    for piece in _PIECE.finditer(text[:LONGEST_QUESTION].translate(_QUOTES)):
+    for piece in _PIECE.finditer(text.strip()[:LONGEST_QUESTION].translate(_QUOTES)):
         if piece["plain"] == "OR" and not piece["minus"]:
             joins = bool(groups)
             continue

@@ -84,12 +84,13 @@ async def read_form(request: Request, *, max_field_bytes: int) -> Form:
 
 @asynccontextmanager
 async def received_form(request: Request, *, max_field_bytes: int) -> AsyncIterator[None]:
-    """Receive a multipart form, whose files lie on disk until `read_form` is called in the block.
+    """Receive a form, so that `read_form` in the block waits for no caller; files of a multipart one lie on disk.
 
     Raises:
         RequestError: the body is no form.
     """
     if _kind_of(request) != _MULTIPART:
+        await request.body()
         yield
         return
     try:

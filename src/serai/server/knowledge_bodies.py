@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from serai.domain.json_text import dump_json, is_too_deep
 from serai.domain.knowledge import LONGEST_NAME, LONGEST_QUERY, MOST_RESULTS, ContentOrigin, SearchType
-from serai.domain.stored_text import is_storable, storable
+from serai.domain.stored_text import is_storable, storable, storable_json
 from serai.errors import InvalidFieldError, NotFoundError, RequestError
 from serai.knowledge.bases import KnowledgeBase, Upload
 from serai.knowledge.chunking import check_chunking
@@ -105,14 +105,16 @@ def bases_of(request: Request) -> list[KnowledgeBase]:
         NotFoundError: there is no such base, or no such database.
         RetryLaterError: there is none at all.
     """
-    all_bases = list(runtime_of(request).knowledge)
-    return all_bases if len(all_bases) > 1 and not request.query_params.get("knowledge_id") else [base_of(request)]
+    bases = list(runtime_of(request).knowledge)
+    if len(bases) < 2 or request.query_params.get("knowledge_id"):
+        return [base_of(request)]
+    _check_database(request.query_params.get("db_id"))
+    return bases
 
 
 def named_base(request: Request, database_id: str | None, knowledge_id: str | None) -> KnowledgeBase:
     """Return the base of these names; as `base_of`."""
-    if database_id and database_id != DATABASE_ID:
-        raise NotFoundError(f"Knowledge instance with db_id '{database_id[:200]}' not found")
+    _check_database(database_id)
     return runtime_of(request).knowledge.get(knowledge_id or None)
 
 
@@ -134,7 +136,7 @@ async def read_upload(
             raise RequestError("Provide a file, text_content, or URL to upload.")
         raise RequestError(f"Send one of file, text_content and url; this request has {' and '.join(brought)}.")
     data = file if text is None else await make(text.encode, size_bytes=len(text))
-    metadata = read_metadata(given)
+    metadata = _read_metadata(given)
     chunker, size, overlap = _read_chunking(given, base)
     reader_id = given.pop("reader_id", None)
     is_reader = reader_id in readers()
@@ -206,7 +208,12 @@ async def read_search(request: Request) -> tuple[SearchBody, list[str]]:
     return body, ignored
 
 
-def read_metadata(given: dict[str, str]) -> dict[str, Any]:
+def _check_database(database_id: str | None) -> None:
+    if database_id and database_id != DATABASE_ID:
+        raise NotFoundError(f"Knowledge instance with db_id '{database_id[:200]}' not found")
+
+
+def _read_metadata(given: dict[str, str]) -> dict[str, Any]:
     """Take the metadata of a new content out of the fields: a JSON object; anything else is the member ``value``.
 
     Raises:
@@ -245,21 +252,8 @@ def _check_metadata(metadata: Mapping[str, Any], name: str) -> None:
     if len(dump_json(metadata)) > MOST_METADATA_BYTES:
         msg = f"Input should have at most {MOST_METADATA_BYTES} bytes as JSON"
         raise InvalidFieldError.of(loc, msg, kind="too_large")
-    if not all(is_storable(text) for text in _texts(metadata)):
+    if storable_json(metadata) != metadata:
         raise InvalidFieldError.of(loc, "U+0000 and lone surrogates cannot be stored", kind="string_unicode")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield all texts in a JSON value, names of members included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from value
-        for member in value.values():
-            yield from _texts(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
 
 
 def _read_file(form: Form) -> tuple[str | None, str | None, bytes | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
@@ -32,7 +33,7 @@ from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
-from serai.storage.connection import Database
+from serai.storage.connection import Database, retry_while_unavailable
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_embeddings import forget_embeddings
 from serai.storage.memories import MemoryStore
@@ -220,7 +221,7 @@ class Runtime:
         """Take in the documents that bases were given with their options."""
         for base in self.knowledge:
             try:
-                await take_documents(base, project_id=DEFAULT_PROJECT)
+                await retry_while_unavailable(partial(take_documents, base, project_id=DEFAULT_PROJECT))
             except SeraiError as error:
                 _log.error("knowledge_documents_failed", base=base.id, reason=error.message)
 

@@ -68,7 +68,7 @@ InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Calls a function where it keeps no other task waiting, as ``asyncio.to_thread`` does."""
 
 Flow = Generator[Send | Sleep | Work, Any, Result]
-"""A conversation that ends with a result; sent an `Answer` for each `Send` and None for each `Sleep`."""
+"""A conversation that ends with a result; sent an `Answer` for each `Send`, what `Work` returns, and else None."""
 
 
 def exchange(request: Request, *, policy: RetryPolicy, repeatable: bool) -> Flow[tuple[Any, bool]]:
@@ -130,15 +130,8 @@ async def drive_async(
     try:
         step = next(flow)
         while True:
-            came: object = None
             try:
-                match step:
-                    case Send(request):
-                        came = await send(request)
-                    case Sleep(seconds):
-                        await sleep(seconds)
-                    case Work(do):
-                        came = await in_thread(do)
+                came = await take_async(step, send, sleep, in_thread)
             except Exception as error:  # noqa: BLE001 - the flow's business
                 step = flow.throw(error)
             else:
@@ -152,18 +145,38 @@ def drive(flow: Flow[Result], send: Callable[[Request], Answer], sleep: Callable
     try:
         step = next(flow)
         while True:
-            came: object = None
             try:
-                match step:
-                    case Send(request):
-                        came = send(request)
-                    case Sleep(seconds):
-                        sleep(seconds)
-                    case Work(do):
-                        came = do()
+                came = take(step, send, sleep)
             except Exception as error:  # noqa: BLE001 - the flow's business
                 step = flow.throw(error)
             else:
                 step = flow.send(came)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
+
+
+async def take_async(
+    step: Send | Sleep | Work,
+    send: Callable[[Request], Awaitable[Answer]],
+    sleep: Callable[[float], Awaitable[None]],
+    in_thread: InThread,
+) -> Any:
+    """Take a step, and return what its flow is sent."""
+    match step:
+        case Send(request):
+            return await send(request)
+        case Sleep(seconds):
+            return await sleep(seconds)
+        case Work(do):
+            return await in_thread(do)
+
+
+def take(step: Send | Sleep | Work, send: Callable[[Request], Answer], sleep: Callable[[float], None]) -> Any:
+    """Take a step, blocking; else as `take_async`."""
+    match step:
+        case Send(request):
+            return send(request)
+        case Sleep(seconds):
+            return sleep(seconds)
+        case Work(do):
+            return do()

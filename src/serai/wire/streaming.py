@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from serai.wire.exchange import Answer, InThread, Request, Send, Sleep, Work
+from serai.wire.exchange import Answer, InThread, Request, Send, Sleep, Work, take, take_async
 
 Item = TypeVar("Item")
 
@@ -31,7 +31,7 @@ class Emit(Generic[Item]):
 
 
 StreamFlow = Generator[Send | Sleep | Work | Open | Read | Emit[Item], Any, None]
-"""A conversation that emits items; sent an `Answer` for each `Send` and `Open`, and bytes for each `Read`."""
+"""A conversation that emits items; sent an `Answer` for each `Open`, bytes for each `Read`, else as a `Flow`."""
 
 
 class AsyncOpened(Protocol):
@@ -62,7 +62,7 @@ class Opened(Protocol):
         """Give the connection back, or up."""
 
 
-async def stream_async(  # noqa: PLR0912 - one case a step
+async def stream_async(
     flow: StreamFlow[Item],
     *,
     send: Callable[[Request], Awaitable[Answer]],
@@ -79,7 +79,7 @@ async def stream_async(  # noqa: PLR0912 - one case a step
                 yield step.item
                 step = flow.send(None)
                 continue
-            came: object = None
+            came: object
             try:
                 match step:
                     case Read():
@@ -89,12 +89,8 @@ async def stream_async(  # noqa: PLR0912 - one case a step
                             await opened.close()
                         opened = await open(request)
                         came = opened.response
-                    case Send(request):
-                        came = await send(request)
-                    case Sleep(seconds):
-                        await sleep(seconds)
-                    case Work(do):
-                        came = await in_thread(do)
+                    case _:
+                        came = await take_async(step, send, sleep, in_thread)
             except Exception as error:  # noqa: BLE001 - the flow's business
                 step = flow.throw(error)
             else:
@@ -107,7 +103,7 @@ async def stream_async(  # noqa: PLR0912 - one case a step
             await opened.close()
 
 
-def stream(  # noqa: PLR0912 - one case a step
+def stream(
     flow: StreamFlow[Item],
     *,
     send: Callable[[Request], Answer],
@@ -123,7 +119,7 @@ def stream(  # noqa: PLR0912 - one case a step
                 yield step.item
                 step = flow.send(None)
                 continue
-            came: object = None
+            came: object
             try:
                 match step:
                     case Read():
@@ -133,12 +129,8 @@ def stream(  # noqa: PLR0912 - one case a step
                             opened.close()
                         opened = open(request)
                         came = opened.response
-                    case Send(request):
-                        came = send(request)
-                    case Sleep(seconds):
-                        sleep(seconds)
-                    case Work(do):
-                        came = do()
+                    case _:
+                        came = take(step, send, sleep)
             except Exception as error:  # noqa: BLE001 - the flow's business
                 step = flow.throw(error)
             else:

@@ -14,7 +14,6 @@ from serai.domain.ids import read_key
 from serai.domain.json_text import dump_json
 from serai.domain.knowledge import ContentRecord
 from serai.errors import NotFoundError
-from serai.knowledge.bases import KnowledgeBase
 from serai.server.answers import json_answer
 from serai.server.context import description_of, runtime_of
 from serai.server.dispatch import Route
@@ -33,7 +32,6 @@ from serai.server.routes.knowledge_shapes import (
     PAGING,
     SCOPE,
     SORTING,
-    SORTS,
     STATUS,
     TAGS,
     UPLOAD,
@@ -43,6 +41,7 @@ from serai.server.scope import idempotency_key_of, project_of, read_user
 from serai.server.writes import write_key
 from serai.storage.connection import Connection
 from serai.storage.idempotency import answer_once
+from serai.storage.knowledge_contents import SORTS
 
 _CONTENT: Final = "/knowledge/content"
 
@@ -98,7 +97,9 @@ async def get_content_status(request: Request) -> Response:
 async def update_content(request: Request) -> Response:
     """Change a content's name, description or metadata, by which a search filters at once."""
     base, content_id = base_of(request), _id_of(request)
-    form = await read_changes(request, most_bytes=description_of(request).settings.max_body_bytes)
+    most_bytes = description_of(request).settings.max_body_bytes
+    async with received_form(request, max_field_bytes=most_bytes), _room_for(request):
+        form = await read_changes(request, most_bytes=most_bytes)
 
     async def update(connection: Connection) -> dict[str, Any]:
         record = await base.contents.update(
@@ -139,14 +140,14 @@ async def delete_contents(request: Request) -> Response:
 
 
 def _room_for(request: Request) -> AbstractAsyncContextManager[None]:
-    """Return what a large upload waits for, received but not read, until there is memory for it."""
+    """Return what a large form waits for, received but not read, until there is memory for its file."""
     length = request.headers.get("content-length", "")
     is_small = length.isdecimal() and int(length) < MultiPartParser.spool_max_size
     return nullcontext() if is_small else runtime_of(request).knowledge.large_uploads
 
 
 async def _find(request: Request) -> ContentRecord:
-    base: KnowledgeBase = base_of(request)
+    base = base_of(request)
     record = await base.contents.get(project_of(request), base.id, _id_of(request))
     if record is None:
         raise _not_found(request)

@@ -12,10 +12,10 @@ from serai.server.openapi import query_parameter
 from serai.server.paging import MOST_LISTED, page_of, paging_parameters, sorting_parameters
 from serai.server.routes.record_shapes import COUNT, TEXT, TIME, object_schema, or_null
 from serai.server.scope import KEY_PARAMETER, PROJECT_PARAMETERS
+from serai.storage.knowledge_contents import SORTS
 
 TAGS: Final = ("knowledge",)
 KEY: Final = KEY_PARAMETER
-SORTS: Final = ("created_at", "updated_at", "name", "description", "type", "size", "status")
 SCOPE: Final = (
     *PROJECT_PARAMETERS,
     query_parameter("knowledge_id", TEXT, "The knowledge base; needed where there are several."),
