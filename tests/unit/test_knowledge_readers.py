@@ -224,7 +224,7 @@ async def test_each_question_of_the_corpus_has_a_chunk_that_answers_it():
     answered = set()
     for document in corpus_documents():
         text = await read_document(document.data, name=document.name, media_type=document.media_type)
-        chunks = await cut(text, metadata={}, chunker=None, chunk_size=1500, chunk_overlap=150)
+        chunks = await cut(text, chunker=None, chunk_size=1500, chunk_overlap=150)
         answered |= {
             question
             for question in QUESTIONS
