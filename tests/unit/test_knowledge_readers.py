@@ -94,6 +94,10 @@ async def test_rows_without_a_header_are_read_as_they_are():
     assert await only("1,b\u2028c\x0bd\n".encode(), "a.csv") == "1\nb\u2028c\x0bd"
 
 
+async def test_rows_are_counted_as_a_spreadsheet_does_whatever_lines_their_cells_have():
+    assert [passage.metadata["row"] for passage in await read(b'a,b\n"x\ny",1\nz,2\n', "a.csv")] == [2, 3]
+
+
 async def test_what_separates_cells_may_be_said_as_excel_is_told():
     data = b"sep=:\r\nName:Motto\r\nAda:One, two; three, four\r\n"
     assert await read(data, "a.csv") == [Passage("Name: Ada\nMotto: One, two; three, four", {"row": 2})]

@@ -211,13 +211,13 @@ class KnowledgeBase:
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
         kind = job_kind(self.id, fetches=data is None)
         record, is_new = await self.contents.add(new, data, job_kind=kind, connection=connection)
+        if is_new:
+            return record
         changes = ContentChanges(
             name=_changed(new.name, record.name),
             description=_changed(new.description, record.description),
             metadata=_changed(new.metadata or None, record.metadata),
         )
-        if is_new:
-            return record
         if changes != ContentChanges():
             record = (
                 await self.contents.update(new.project_id, self.id, new.id, changes, connection=connection) or record
@@ -330,7 +330,7 @@ class KnowledgeBases:
         """Make room for the vectors of all bases.
 
         Raises:
-            ConfigurationError: vectors of a base are of another model, or of other dimensions.
+            ConfigurationError: as `KnowledgeBase.prepare`.
         """
         for base in self:
             await base.prepare()

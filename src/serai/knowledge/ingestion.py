@@ -31,8 +31,7 @@ from serai.knowledge.reading import UnreadableError, read_document
 from serai.storage.connection import Database
 from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import ContentStore, TakenIn
-from serai.storage.knowledge_unembedded import clear_vectors
-from serai.storage.knowledge_vectors import prepare, put_vectors
+from serai.storage.knowledge_vectors import clear_vectors, prepare, put_vectors
 
 JOBS_AT_ONCE: Final = 4
 """Contents that a node takes in at a time, and as many at URLs: each holds a document in memory, and waits for much."""

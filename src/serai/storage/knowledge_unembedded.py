@@ -34,9 +34,6 @@ where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct fr
 _MARK = f"update knowledge_contents set has_vectors = true, status_message = '' {_OF_TAKING_IN} returning true"  # noqa: S608
 _EXPLAIN = f"update knowledge_contents set status_message = $5 {_OF_TAKING_IN}"  # noqa: S608
 
-_HAS_TABLE = "select to_regclass('knowledge_vectors') is not null"
-_CLEAR = "delete from knowledge_vectors where project_id = $1 and base_id = $2 and content_id = $3"
-
 
 async def projects_with_unembedded(database: Database, base_id: str) -> list[str]:
     """Return the projects that have such contents in a base, which all of them share."""
@@ -60,7 +57,7 @@ async def next_unembedded(
     ]
 
 
-async def read_chunks(database: Database, content: ContentRecord) -> list[NewChunk]:
+async def chunks_of(database: Database, content: ContentRecord) -> list[NewChunk]:
     """Return a content's chunks in their order."""
     found: list[NewChunk] = []
     while True:
@@ -79,12 +76,6 @@ async def mark_embedded(connection: Connection, content: ContentRecord) -> bool:
 async def explain_unembedded(database: Database, content: ContentRecord, message: str) -> None:
     """Say why a content has no vectors."""
     await database.execute(_EXPLAIN, *_place(content), storable(message[:LONGEST_MESSAGE]))
-
-
-async def clear_vectors(connection: Connection, content: ContentRecord) -> None:
-    """Remove the vectors of chunks that others without vectors take the place of."""
-    if await connection.fetchval(_HAS_TABLE):
-        await connection.execute(_CLEAR, content.project_id, content.base_id, content.id)
 
 
 def _place(content: ContentRecord) -> Sequence[object]:
