@@ -37,6 +37,7 @@ LARGE_UPLOADS: Final = 4
 """Documents of more than a megabyte that a node holds in memory at a time until they are stored."""
 
 _LARGE_BYTES: Final = 1024 * 1024
+_NO_VECTORS: Final = "PostgreSQL has no extension 'vector' of 0.7 or later on its search_path"
 _NO_BASE_RETRY_S: Final = 3600
 _log = structlog.get_logger("serai.knowledge")
 Given = TypeVar("Given")
@@ -142,7 +143,7 @@ class KnowledgeBase:
         if self.has_vectors and dimensions is not None:
             self._is_prepared = await prepare(self._database, dimensions)
         if not self.has_vectors:
-            _log.warning("knowledge_without_vectors", base=self.id, reason="PostgreSQL has no extension 'vector'")
+            _log.warning("knowledge_without_vectors", base=self.id, reason=_NO_VECTORS)
 
     async def build_index(self) -> None:
         """See that its vectors have their index, however long that takes."""

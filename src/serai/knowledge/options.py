@@ -37,7 +37,7 @@ class Knowledge:
         search_type: how it is searched unless asked otherwise; by default by words and vectors where there are both.
         max_results: how many chunks a search finds unless asked otherwise, 1 to 1,000.
         chunker: how documents are cut unless asked otherwise; by default as their reader says.
-        chunk_size: the most characters of a chunk.
+        chunk_size: the most characters of a chunk, 1 to 50,000.
         chunk_overlap: how many of these the next chunk begins with again.
         documents: files and folders that are taken in when a server starts, and again when they have changed.
         allow_private_urls: whether URLs of this machine and of private networks may be fetched. Link-local and

@@ -63,6 +63,7 @@ _INDEX = """
 create index concurrently {name} on knowledge_vectors using hnsw ((embedding::halfvec({n})) halfvec_ip_ops)
 where dimensions = {n}"""
 
+_HAS_TYPE = "select to_regtype('halfvec') is not null"
 _HAS_TABLE = "select to_regclass('knowledge_vectors') is not null"
 _CLEAR = "delete from knowledge_vectors where project_id = $1 and base_id = $2 and content_id = $3"
 _PUT = """
@@ -187,13 +188,14 @@ async def _locked(database: Database, what: str) -> AsyncIterator[Connection]:
 
 
 async def _install(connection: Connection) -> bool:
+    """Install pgvector; tell whether its type is there, which releases before 0.7 and schemas aside do not give us."""
     try:
         await connection.execute("create extension if not exists vector")
     except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError):
         return False
     except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):  # another node was as quick
-        return True
-    return True
+        pass
+    return bool(await connection.fetchval(_HAS_TYPE))
 
 
 async def put_vectors(connection: Connection, content: ContentRecord, vectors: Sequence[Sequence[float]]) -> None:
