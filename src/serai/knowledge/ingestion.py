@@ -232,7 +232,7 @@ async def _telling(contents: ContentStore, record: ContentRecord) -> AsyncIterat
         yield progress
     finally:
         writer.cancel()
-        await asyncio.wait([writer])
+        await asyncio.gather(writer, return_exceptions=True)  # what it met, the last transaction meets, too
 
 
 async def _write(contents: ContentStore, record: ContentRecord, progress: _Progress) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from serai.domain.json_text import load_json
@@ -58,12 +58,12 @@ async def next_unembedded(
 
 
 async def chunks_of(database: Database, content: ContentRecord) -> list[NewChunk]:
-    """Return a content's chunks in their order."""
+    """Return a content's chunks in their order, each with what is said of it alone as metadata."""
     found: list[NewChunk] = []
     while True:
         after = found[-1].position if found else 0
         rows = await database.fetch(_CHUNKS, content.project_id, content.base_id, content.id, after, _AT_ONCE)
-        found += [NewChunk(position=at, text=text, metadata=load_json(metadata)) for at, text, metadata in rows]
+        found += [NewChunk(position=at, text=text, metadata=_own(content, metadata)) for at, text, metadata in rows]
         if len(rows) < _AT_ONCE:
             return found
 
@@ -76,6 +76,10 @@ async def mark_embedded(connection: Connection, content: ContentRecord) -> bool:
 async def explain_unembedded(database: Database, content: ContentRecord, message: str) -> None:
     """Say why a content has no vectors."""
     await database.execute(_EXPLAIN, *_place(content), storable(message[:LONGEST_MESSAGE]))
+
+
+def _own(content: ContentRecord, metadata: str) -> dict[str, Any]:
+    return {key: value for key, value in load_json(metadata).items() if key not in content.metadata}
 
 
 def _place(content: ContentRecord) -> Sequence[object]:
