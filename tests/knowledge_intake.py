@@ -24,7 +24,7 @@ WORDS = Knowledge(id="words")
 
 
 class GatedModel(HashedEmbeddingModel):
-    """Waits before its second and every further call, and then fails with what is in `errors`."""
+    """Waits in every call that is about texts, and then fails with what is in `errors`."""
 
     def __init__(self) -> None:
         super().__init__(8)

@@ -31,12 +31,12 @@ async def take_in(
     vectors: Sequence[Sequence[float]] = (),
     language: str = "english",
 ) -> ContentRecord:
-    """Store a content with its chunks, whose metadata may say more than the content's."""
+    """Store a content with its chunks, with what is said of each alone."""
     store = ContentStore(database)
     record, _ = await store.add(new, b"bytes", job_kind=JOB)
     more = metadata or [{}] * len(texts)
     chunks = [
-        NewChunk(position=at, text=text, metadata={**new.metadata, **own}, tokens=len(text) // 4)
+        NewChunk(position=at, text=text, metadata=own, tokens=len(text) // 4)
         for at, (text, own) in enumerate(zip(texts, more, strict=True), 1)
     ]
     async with database.transaction() as connection:

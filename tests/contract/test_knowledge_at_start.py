@@ -108,6 +108,18 @@ def test_of_a_folder_hidden_files_and_those_that_nothing_reads_are_left_out(tmp_
     ]
 
 
+def test_documents_of_the_same_name_do_not_replace_each_other(tmp_path: Path):
+    folders = tmp_path / "a", tmp_path / "b"
+    for folder in folders:
+        folder.mkdir()
+        (folder / "readme.md").write_text(folder.name)
+    (folders[0] / "own.md").write_text("x")
+    assert [name for name, _ in list_documents(Knowledge(documents=[*folders, folders[0]]))] == [
+        "own.md",
+        *((folder / "readme.md").as_posix() for folder in folders),
+    ]
+
+
 def test_documents_that_are_not_there_are_refused_at_once(tmp_path: Path):
     with pytest.raises(ConfigurationError, match="there is nothing there"):
         Knowledge(documents=[tmp_path, tmp_path / "none"])

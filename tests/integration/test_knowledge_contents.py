@@ -85,16 +85,16 @@ async def test_the_same_content_from_many_at_once_is_stored_once(store, database
 
 async def test_one_that_failed_is_taken_up_again_and_the_failed_job_has_no_say_any_more(store, project):
     first, _ = await store.add(new_content(project), b"x", job_kind=JOB)
-    assert await store.fail(project, "b", first.id, "No\0 good")
+    assert await store.fail(first, "No\0 good")
     failed = await get(store, first)
     assert failed is not None
     assert (failed.status, failed.status_message, failed.phase) == (ContentStatus.FAILED, "No� good", None)
-    assert not await store.fail(project, "b", first.id, "again")
+    assert not await store.fail(first, "again")
     again, is_new = await store.add(replace(new_content(project, "Other"), id=first.id), b"x", job_kind=JOB)
     assert is_new
     assert (again.status, again.status_message, again.name) == (ContentStatus.PROCESSING, "", "Other")
     assert not await store.advance(first, ContentPhase.READING, 1, 2)
-    assert not await store.fail(project, "b", first.id, "late", job_id=first.job_id)
+    assert not await store.fail(first, "late")
     assert await store.advance(again, ContentPhase.EMBEDDING, 1, 2)
     now = await get(store, again)
     assert now is not None
@@ -184,7 +184,7 @@ async def test_chunks_are_found_by_the_headings_and_the_name_of_their_content_al
 async def test_metadata_changed_while_a_content_is_taken_in_is_that_of_its_chunks(store, database, project):
     record, _ = await store.add(new_content(project, metadata={"tag": "a", "x": 1}), b"x", job_kind=JOB)
     await store.update(project, "b", record.id, ContentChanges(metadata={"tag": "b"}))
-    chunk = NewChunk(position=1, text="Cats", metadata={"tag": "a", "x": 1, "page": 3})
+    chunk = NewChunk(position=1, text="Cats", metadata={"tag": "chunk", "page": 3})
     async with database.transaction() as connection:
         await put_chunks(connection, record, [chunk], language="english")
     found = await Searcher(database, Knowledge(id="b")).search(question(project, "cats"))

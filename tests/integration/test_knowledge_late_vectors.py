@@ -79,6 +79,24 @@ async def test_what_was_taken_in_without_an_embedder_is_embedded_when_there_is_o
     assert [tuple(row) for row in settled] == [("late", "serai:hashed-words", 8)]
 
 
+async def test_what_is_embedded_later_is_the_same_text_as_at_once(database: Database):
+    text, told = b"# Pets\n\nCats sleep.", {"name": "pets.md", "metadata": {"title": "Of the caller"}}
+    async with intake(database, Knowledge(id="same")) as at:
+        at.project = "same"
+        await at.ended(await at.add(text, **told))
+    asked = []
+    for base_id in ("same", "at once"):
+        model = HashedEmbeddingModel(8)
+        async with intake(database, Knowledge(id=base_id, embedder=model)) as at:
+            await begin(at)
+            await until(database, IDLE)
+            if base_id == "at once":
+                await at.ended(await at.add(text, **told))
+        asked.append(model.asked[-1])
+    assert asked[0] == asked[1]
+    assert "Of the caller" not in asked[0][0]
+
+
 async def test_a_job_whose_node_stops_goes_on_with_what_is_left(database: Database):
     contents = await taken_by_words(database, "stopped", b"One.", b"Two.")
     model = GatedModel()

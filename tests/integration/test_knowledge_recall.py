@@ -73,7 +73,7 @@ class Recall:
 async def chunks_of(document: CorpusDocument, base: Knowledge) -> list[str]:
     read = await read_document(document.data, name=document.name, media_type=document.media_type)
     size, overlap = base.chunk_size, base.chunk_overlap
-    return [one.text for one in await cut(read, metadata={}, chunker=None, chunk_size=size, chunk_overlap=overlap)]
+    return [one.text for one in await cut(read, chunker=None, chunk_size=size, chunk_overlap=overlap)]
 
 
 async def take_in(database: Database, documents: Sequence[CorpusDocument]) -> KnowledgeBases:

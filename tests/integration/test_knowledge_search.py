@@ -17,11 +17,11 @@ from serai.domain.knowledge import FoundChunk, SearchType
 from serai.errors import ConfigurationError
 from serai.knowledge.options import Knowledge
 from serai.knowledge.searching import Searcher, SearchUnavailableError
-from serai.storage import knowledge_vectors, knowledge_word_search
+from serai.storage import knowledge_vectors, knowledge_word_search, knowledge_words
 from serai.storage.connection import Database
 from serai.storage.knowledge_contents import ContentStore
 from serai.storage.knowledge_vectors import VectorSearch, prepare
-from serai.storage.knowledge_words import check_language
+from serai.storage.knowledge_words import Stems, check_language
 from tests.hosting import shared_database
 from tests.knowledge_values import new_content, place, question, take_in
 from tests.postgres import PostgresServer
@@ -259,6 +259,14 @@ async def test_a_narrow_filter_on_many_vectors_still_finds_as_many_as_are_wanted
     async with asyncio.timeout(5):
         while not await database.fetchval(used):  # noqa: ASYNC110 - counted when the session is idle
             await asyncio.sleep(0.01)
+
+
+async def test_words_that_are_forgotten_while_others_are_asked_for_are_still_known(database, monkeypatch):
+    monkeypatch.setattr(knowledge_words, "_MOST_WORDS", 0)
+    stems = Stems(database, "english")
+    cats = await stems.of(["cats"])
+    answers = await asyncio.gather(*(stems.of(["cats", f"dog{n}s"]) for n in range(8)))
+    assert [answer["cats"] for answer in answers] == [cats["cats"]] * 8
 
 
 async def test_people_find_what_they_type(database, project):

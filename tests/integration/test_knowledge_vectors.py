@@ -101,6 +101,17 @@ async def test_where_the_extension_may_not_be_made_words_still_find(database, da
         await database.execute("drop role guest")
 
 
+async def test_where_the_extension_is_too_old_or_out_of_sight_words_still_find(database):
+    await database.execute("drop extension vector; create schema aside; create extension vector schema aside")
+    try:
+        assert not await has_vectors(database)
+        assert not await prepare(database, 2)
+        with pytest.raises(SearchUnavailableError, match="pgvector"):
+            await search(database)
+    finally:
+        await database.execute("drop schema aside cascade")
+
+
 @pytest.mark.one_postgres  # versions before 18 cannot hide an extension
 async def test_where_postgresql_does_not_bring_the_extension_words_still_find(database, database_url):
     await database.execute("drop extension vector")

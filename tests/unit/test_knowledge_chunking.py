@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.knowledge.chunking import check_chunking, cut
+from serai.knowledge.chunking import cut
 from serai.knowledge.cutting import cut_passages
+from serai.knowledge.options import check_chunking
 from serai.knowledge.passages import Passage, ReadDocument
 from serai.knowledge.reading import chunkers, read_document
 from serai.knowledge.reading_frames import CutSpec
@@ -33,14 +34,12 @@ def test_chunks_are_within_their_size_and_hold_all_words(chunker: str, text: str
     assert left == ""
 
 
-async def test_chunks_have_the_metadata_of_the_content_and_their_place():
-    document = ReadDocument(
-        [Passage("One.", {"page": 1}), Passage("Two.", {"page": 2, "tag": "x"})], "RecursiveChunker"
-    )
-    chunks = await cut(document, metadata={"tag": "pets"}, chunker=None, chunk_size=100, chunk_overlap=0)
+async def test_chunks_have_the_metadata_of_their_passage():
+    document = ReadDocument([Passage("One.", {"page": 1}), Passage("Two.", {"page": 2})], "RecursiveChunker")
+    chunks = await cut(document, chunker=None, chunk_size=100, chunk_overlap=0)
     assert [(chunk.position, chunk.text, chunk.metadata, chunk.tokens) for chunk in chunks] == [
-        (1, "One.", {"page": 1, "tag": "pets"}, 1),
-        (2, "Two.", {"page": 2, "tag": "pets"}, 1),
+        (1, "One.", {"page": 1}, 1),
+        (2, "Two.", {"page": 2}, 1),
     ]
 
 
@@ -49,7 +48,7 @@ async def test_chunks_of_markdown_know_their_headings_through_all_passages():
     document = ReadDocument(
         [Passage(first), Passage("More of it, and still more words.\n\n## Use\n\nCall it.")], "MarkdownChunker"
     )
-    chunks = await cut(document, metadata={}, chunker=None, chunk_size=40, chunk_overlap=0)
+    chunks = await cut(document, chunker=None, chunk_size=40, chunk_overlap=0)
     assert [(chunk.text.splitlines()[-1], chunk.metadata["heading"]) for chunk in chunks] == [
         ("Intro.", "Guide"),
         ("```", "Guide > Install"),
@@ -63,13 +62,13 @@ async def test_lines_that_are_hard_for_patterns_are_cut_at_once():
     for line in ("# " + " " * 40_000 + "x", "#" * 45_000, "```" * 15_000, " " * 45_000 + "`"):
         started = time.perf_counter()
         document = ReadDocument([Passage(line)], "MarkdownChunker")
-        assert await cut(document, metadata={}, chunker=None, chunk_size=1500, chunk_overlap=150)
+        assert await cut(document, chunker=None, chunk_size=1500, chunk_overlap=150)
         assert time.perf_counter() - started < 1
 
 
 async def test_a_row_is_a_chunk_and_only_long_ones_are_cut():
     document = ReadDocument([Passage("a: 1", {"row": 1}), Passage("b: " + "word " * 40, {"row": 2})], "RowChunker")
-    chunks = await cut(document, metadata={}, chunker=None, chunk_size=120, chunk_overlap=20)
+    chunks = await cut(document, chunker=None, chunk_size=120, chunk_overlap=20)
     assert [chunk.metadata["row"] for chunk in chunks] == [1, 2, 2]
     assert sum(chunk.text.count("word") for chunk in chunks) == 40
 
@@ -77,7 +76,7 @@ async def test_a_row_is_a_chunk_and_only_long_ones_are_cut():
 async def test_code_is_cut_between_functions():
     code = "import os\n\n\n" + "\n\n".join(f"def step_{n}():\n    x = {n}\n\n    return x\n" for n in range(4))
     document = await read_document(code.encode(), name="steps.py")
-    chunks = await cut(document, metadata={}, chunker=None, chunk_size=60, chunk_overlap=0)
+    chunks = await cut(document, chunker=None, chunk_size=60, chunk_overlap=0)
     assert [chunk.text.splitlines()[0] for chunk in chunks] == [
         "import os",
         "def step_1():",
@@ -89,7 +88,7 @@ async def test_code_is_cut_between_functions():
 
 async def test_tokens_are_counted_by_the_token_chunker():
     document = ReadDocument([Passage("The quick brown fox jumps. " * 100)], "TokenChunker")
-    chunks = await cut(document, metadata={}, chunker=None, chunk_size=60, chunk_overlap=0)
+    chunks = await cut(document, chunker=None, chunk_size=60, chunk_overlap=0)
     assert len(chunks) == 10
 
 
@@ -97,10 +96,9 @@ async def test_a_great_deal_is_cut_the_same_in_a_process():
     document = ReadDocument(
         [Passage("# H\n\n" + "Some words. " * 100, {"page": n}) for n in range(150)], "MarkdownChunker"
     )
-    many = await cut(document, metadata={"m": 1}, chunker=None, chunk_size=300, chunk_overlap=50)
+    many = await cut(document, chunker=None, chunk_size=300, chunk_overlap=50)
     few = await cut(
         ReadDocument(document.passages[:3], "MarkdownChunker"),
-        metadata={"m": 1},
         chunker=None,
         chunk_size=300,
         chunk_overlap=50,

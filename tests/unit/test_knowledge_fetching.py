@@ -112,6 +112,11 @@ async def test_a_name_that_the_server_tells_has_no_folders(header: str, name: st
         assert (await get(site.url("/path.txt"))).name == name
 
 
+async def test_signs_of_a_name_in_a_url_are_decoded_once():
+    async with website(http(b"x")) as site:
+        assert (await get(site.url("/100%2541%20done.txt"))).name == "100%41 done.txt"
+
+
 async def test_credentials_in_a_url_are_neither_sent_nor_told():
     async with website(http(b"no", status="403 Forbidden")) as site:
         url = site.url().replace("http://", "http://ada:secret@")

@@ -92,7 +92,7 @@ class ContentRecord(NewContent):
     Attributes:
         status_message: why it failed, or what is to be said of it.
         phase: None once it is no more processed.
-        done, total: how far the phase is: pages, chunks or bytes; 0 of 0 where that is not known.
+        done, total: how many chunks are through the phase, of how many; 0 of 0 before there are chunks.
         chunks: how many it has.
         job_id: takes it in.
     """
@@ -113,7 +113,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         position: from 1.
-        metadata: the content's, and where the piece stands in it: page, heading, sheet, row.
+        metadata: where the piece stands in the content: page, heading, sheet, row.
         tokens: about how many; four characters are one.
     """
 

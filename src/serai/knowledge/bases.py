@@ -37,6 +37,7 @@ LARGE_UPLOADS: Final = 4
 """Documents of more than a megabyte that a node holds in memory at a time until they are stored."""
 
 _LARGE_BYTES: Final = 1024 * 1024
+_NO_VECTORS: Final = "PostgreSQL has no extension 'vector' of 0.7 or later on its search_path"
 _NO_BASE_RETRY_S: Final = 3600
 _log = structlog.get_logger("serai.knowledge")
 Given = TypeVar("Given")
@@ -142,7 +143,7 @@ class KnowledgeBase:
         if self.has_vectors and dimensions is not None:
             self._is_prepared = await prepare(self._database, dimensions)
         if not self.has_vectors:
-            _log.warning("knowledge_without_vectors", base=self.id, reason="PostgreSQL has no extension 'vector'")
+            _log.warning("knowledge_without_vectors", base=self.id, reason=_NO_VECTORS)
 
     async def build_index(self) -> None:
         """See that its vectors have their index, however long that takes."""
@@ -211,13 +212,13 @@ class KnowledgeBase:
     async def _store(self, connection: Connection, new: NewContent, data: bytes | None) -> ContentRecord:
         kind = job_kind(self.id, fetches=data is None)
         record, is_new = await self.contents.add(new, data, job_kind=kind, connection=connection)
+        if is_new:
+            return record
         changes = ContentChanges(
             name=_changed(new.name, record.name),
             description=_changed(new.description, record.description),
             metadata=_changed(new.metadata or None, record.metadata),
         )
-        if is_new:
-            return record
         if changes != ContentChanges():
             record = (
                 await self.contents.update(new.project_id, self.id, new.id, changes, connection=connection) or record
@@ -330,7 +331,7 @@ class KnowledgeBases:
         """Make room for the vectors of all bases.
 
         Raises:
-            ConfigurationError: vectors of a base are of another model, or of other dimensions.
+            ConfigurationError: as `KnowledgeBase.prepare`.
         """
         for base in self:
             await base.prepare()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,9 +42,12 @@ async def take_documents(base: KnowledgeBase, *, project_id: str) -> None:
 def list_documents(options: Knowledge) -> list[tuple[str, Path]]:
     """Return the files among a base's documents, each with its name: within its folder, if it is in one.
 
-    Hidden files, and those that no reader is for, are left out of folders.
+    Hidden files, and those that no reader is for, are left out of folders. Files that would share a name, as those
+    of two folders, have their paths instead: one does not replace the other.
     """
-    return [named for path in options.document_paths for named in _files_of(path)]
+    named = list(dict.fromkeys(one for path in options.document_paths for one in _files_of(path)))
+    times = Counter(name for name, _ in named)
+    return [(name if times[name] == 1 else path.as_posix(), path) for name, path in named]
 
 
 def _files_of(path: Path) -> Iterator[tuple[str, Path]]:

@@ -39,7 +39,7 @@ BATCH_TEXTS: Final = 32
 BATCH_CHARACTERS: Final = 100_000
 WINDOW_TEXTS: Final = 1024
 MOST_CALLS: Final = 8
-"""Calls that a node makes at a time for one base."""
+"""Calls that a node makes at a time to take contents into one base, and as many for its searches."""
 
 KEPT_QUERIES: Final = 500
 """Vectors of what was looked for last, which a node remembers for each base."""

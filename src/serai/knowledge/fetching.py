@@ -17,7 +17,6 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
-from urllib.parse import unquote
 
 import httpx
 
@@ -286,7 +285,7 @@ def _too_large(url: httpx.URL, limit: int) -> UnfetchableError:
 
 def _name(url: httpx.URL, told: str | None) -> str | None:
     """Return a file's name without any folder."""
-    path = PurePosixPath((told or unquote(url.path)).replace("\\", "/"))
+    path = PurePosixPath((told or url.path).replace("\\", "/"))
     return storable(path.name)[:LONGEST_NAME] or None
 
 

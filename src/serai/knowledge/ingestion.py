@@ -24,15 +24,14 @@ from serai.engine.jobs import MAX_ATTEMPTS, ActiveJob, JobHandler
 from serai.errors import ConfigurationError, DatabaseUnavailableError, FencedError, RetryLaterError
 from serai.knowledge.chunking import cut
 from serai.knowledge.embedding import EmbedderUnavailableError, Embedding, EmbeddingError, embedded_text
-from serai.knowledge.fetching import Fetched, FetchLimits, UnfetchableError, UnreachableError, fetch
+from serai.knowledge.fetching import Fetched, UnfetchableError, UnreachableError, fetch
 from serai.knowledge.late_vectors import LateVectors, embed_kind
 from serai.knowledge.options import Knowledge
-from serai.knowledge.reading import ReadLimits, UnreadableError, read_document
+from serai.knowledge.reading import UnreadableError, read_document
 from serai.storage.connection import Database
 from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import ContentStore, TakenIn
-from serai.storage.knowledge_unembedded import clear_vectors
-from serai.storage.knowledge_vectors import prepare, put_vectors
+from serai.storage.knowledge_vectors import clear_vectors, prepare, put_vectors
 
 JOBS_AT_ONCE: Final = 4
 """Contents that a node takes in at a time, and as many at URLs: each holds a document in memory, and waits for much."""
@@ -63,26 +62,15 @@ class Ingestion:
     Args:
         database: where contents are.
         bases: which bases this node knows.
-        read_limits: what a document may cost to read.
-        fetch_limits: what a URL may cost to fetch.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        bases: Iterable[Knowledge],
-        *,
-        read_limits: ReadLimits = ReadLimits(),  # noqa: B008 - frozen
-        fetch_limits: FetchLimits = FetchLimits(),  # noqa: B008 - frozen
-    ) -> None:
+    def __init__(self, database: Database, bases: Iterable[Knowledge]) -> None:
         self._database = database
         self._contents = ContentStore(database)
         self._bases = {base.id: base for base in bases}
         self._embeddings = {
             base.id: Embedding(base, database) for base in self._bases.values() if base.embedder is not None
         }
-        self._read_limits = read_limits
-        self._fetch_limits = fetch_limits
 
     @property
     def handlers(self) -> dict[str, JobHandler]:
@@ -141,7 +129,7 @@ class Ingestion:
         await self._store(base, record, taken, chunks, vectors)
 
     async def _cut(self, base: Knowledge, record: ContentRecord, progress: _Progress) -> tuple[list[NewChunk], TakenIn]:
-        """Return the content's chunks; its metadata get into them when they are stored."""
+        """Return the content's chunks, and what became known of it."""
         source = await self._source(base, record, progress)
         progress.enter(ContentPhase.READING)
         document = await read_document(
@@ -149,14 +137,13 @@ class Ingestion:
             name=source.name,
             media_type="; charset=".join(part for part in (source.media_type, source.charset) if part) or None,
             reader_id=record.reader_id,
-            limits=self._read_limits,
         )
         progress.enter(ContentPhase.CHUNKING)
         size = record.chunk_size or base.chunk_size
         overlap = min(base.chunk_overlap, size // 2) if record.chunk_overlap is None else record.chunk_overlap
         chunker = record.chunker or base.chunker
         try:
-            chunks = await cut(document, metadata={}, chunker=chunker, chunk_size=size, chunk_overlap=overlap)
+            chunks = await cut(document, chunker=chunker, chunk_size=size, chunk_overlap=overlap)
         except ValueError as error:
             raise UnreadableError(f"It cannot be cut as asked: {error}.") from error
         return chunks, await asyncio.to_thread(_describe, source, len(chunks))
@@ -187,7 +174,7 @@ class Ingestion:
                 raise UnreadableError("Its bytes are not there any more; upload it again.")
             return Fetched(data=data, media_type=record.media_type, name=record.name)
         progress.enter(ContentPhase.FETCHING)
-        fetched = await fetch(record.url, allow_private=base.allow_private_urls, limits=self._fetch_limits)
+        fetched = await fetch(record.url, allow_private=base.allow_private_urls)
         await self._contents.put_source(*place, fetched.data)
         return fetched
 
@@ -216,7 +203,7 @@ class Ingestion:
     async def _fail(self, job: ActiveJob, record: ContentRecord, message: str) -> None:
         await job.check()
         _log.info("knowledge_content_failed", content_id=str(record.id), base_id=record.base_id, reason=message)
-        await self._contents.fail(record.project_id, record.base_id, record.id, message, job_id=record.job_id)
+        await self._contents.fail(record, message)
 
 
 class _Progress:
@@ -245,7 +232,7 @@ async def _telling(contents: ContentStore, record: ContentRecord) -> AsyncIterat
         yield progress
     finally:
         writer.cancel()
-        await asyncio.wait([writer])
+        await asyncio.gather(writer, return_exceptions=True)  # what it met, the last transaction meets, too
 
 
 async def _write(contents: ContentStore, record: ContentRecord, progress: _Progress) -> None:

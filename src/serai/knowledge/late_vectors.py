@@ -22,12 +22,12 @@ from serai.storage.connection import Database
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_contents import ContentStore
 from serai.storage.knowledge_unembedded import (
+    chunks_of,
     count_unembedded,
     explain_unembedded,
     mark_embedded,
     next_unembedded,
     projects_with_unembedded,
-    read_chunks,
 )
 from serai.storage.knowledge_vectors import prepare, put_vectors
 
@@ -99,7 +99,7 @@ class LateVectors:
         _log.info("knowledge_embedding_ends", base_id=base_id, done=progress["done"], refused=progress["refused"])
 
     async def _embed(self, embedding: Embedding, content: ContentRecord, progress: dict[str, int]) -> None:
-        chunks = await read_chunks(self._database, content)
+        chunks = await chunks_of(self._database, content)
         texts = [embedded_text(chunk) for chunk in chunks]
         try:
             vectors = await embedding.embed(

@@ -11,10 +11,12 @@ from pydantic_ai.embeddings import Embedder, EmbeddingModel
 
 from serai.domain.knowledge import MOST_RESULTS, SearchType
 from serai.errors import ConfigurationError
+from serai.knowledge.readers.catalog import CHUNKERS
 
 DEFAULT_CHUNK_SIZE: Final = 1500
 DEFAULT_CHUNK_OVERLAP: Final = 150
 DEFAULT_RESULTS: Final = 10
+LARGEST_CHUNK: Final = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +37,15 @@ class Knowledge:
         search_type: how it is searched unless asked otherwise; by default by words and vectors where there are both.
         max_results: how many chunks a search finds unless asked otherwise, 1 to 1,000.
         chunker: how documents are cut unless asked otherwise; by default as their reader says.
-        chunk_size: the most characters of a chunk.
+        chunk_size: the most characters of a chunk, 1 to 50,000.
         chunk_overlap: how many of these the next chunk begins with again.
         documents: files and folders that are taken in when a server starts, and again when they have changed.
         allow_private_urls: whether URLs of this machine and of private networks may be fetched. Link-local and
             metadata addresses of clouds never are.
 
     Raises:
-        ConfigurationError: a number is out of its bounds, documents are not there, or vectors are asked for without an
-            embedder.
+        ConfigurationError: a number is out of its bounds, a chunker or search type is unknown, documents are not there,
+            or vectors are asked for without an embedder.
     """
 
     id: str = "knowledge"
@@ -68,14 +70,19 @@ class Knowledge:
             raise ConfigurationError(
                 f"max_results of Knowledge {self.id!r} is {self.max_results}; it must be 1 to {MOST_RESULTS}."
             )
-        if self.chunk_size < 1 or not 0 <= self.chunk_overlap < self.chunk_size:
-            raise ConfigurationError(
-                f"Knowledge {self.id!r} has chunk_size {self.chunk_size} and chunk_overlap {self.chunk_overlap}; "
-                "the size must be 1 or more and the overlap less than it."
-            )
+        if self.dimensions is not None and self.dimensions < 1:
+            raise ConfigurationError(f"dimensions of Knowledge {self.id!r} is {self.dimensions}; it must be 1 or more.")
+        try:
+            check_chunking(self.chunker, self.chunk_size, self.chunk_overlap)
+        except ValueError as error:
+            raise ConfigurationError(f"Knowledge {self.id!r}: {error}.") from error
         if missing := [path for path in self.document_paths if not path.exists()]:
             raise ConfigurationError(
                 f"Knowledge {self.id!r} has documents in {missing[0]}, and there is nothing there."
+            )
+        if self.search_type not in (None, *SearchType):
+            raise ConfigurationError(
+                f"search_type of Knowledge {self.id!r} is {self.search_type!r}; use one of {', '.join(SearchType)}."
             )
         if self.search_type in (SearchType.VECTOR, SearchType.HYBRID) and self.embedder is None:
             raise ConfigurationError(
@@ -93,6 +100,22 @@ class Knowledge:
         """Where its documents are."""
         given = (self.documents,) if isinstance(self.documents, str | Path) else self.documents
         return tuple(Path(each) for each in given)
+
+
+def check_chunking(chunker: str | None, size: int | None, overlap: int | None) -> None:
+    """Refuse a way of cutting that does not exist or cannot work; None leaves it to the base.
+
+    Raises:
+        ValueError: the message names the argument and what it may be.
+    """
+    if chunker is not None and chunker not in CHUNKERS:
+        raise ValueError(f"chunker: {chunker[:100]!r} is not known; use one of {', '.join(CHUNKERS)}")
+    if size is not None and not 1 <= size <= LARGEST_CHUNK:
+        raise ValueError(f"chunk_size: {size} is out of bounds; it must be 1 to {LARGEST_CHUNK:,}")
+    if overlap is not None and overlap < 0:
+        raise ValueError(f"chunk_overlap: {overlap} is out of bounds; it must be 0 or more")
+    if size is not None and overlap is not None and overlap >= size:
+        raise ValueError(f"chunk_overlap: {overlap} must be less than chunk_size, which is {size}")
 
 
 def knowledge_of(given: Knowledge | Sequence[Knowledge] | bool | None) -> tuple[Knowledge, ...]:

@@ -103,9 +103,9 @@ class Searcher:
             return await self._find_by_both(question, embedding)
         except asyncpg.UndefinedTableError as error:
             raise SearchUnavailableError(
-                f"The PostgreSQL behind this server has no pgvector, so the knowledge base {self._base.id!r} cannot be "
-                f"searched by {question.search_type}. Ask for search_type 'keyword', or install the extension 'vector' "
-                "and start the server again."
+                "The PostgreSQL behind this server has no pgvector of 0.7 or later, so the knowledge base "
+                f"{self._base.id!r} cannot be searched by {question.search_type}. Ask for search_type 'keyword', or "
+                "install the extension 'vector' and start the server again."
             ) from error
 
     async def _find_by_both(self, question: SearchQuestion, embedding: QueryEmbedding) -> list[FoundChunk]:

@@ -18,8 +18,8 @@ from serai.domain.knowledge import LONGEST_NAME, LONGEST_QUERY, MOST_RESULTS, Co
 from serai.domain.stored_text import is_storable, storable, storable_json
 from serai.errors import InvalidFieldError, NotFoundError, RequestError
 from serai.knowledge.bases import KnowledgeBase, Upload
-from serai.knowledge.chunking import check_chunking
 from serai.knowledge.filters import is_expression
+from serai.knowledge.options import check_chunking
 from serai.knowledge.reading import readers
 from serai.server.bodies import parse_open_json, read_body
 from serai.server.context import runtime_of

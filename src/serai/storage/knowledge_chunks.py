@@ -87,7 +87,7 @@ def filter_sql(filters: Mapping[str, Any], argument: str) -> str:
 
     Args:
         filters: what is asked for.
-        argument: of the statement, which is their JSON, by `filter_argument`.
+        argument: of the statement, which is their JSON, by `filter_arguments`.
     """
     if not filters:
         return ""
@@ -126,15 +126,15 @@ async def put_chunks(
 
     Args:
         connection: in a transaction.
-        content: whose metadata the chunks have, and are found by its name; its metadata are taken as they are now.
-        chunks: with positions from 1.
+        content: by whose name the chunks are found, and whose metadata, as they are now, they get.
+        chunks: with positions from 1, and what is said of each alone as metadata.
         language: of PostgreSQL's text search.
     """
     place = (content.project_id, content.base_id, content.id)
     await connection.execute(_CLEAR, *place)
     indexed = (index_language(language), base_lexeme(*place[:2]), _words(content.name or ""))
     for start in range(0, len(chunks), _AT_ONCE):
-        columns = await asyncio.to_thread(_columns, content, chunks[start : start + _AT_ONCE])
+        columns = await asyncio.to_thread(_columns, chunks[start : start + _AT_ONCE])
         await connection.execute(_PUT, *place, *columns, *indexed)
 
 
@@ -163,11 +163,11 @@ async def replace_name(connection: Connection, place: tuple[str, str, UUID], nam
     await connection.execute(_REPLACE_NAME, *place, *indexed)
 
 
-def _columns(content: ContentRecord, chunks: Sequence[NewChunk]) -> list[Sequence[Any]]:
+def _columns(chunks: Sequence[NewChunk]) -> list[Sequence[Any]]:
     return [
         [chunk.position for chunk in chunks],
         [storable(chunk.text) for chunk in chunks],
-        [dump_json(storable_json(_own_metadata(content, chunk))).decode() for chunk in chunks],
+        [dump_json(storable_json(chunk.metadata)).decode() for chunk in chunks],
         [chunk.tokens for chunk in chunks],
         [_words(chunk.text) for chunk in chunks],
         [_words(chunk.heading) for chunk in chunks],
@@ -176,9 +176,3 @@ def _columns(content: ContentRecord, chunks: Sequence[NewChunk]) -> list[Sequenc
 
 def _words(text: str) -> str:
     return " ".join(words_of(storable(text)))
-
-
-def _own_metadata(content: ContentRecord, chunk: NewChunk) -> dict[str, Any]:
-    """Return what is said of a chunk alone: the content's metadata may have been changed since it was cut."""
-    missing = object()
-    return {key: value for key, value in chunk.metadata.items() if content.metadata.get(key, missing) != value}

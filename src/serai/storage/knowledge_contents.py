@@ -78,15 +78,13 @@ select pg_advisory_xact_lock(hashtextextended(array['serai knowledge name', $1, 
 _HOLD_OF_JOB = f"select {_COLUMNS} from knowledge_contents {_OF_JOB} for update"  # noqa: S608
 _COMPLETE = f"""
 update knowledge_contents
-set status = 'completed', status_message = $5, phase = null, done = 0, goal = 0, chunks = $6, updated_at = now(),
-    media_type = coalesce($7, media_type), sha256 = coalesce($8, sha256), size = coalesce($9, size),
-    name = coalesce(name, $10), has_vectors = $11
+set status = 'completed', status_message = '', phase = null, done = 0, goal = 0, chunks = $5, updated_at = now(),
+    media_type = coalesce($6, media_type), sha256 = coalesce($7, sha256), size = coalesce($8, size),
+    name = coalesce(name, $9), has_vectors = $10
 {_OF_JOB} returning {_COLUMNS}"""  # noqa: S608
-_FAIL = """
-update knowledge_contents set status = 'failed', status_message = $4, phase = null, updated_at = now()
-where project_id = $1 and base_id = $2 and id = $3 and status = 'processing'
-  and ($5::uuid is null or job_id is not distinct from $5)
-returning true"""
+_FAIL = f"""
+update knowledge_contents set status = 'failed', status_message = $5, phase = null, updated_at = now() {_OF_JOB}
+returning true"""  # noqa: S608
 _UPDATE = f"""
 update knowledge_contents
 set name = coalesce($4, name), description = coalesce($5, description), metadata = coalesce($6::text::jsonb, metadata),
@@ -130,13 +128,11 @@ class TakenIn:
 
     Attributes:
         chunks: how many it has.
-        message: what is to be said of it.
         name: where it has none.
         has_vectors: whether its chunks have vectors.
     """
 
     chunks: int
-    message: str = ""
     media_type: str | None = None
     sha256: bytes | None = None
     size: int | None = None
@@ -258,8 +254,8 @@ class ContentStore:
             Contents of the same name that went because this one replaces them; None when its job should stop.
         """
         name = taken.name and storable(taken.name)
-        given = (taken.media_type, taken.sha256, taken.size, name, taken.has_vectors)
-        row = await connection.fetchrow(_COMPLETE, *_of_job(record), storable(taken.message), taken.chunks, *given)
+        given = (taken.chunks, taken.media_type, taken.sha256, taken.size, name, taken.has_vectors)
+        row = await connection.fetchrow(_COMPLETE, *_of_job(record), *given)
         if row is None:
             return None
         return await self.delete_namesakes(connection, _record(row), before=record.job_id) if row["replaces"] else []
@@ -274,20 +270,10 @@ class ContentStore:
         others = await connection.fetch(_OTHERS_OF_NAME, *place, record.name, record.id, before)
         return await self._delete(connection, _DELETE, *place, [one["id"] for one in others])
 
-    async def fail(
-        self, project_id: str, base_id: str, content_id: UUID, message: str, *, job_id: UUID | None = None
-    ) -> bool:
-        """Write down why a content cannot be taken in; False when it is not being taken in.
-
-        Args:
-            project_id: whose.
-            base_id: of which base.
-            content_id: which content.
-            message: for people.
-            job_id: the job that tried; nothing happens when another one has the content. None is any.
-        """
+    async def fail(self, record: ContentRecord, message: str) -> bool:
+        """Write down for people why a content cannot be taken in; False when its job should stop."""
         text = storable(message[:LONGEST_MESSAGE])
-        return bool(await self._database.fetchval(_FAIL, project_id, base_id, content_id, text, job_id))
+        return bool(await self._database.fetchval(_FAIL, *_of_job(record), text))
 
     async def delete(
         self, project_id: str, base_id: str, ids: Sequence[UUID], connection: Connection | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from serai.domain.json_text import load_json
@@ -34,9 +34,6 @@ where project_id = $1 and base_id = $2 and id = $3 and job_id is not distinct fr
 _MARK = f"update knowledge_contents set has_vectors = true, status_message = '' {_OF_TAKING_IN} returning true"  # noqa: S608
 _EXPLAIN = f"update knowledge_contents set status_message = $5 {_OF_TAKING_IN}"  # noqa: S608
 
-_HAS_TABLE = "select to_regclass('knowledge_vectors') is not null"
-_CLEAR = "delete from knowledge_vectors where project_id = $1 and base_id = $2 and content_id = $3"
-
 
 async def projects_with_unembedded(database: Database, base_id: str) -> list[str]:
     """Return the projects that have such contents in a base, which all of them share."""
@@ -60,13 +57,13 @@ async def next_unembedded(
     ]
 
 
-async def read_chunks(database: Database, content: ContentRecord) -> list[NewChunk]:
-    """Return a content's chunks in their order."""
+async def chunks_of(database: Database, content: ContentRecord) -> list[NewChunk]:
+    """Return a content's chunks in their order, each with what is said of it alone as metadata."""
     found: list[NewChunk] = []
     while True:
         after = found[-1].position if found else 0
         rows = await database.fetch(_CHUNKS, content.project_id, content.base_id, content.id, after, _AT_ONCE)
-        found += [NewChunk(position=at, text=text, metadata=load_json(metadata)) for at, text, metadata in rows]
+        found += [NewChunk(position=at, text=text, metadata=_own(content, metadata)) for at, text, metadata in rows]
         if len(rows) < _AT_ONCE:
             return found
 
@@ -81,10 +78,8 @@ async def explain_unembedded(database: Database, content: ContentRecord, message
     await database.execute(_EXPLAIN, *_place(content), storable(message[:LONGEST_MESSAGE]))
 
 
-async def clear_vectors(connection: Connection, content: ContentRecord) -> None:
-    """Remove the vectors of chunks that others without vectors take the place of."""
-    if await connection.fetchval(_HAS_TABLE):
-        await connection.execute(_CLEAR, content.project_id, content.base_id, content.id)
+def _own(content: ContentRecord, metadata: str) -> dict[str, Any]:
+    return {key: value for key, value in load_json(metadata).items() if key not in content.metadata}
 
 
 def _place(content: ContentRecord) -> Sequence[object]:

@@ -63,6 +63,8 @@ _INDEX = """
 create index concurrently {name} on knowledge_vectors using hnsw ((embedding::halfvec({n})) halfvec_ip_ops)
 where dimensions = {n}"""
 
+_HAS_TYPE = "select to_regtype('halfvec') is not null"
+_HAS_TABLE = "select to_regclass('knowledge_vectors') is not null"
 _CLEAR = "delete from knowledge_vectors where project_id = $1 and base_id = $2 and content_id = $3"
 _PUT = """
 insert into knowledge_vectors (project_id, base_id, content_id, position, user_id, dimensions, embedding)
@@ -186,13 +188,14 @@ async def _locked(database: Database, what: str) -> AsyncIterator[Connection]:
 
 
 async def _install(connection: Connection) -> bool:
+    """Install pgvector; tell whether its type is there, which releases before 0.7 and schemas aside do not give us."""
     try:
         await connection.execute("create extension if not exists vector")
     except (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError):
         return False
     except (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):  # another node was as quick
-        return True
-    return True
+        pass
+    return bool(await connection.fetchval(_HAS_TYPE))
 
 
 async def put_vectors(connection: Connection, content: ContentRecord, vectors: Sequence[Sequence[float]]) -> None:
@@ -212,6 +215,12 @@ async def put_vectors(connection: Connection, content: ContentRecord, vectors: S
         units = await asyncio.to_thread(_units, vectors[start : start + _AT_ONCE])
         rows = [(*place, start + at, len(unit), unit) for at, unit in enumerate(units, 1) if unit]
         await connection.executemany(_PUT, rows)
+
+
+async def clear_vectors(connection: Connection, content: ContentRecord) -> None:
+    """Remove the vectors of chunks that others without vectors take the place of."""
+    if await connection.fetchval(_HAS_TABLE):
+        await connection.execute(_CLEAR, content.project_id, content.base_id, content.id)
 
 
 class _Size(NamedTuple):

@@ -120,15 +120,15 @@ class Stems:
     async def of(self, words: Iterable[str]) -> dict[str, Form]:
         """Return the forms of words."""
         wanted = dict.fromkeys(words)
-        new = [word for word in wanted if word not in self._known]
-        found = {}
+        forms = {word: self._known[word] for word in wanted if word in self._known}
+        new = [word for word in wanted if word not in forms]
         if new:
             rows = await self._database.fetch(_FORMS, new, *self._languages)
             found = {row["word"]: Form(tuple(row["stems"]), row["is_common"]) for row in rows}
-        forms = {word: found.get(word) or self._known[word] for word in wanted}
-        if len(self._known) > _MOST_WORDS:
-            self._known.clear()
-        self._known |= found
+            if len(self._known) > _MOST_WORDS:
+                self._known.clear()
+            self._known |= found
+            forms |= found
         return forms
 
 

@@ -80,8 +80,12 @@ def _write_term(term: Term, forms: Forms) -> str:
 
 
 def _write_word(word: Word, stems: tuple[str, ...]) -> str:
-    written = [_quote(stem) + (":*" if word.is_prefix else "") for stem in stems]
+    written = [_write_stem(word, stem) for stem in stems]
     return written[0] if len(written) == 1 else f"({' | '.join(written)})"
+
+
+def _write_stem(word: Word, stem: str) -> str:
+    return _quote(stem) + (":*" if word.is_prefix else "")
 
 
 def _stems(terms: Iterable[Term], forms: Forms) -> Iterator[tuple[str, str]]:
@@ -90,7 +94,7 @@ def _stems(terms: Iterable[Term], forms: Forms) -> Iterator[tuple[str, str]]:
     telling = [word for word in words if not forms[word.text].is_common] or words
     for word in telling:
         for stem in forms[word.text].stems:
-            yield _quote(stem) + (":*" if word.is_prefix else ""), stem
+            yield _write_stem(word, stem), stem
 
 
 def _has_stems(term: Term, forms: Forms) -> bool:

@@ -29,7 +29,7 @@ def read(source: Source) -> Iterator[Passage]:
     csv.field_size_limit(source.limits.characters)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
-        yield from rows_as_passages((rows.line_num, row) for row in rows)
+        yield from rows_as_passages(enumerate(rows, 1))
     except csv.Error as error:
         raise UnreadableError(
             f"Line {rows.line_num} is not a row of a table: {error}. Correct it or upload it as text."

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from typing import Final
 
-from serai.knowledge.passages import LONGEST_PASSAGE, Passage, Source, pieces
+from serai.knowledge.passages import Passage, Source, pieces
 from serai.knowledge.readers.catalog import CODE_SUFFIXES
 
 _MARKS: Final = (
@@ -23,11 +23,7 @@ def read(source: Source) -> Iterator[Passage]:
     """Yield the text; of source code each passage names the language."""
     language = CODE_SUFFIXES.get(source.suffix)
     metadata = {"language": language} if language else {}
-    text = decode(source)
-    if len(text) <= LONGEST_PASSAGE:
-        yield Passage(text, metadata)
-    else:
-        yield from (Passage(piece, metadata) for piece in pieces(text))
+    yield from (Passage(piece, metadata) for piece in pieces(decode(source)))
 
 
 def decode(source: Source) -> str:

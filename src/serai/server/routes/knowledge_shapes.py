@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from serai.domain.knowledge import LONGEST_NAME, LONGEST_QUERY, MOST_RESULTS, ContentPhase, ContentStatus, SearchType
-from serai.knowledge.chunking import LARGEST_CHUNK
+from serai.knowledge.options import LARGEST_CHUNK
 from serai.server.databases import DATABASE_ID
 from serai.server.knowledge_bodies import LONGEST_DESCRIPTION, LONGEST_URL, MOST_METADATA_BYTES
 from serai.server.openapi import query_parameter
