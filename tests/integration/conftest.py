@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -21,7 +23,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+def _servers() -> Iterator[Callable[[str], PostgresServer]]:
+    """Start a PostgreSQL of each version that is asked for, once: the tests of each file go from one to the other."""
+    with ExitStack() as running:
+        yield cache(lambda version: running.enter_context(running_server(version)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest, _servers: Callable[[str], PostgresServer]) -> PostgresServer:
     """One PostgreSQL of each version for all integration tests."""
-    with running_server(request.param) as server:
-        yield server
+    return _servers(request.param)
