@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.records.__main__ import main
 from benchmarks.records.operations import CONCURRENCIES, Operation
 from benchmarks.records.results import read_results
 from benchmarks.records.subjects import BARE, BARE_BATCHED, BOUND, SMALL
 
 
+@pytest.mark.thorough  # half a minute and more
 def test_records_benchmark_measures_every_operation(tmp_path: Path) -> None:
     assert main(["--rows", "10000", "--quick", "--no-peers", "--results", str(tmp_path)]) == 0
     [result] = read_results(tmp_path)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.runs.__main__ import main
 from benchmarks.runs.following import OTHER_NODE, SAME_NODE
 from benchmarks.runs.operations import QUICK, Operation, Step, position_name
 from benchmarks.runs.results import read_result
 
 
+@pytest.mark.thorough  # half a minute and more
 def test_runs_benchmark_measures_every_row(tmp_path: Path) -> None:
     assert main(["--quick", "--no-peers", "--results", str(tmp_path)]) == 0
     result = read_result(tmp_path)

@@ -15,7 +15,9 @@ from benchmarks.runs.operations import Operation
 from tests.suites import not_run
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.thorough) if name == "agent_loop" else name for name in BENCHMARKS]
+)
 def test_benchmark_measures_serai_alone(name: str, tmp_path: Path) -> None:
     assert main(["--only", name, "--quick", "--no-peers", "--results", str(tmp_path)]) == 0
     [result] = read_results(tmp_path)
