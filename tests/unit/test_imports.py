@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.glob("serai/**/*.py"))
 
 CORE = {"errors", "wire", "domain"}
 STORAGE = CORE | {"storage"}
-COMPONENTS = STORAGE | {"engine", "records", "memory", "knowledge", "components"}
+COMPONENTS = STORAGE | {"engine", "records", "memory", "knowledge", "telemetry", "components"}
 SERVER = COMPONENTS | {"evals", "server", "settings"}
 MAY_IMPORT = {
     "errors": {"errors"},
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "domain": CORE,
     "storage": STORAGE,
     "engine": STORAGE | {"engine"},
+    "telemetry": STORAGE | {"engine", "telemetry"},
     "records": STORAGE | {"records"},
     "memory": STORAGE | {"memory"},
     "knowledge": STORAGE | {"engine", "knowledge"},

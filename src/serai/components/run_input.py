@@ -24,6 +24,7 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
         output_schema: a JSON schema that the answer follows, instead of the agent's own output type.
         keeps_schema: the answer counts as a plain object, whatever the schema's title says.
         is_learnt_from: whether memories of the user are looked for in the message.
+        traceparent: the header that says in which trace of the caller the run lies.
     """
 
     message: str
@@ -37,6 +38,7 @@ class RunInput(msgspec.Struct, kw_only=True, omit_defaults=True):
     output_schema: dict[str, Any] | None = None
     keeps_schema: bool = False
     is_learnt_from: bool = True
+    traceparent: str | None = None
 
     def shown(self) -> dict[str, Any]:
         """Return the input as a run object shows it; media are references."""

@@ -11,6 +11,7 @@ import msgspec
 
 from serai.domain.json_text import loader_of
 from serai.domain.run_state import RunStatus
+from serai.domain.traces import TraceParent, read_traceparent
 from serai.domain.usage import Usage
 
 
@@ -92,6 +93,7 @@ class Step:
 
     Attributes:
         child: the key of the child run whose step it is, and its segment; None for one of the run itself.
+        started_ns, ended_ns: when it was done, in nanoseconds of the Unix epoch; unknown of steps of earlier versions.
     """
 
     operation: str
@@ -99,6 +101,8 @@ class Step:
     fingerprint: bytes
     result: bytes
     child: tuple[UUID, int] | None = None
+    started_ns: int | None = None
+    ended_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,9 @@ class ChildRun:
 
     It has no turn in the session and is never claimed: whoever owns its root works on it. Its events are in its root's
     log.
+
+    Attributes:
+        parent_span: the span in which it lies, if that was traced.
     """
 
     key: UUID
@@ -132,6 +139,7 @@ class ChildRun:
     output: bytes | None = None
     messages: bytes | None = None
     carried: bytes | None = None
+    parent_span: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,6 +170,7 @@ class Outcome:
 
 class _Asked(msgspec.Struct):
     message: str
+    traceparent: str | None = None
 
 
 _load_asked = loader_of(_Asked)
@@ -170,3 +179,8 @@ _load_asked = loader_of(_Asked)
 def message_of(given: bytes) -> str:
     """Return what the user said, of all that a run is given as JSON."""
     return _load_asked(given).message
+
+
+def caller_of(given: bytes) -> TraceParent | None:
+    """Return where the trace of a run's caller goes on, of all that the run is given as JSON."""
+    return read_traceparent(_load_asked(given).traceparent) if b'"traceparent"' in given else None

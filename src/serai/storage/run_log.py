@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, RunRecord, Step
 from serai.storage.connection import Connection, Database
+from serai.storage.traces import signed, unsigned
 
 # Appends events and steps of runs whose root this node still owns. The share lock on the root's row makes a takeover
 # wait for the append, or the append see the takeover; a repeated append (its answer was lost) changes nothing.
@@ -26,11 +29,13 @@ with root as (
     join root on root.key = event.root_key
     on conflict do nothing
 ), journal as (
-    insert into run_steps (run_key, segment, operation, call, epoch, project_id, user_id, fingerprint, result)
+    insert into run_steps (run_key, segment, operation, call, epoch, project_id, user_id, fingerprint, result,
+                           started_ns, ended_ns)
     select step.key, step.segment, step.operation, step.call, root.epoch, root.project_id, root.user_id,
-           step.fingerprint, step.result
-    from unnest($9::uuid[], $10::uuid[], $11::int[], $12::text[], $13::text[], $14::bytea[], $15::bytea[])
-        as step(root_key, key, segment, operation, call, fingerprint, result)
+           step.fingerprint, step.result, step.started_ns, step.ended_ns
+    from unnest($9::uuid[], $10::uuid[], $11::int[], $12::text[], $13::text[], $14::bytea[], $15::bytea[],
+                $16::bigint[], $17::bigint[])
+        as step(root_key, key, segment, operation, call, fingerprint, result, started_ns, ended_ns)
     join root on root.key = step.root_key
     on conflict do nothing
 )"""
@@ -39,13 +44,14 @@ select key from root"""  # noqa: S608 - our own text
 
 _INSERT_CHILDREN = """
     insert into runs (key, id, project_id, user_id, session_id, root_key, parent_key, kind, component_id, status, ready,
-                      position, epoch, segment, input, output, messages, carried, started_at, ended_at)
+                      position, epoch, segment, input, output, messages, carried, parent_span, started_at, ended_at)
     select child.key, child.key::text, root.project_id, root.user_id, root.session_id, root.key, child.parent_key,
            child.kind, child.component_id, child.status, false, root.position, root.epoch, child.segment, child.input,
-           child.output, child.messages, child.carried, now(),
+           child.output, child.messages, child.carried, child.parent_span, now(),
            case when child.status not in ('RUNNING', 'PAUSED') then now() end
     from unnest({arrays})
-        as child(root_key, key, parent_key, kind, component_id, status, segment, input, output, messages, carried)
+        as child(root_key, key, parent_key, kind, component_id, status, segment, input, output, messages, carried,
+                 parent_span)
     join root on root.key = child.root_key
     on conflict (key) do update
         set status = excluded.status, epoch = excluded.epoch, segment = excluded.segment, output = excluded.output,
@@ -53,8 +59,8 @@ _INSERT_CHILDREN = """
 
 # The same with children of these runs, or what has become of them: one statement costs a fourth of a transaction.
 _CHILDREN_OF_APPEND = _INSERT_CHILDREN.format(
-    arrays="""$16::uuid[], $17::uuid[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::int[], $23::bytea[],
-                $24::bytea[], $25::bytea[], $26::bytea[]"""
+    arrays="""$18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::text[], $23::text[], $24::int[], $25::bytea[],
+                $26::bytea[], $27::bytea[], $28::bytea[], $29::bigint[]"""
 )
 _APPEND_WITH_CHILDREN = f"""{_FENCED}, children as ({_CHILDREN_OF_APPEND}
 )
@@ -63,7 +69,7 @@ select key from root"""  # noqa: S608 - our own text
 # Stores children of runs that end in the same transaction and were this node's.
 _CHILDREN_OF_ENDED = _INSERT_CHILDREN.format(
     arrays="""$4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::int[], $11::bytea[],
-                $12::bytea[], $13::bytea[], $14::bytea[]"""
+                $12::bytea[], $13::bytea[], $14::bytea[], $15::bigint[]"""
 )
 _PUT_CHILDREN = f"""
 with root as (
@@ -73,14 +79,14 @@ with root as (
 ){_CHILDREN_OF_ENDED}"""  # noqa: S608 - our own text
 
 _READ_CHILDREN = """
-select key, parent_key, kind, component_id, status, segment, input, output, messages, carried
+select key, parent_key, kind, component_id, status, segment, input, output, messages, carried, parent_span
 from runs where root_key = $1 and parent_key is not null"""
 
 _READ_EVENTS = """
 select seq, name, event from run_events where run_key = $1 and seq > $2 order by seq limit $3"""
 
 _READ_STEPS = """
-select operation, call, fingerprint, result from run_steps where run_key = $1 and segment = $2"""
+select operation, call, fingerprint, result, started_ns, ended_ns from run_steps where run_key = $1 and segment = $2"""
 
 
 _EXISTS = "select exists(select from runs where key = $1)"
@@ -134,6 +140,8 @@ class RunLog:
             [step.call for _, step in steps],
             [step.fingerprint for _, step in steps],
             [step.result for _, step in steps],
+            [step.started_ns for _, step in steps],
+            [step.ended_ns for _, step in steps],
             *(_child_columns(children) if children else ()),
         )
         return {row["key"] for row in rows}
@@ -154,7 +162,7 @@ class RunLog:
     async def read_children(self, root_key: UUID) -> list[ChildRun]:
         """Return the children of a run, and theirs."""
         rows = await self._database.fetch(_READ_CHILDREN, root_key)
-        return [ChildRun(**{**dict(row), "status": RunStatus(row["status"])}) for row in rows]
+        return [_read_child(row) for row in rows]
 
     async def read_steps(self, key: UUID, *, segment: int) -> list[Step]:
         """Return the finished steps of a segment."""
@@ -167,6 +175,17 @@ async def put_children(connection: Connection, children: Sequence[tuple[RunRecor
     rows = _latest(children)
     roots = {root.root_key: root.epoch for root, _ in rows}
     await connection.execute(_PUT_CHILDREN, list(roots), list(roots.values()), node_id, *_child_columns(rows))
+
+
+def _read_child(row: asyncpg.Record) -> ChildRun:
+    parent_span = row["parent_span"]
+    return ChildRun(
+        **{
+            **dict(row),
+            "status": RunStatus(row["status"]),
+            "parent_span": None if parent_span is None else unsigned(parent_span),
+        }
+    )
 
 
 def _latest(children: Iterable[tuple[RunRecord, ChildRun]]) -> list[tuple[RunRecord, ChildRun]]:
@@ -187,4 +206,5 @@ def _child_columns(children: Sequence[tuple[RunRecord, ChildRun]]) -> list[list[
         [child.output for _, child in children],
         [child.messages for _, child in children],
         [child.carried for _, child in children],
+        [None if child.parent_span is None else signed(child.parent_span) for _, child in children],
     ]

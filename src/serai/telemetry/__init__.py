@@ -1,0 +1,1 @@
+"""Spans, metrics and prices: what a server tells of its work."""
