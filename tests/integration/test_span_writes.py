@@ -40,7 +40,14 @@ async def _trace(database: Database, number: int = 1) -> asyncpg.Record:
 
 
 async def test_a_trace_is_the_same_in_whatever_order_its_spans_come_and_come_again(database: Database):
-    root = {"kind": SpanKind.AGENT, "run_id": "r", "session_id": "s", "user_id": "u", "agent_id": "a", "input": "hi"}
+    root: dict[str, Any] = {
+        "kind": SpanKind.AGENT,
+        "run_id": "r",
+        "session_id": "s",
+        "user_id": "u",
+        "agent_id": "a",
+        "input": "hi",
+    }
     asks: dict[str, Any] = {"kind": SpanKind.LLM, "input_tokens": 10, "output_tokens": 3, "cost": 0.5}
     spans = [
         span(1, 1, started_ns=BEGAN_NS, duration_ns=9_000_000, status=SpanStatus.ERROR, error="x", **root),
