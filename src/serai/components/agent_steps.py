@@ -24,6 +24,7 @@ from serai.domain.json_text import check_depth
 from serai.engine import faults
 from serai.engine.interruption import describe, is_stop_request
 from serai.errors import FencedError
+from serai.telemetry.prices import price_of_response
 
 announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
@@ -58,7 +59,7 @@ class AgentSteps(AgentSegment):
         self._turn += 1
         step = await self.run.journal.run(MODEL_STEP, str(self._turn), given=answered_calls(messages), body=ask)
         self._turn_now.forget()
-        self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
+        self._answer.add_usage(step["usage"], cost=step.get("cost"), first_token_s=step["first_token_s"])
         await self._take_media(step, step["response"])
         return step["response"]
 
@@ -114,6 +115,7 @@ class AgentSteps(AgentSegment):
 
     def hear_all(self, response: ModelResponse) -> None:
         """Take the model's whole response."""
+        price_of_response(response)  # else pydantic-ai computes the price again
         self._turn_now.response = response
 
     async def _take_tool_step(self, step: dict[str, Any]) -> None:
