@@ -17,7 +17,8 @@ LONGEST_SHOWN: Final = 1000
 """Characters of a trace's input that its row keeps for lists."""
 
 # A span that has ended stays as it is, for a node that takes a run over tells of it again; but a run goes on after a
-# pause, and of its ends the last one counts. The statement sees spans as they were before it, so what changes is added to the totals of their traces.
+# pause, and of its ends the last one counts. The statement sees spans as they were before it, so what changes is added
+# to the totals of their traces.
 _WRITE = """
 with item as (
     select * from unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
