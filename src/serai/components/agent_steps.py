@@ -24,7 +24,7 @@ from serai.components.tool import options_of
 from serai.domain.json_text import check_depth
 from serai.engine import faults
 from serai.engine.interruption import describe, is_stop_request
-from serai.engine.tracing import Telling
+from serai.engine.spans import Telling
 from serai.errors import FencedError
 
 announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")

@@ -18,7 +18,7 @@ from serai.domain.knowledge import LONGEST_QUERY, FoundChunk
 from serai.domain.stored_text import storable
 from serai.domain.traces import SpanKind
 from serai.engine.active_run import ActiveRun
-from serai.engine.tracing import SpanFacts
+from serai.engine.spans import SpanFacts
 from serai.knowledge.filters import alternatives_of
 from serai.knowledge.options import Knowledge
 from serai.storage.connection import retry_while_unavailable

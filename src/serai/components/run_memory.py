@@ -17,7 +17,7 @@ from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, M
 from serai.domain.runs import NextJob, RunRecord
 from serai.engine.active_run import ActiveRun
 from serai.engine.journal import printable
-from serai.engine.tracing import Telling
+from serai.engine.spans import Telling
 from serai.memory.changes import Wanted, plan_changes
 from serai.memory.options import Memory
 from serai.memory.recall import MOST_LOOKED_AT, choose_aside, context_text

@@ -17,7 +17,8 @@ from pydantic_ai.messages import (
 from serai.components.run_memory import RECALL_STEP
 from serai.components.steps import MODEL_STEP, TOOL_STEP
 from serai.domain.traces import SpanKind
-from serai.engine.tracing import SpanFacts
+from serai.engine.spans import SpanFacts
+from serai.telemetry.prices import price_of
 
 _KINDS: Final = {MODEL_STEP: SpanKind.LLM, TOOL_STEP: SpanKind.TOOL, RECALL_STEP: SpanKind.MEMORY}
 
@@ -82,6 +83,7 @@ def _facts_of_request(step: dict[str, Any]) -> SpanFacts:
         provider=response.get("provider_name"),
         input_tokens=usage.get("input_tokens"),
         output_tokens=usage.get("output_tokens"),
+        cost=usage["cost"] if "cost" in usage else price_of(model, response.get("provider_name"), usage),
         attributes={name: value for name, value in known.items() if value},
     )
 

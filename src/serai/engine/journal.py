@@ -12,7 +12,8 @@ from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import Step
 from serai.engine import faults
 from serai.engine.event_log import RunWriter
-from serai.engine.tracing import RunTrace, Telling
+from serai.engine.spans import Telling
+from serai.engine.tracing import RunTrace
 from serai.errors import SeraiError
 
 

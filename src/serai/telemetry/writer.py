@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from serai.domain.traces import Span
-from serai.engine.tracing import OpenSpan
+from serai.engine.spans import OpenSpan
 from serai.errors import DatabaseUnavailableError
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture

@@ -18,7 +18,7 @@ from serai.components.workflow.step_work import StepWork, paused_members, reject
 from serai.components.workflow.values import text_of
 from serai.components.workflow.work import SIGNALS, RunRejected, StepPaused, Work
 from serai.domain.traces import SpanKind
-from serai.engine.tracing import SpanFacts
+from serai.engine.spans import SpanFacts
 
 Placed = Sequence[tuple[Node, Place]]
 
