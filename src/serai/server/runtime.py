@@ -35,6 +35,7 @@ from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
+from serai.storage.census import CensusTaker
 from serai.storage.connection import Database, retry_while_unavailable
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_embeddings import forget_embeddings
@@ -46,6 +47,7 @@ from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
+from serai.telemetry.series import Series
 from serai.telemetry.writer import SpanWriter
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Runtime:
     evals: Evals
     knowledge: KnowledgeBases
     spans: SpanWriter
+    census: CensusTaker
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class Runtime:
             metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
         }
         self._is_drained = False
+        self.series = Series()
 
     def register_job(self, kind: str, handler: JobHandler) -> None:
         """Have this node do the background jobs of a kind; before the start."""
@@ -128,8 +132,9 @@ class Runtime:
         try:
             dsn = await self._start_postgres()
             await migrate(dsn)
-            self.database = Database(dsn, connections=self.settings.database_connections)
+            self.database = Database(dsn, connections=self.settings.database_connections, meter=self.series)
             await self.database.open()
+            self.census = CensusTaker(self.database)
             await create_partitions(self.database)
             self.records = RecordStore(self.database)
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
@@ -180,6 +185,7 @@ class Runtime:
             await self._indexing.start(self.job_runner)
             await self.knowledge.embed_late()
             self.scheduler.start()
+            self.series.start()
         except BaseException:
             await self._stop_postgres()
             raise
@@ -207,6 +213,7 @@ class Runtime:
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self._indexing.close()
         await self.spans.stop()
+        await self.series.stop()
         await self.database.close()
         await self._stop_postgres()
 
