@@ -113,3 +113,28 @@ async def test_texts_that_postgresql_does_not_take_are_written_as_far_as_it_does
     row = await database.fetchrow("select name, input from spans")
     assert row is not None
     assert tuple(row) == ("a\ufffdb", "\ufffd")
+
+
+async def test_a_trace_is_of_the_component_at_its_root_and_not_of_those_that_work_in_it(database: Database):
+    store = SpanStore(database)
+    await store.write([span(1, 3, parent=2, kind=SpanKind.AGENT, agent_id="member")])
+    row = await _trace(database)
+    assert (row["agent_id"], row["team_id"]) == (None, None)
+    await store.write([span(1, 2, parent=9, kind=SpanKind.AGENT, entry=Entry.LOCAL, agent_id="first seen")])
+    assert (await _trace(database))["agent_id"] == "first seen"
+    await store.write([span(1, 1, kind=SpanKind.TEAM, team_id="team")])
+    await store.write([span(1, 4, parent=1, kind=SpanKind.AGENT, agent_id="member")])
+    row = await _trace(database)
+    assert (row["agent_id"], row["team_id"]) == (None, "team")
+
+
+async def test_a_trace_is_about_an_agent_and_not_about_the_request_that_began_it(database: Database):
+    store = SpanStore(database)
+    plain: dict[str, Any] = {"kind": SpanKind.OTHER, "entry": Entry.PLAIN, "name": "POST /ask"}
+    await store.write([span(1, 1, duration_ns=9, **plain)])
+    row = await _trace(database)
+    assert (row["name"], row["status"], row["duration_ns"]) == ("POST /ask", "OK", 9)
+    await store.write([span(1, 2, parent=1, kind=SpanKind.AGENT, entry=Entry.ROOT, name="ask", agent_id="a")])
+    await store.write([span(1, 1, duration_ns=9, **plain)])
+    row = await _trace(database)
+    assert (row["name"], row["agent_id"], row["duration_ns"]) == ("ask", "a", 1_000_000)

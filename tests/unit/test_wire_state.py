@@ -28,6 +28,7 @@ from serai.sessions import (
 from serai.wire.memories import MemoryChanges
 from serai.wire.metrics import RefreshedMetrics
 from serai.wire.pages import Page
+from serai.wire.traces import TraceDetail, TraceSearchRequest, TraceSummary
 
 THEN = datetime(2026, 11, 20, 23, 16, 12, tzinfo=UTC)
 DETAIL: TypeAdapter[Any] = TypeAdapter(SessionDetail)
@@ -232,3 +233,34 @@ def test_what_was_found_has_a_score_where_a_server_has_one_under_either_name():
     assert (found.score, found.reranking_score) == (0.5, 0.5)
     assert VectorSearchResult.model_validate({"content": "x", "score": 0.2, "reranking_score": 0.5}).score == 0.2
     assert VectorSearchResult(content="x").score is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "milliseconds"),
+    [
+        ({"duration": "27ms"}, 27),
+        ({"duration": "28.002262115478516ms"}, 28.002262115478516),
+        ({"duration": "1.50s"}, 1500),
+        ({"duration": "27ms", "duration_ms": 27.4}, 27.4),
+        ({"duration": "soon"}, 0),
+        ({"duration": None}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_trace_says_its_duration_in_milliseconds_whether_the_server_does_or_not(sent, milliseconds):
+    trace = TraceSummary(trace_id="t", start_time=THEN, end_time=THEN, **sent)
+    assert (trace.duration, trace.duration_ms) == (sent.get("duration") or "", milliseconds)
+
+
+def test_a_trace_has_its_spans_as_a_tree_and_one_after_the_other():
+    def node(name: str, *spans: dict[str, Any]) -> dict[str, Any]:
+        return {"id": name, "start_time": THEN, "end_time": THEN, "spans": list(spans) or None}
+
+    tree = [node("a", node("b", node("c")), node("d")), node("e")]
+    trace = TraceDetail.model_validate({"trace_id": "t", "start_time": THEN, "end_time": THEN, "tree": tree})
+    assert [span.id for span in trace.spans] == ["a", "b", "c", "d", "e"]
+    assert [root.id for root in trace.tree] == ["a", "e"]
+
+
+def test_a_search_says_that_it_has_no_filter():
+    assert TraceSearchRequest().to_dict() == {"filter": None, "group_by": "run", "page": 1, "limit": 20}

@@ -38,14 +38,20 @@ class AgentSteps(AgentSegment):
         async def ask() -> dict[str, Any]:
             self._is_live = True
             self._turn_now.open()
+            started, is_ok = time.perf_counter(), False
             try:
                 payload = await body()
                 check_depth(payload, "the model's answer")
+                is_ok = True
             except BaseException as error:
                 self._model_failed = True
                 if isinstance(error, Exception) or is_stop_request(error):
                     raise
                 raise RuntimeError(f"the model's code raised {type(error).__name__}: {describe(error)}") from error
+            finally:
+                took_s = time.perf_counter() - started
+                model, provider = self._model["model"], self._model["model_provider"]
+                self.run.meter.model_asked(model, provider, took_s, is_ok=is_ok)
             step = {"response": payload, **await self.media.keep(payload)}
             return {**step, **self._turn_now.close(step)}
 
@@ -163,6 +169,7 @@ class AgentSteps(AgentSegment):
             self._say_deferred(tool)
             return {"result": result, "failure": None, "tool": None, "state": state, "removed": removed}
         problem = failure or problem_of(result)
+        self.run.meter.tool_called(call.tool_name, duration, is_ok=problem is None)
         media = await self.media.keep(result)
         tool["tool_call_error"] = problem is not None
         tool["result"] = problem if problem is not None else text_of_result(result)

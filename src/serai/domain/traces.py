@@ -42,8 +42,9 @@ class Entry(IntEnum):
     """Whether a span tells what its trace is about; of several the greatest counts, of the same the first."""
 
     NONE = 0
-    LOCAL = 1  # the first here of a trace that began elsewhere
-    ROOT = 2
+    PLAIN = 1  # where a trace begins, but no work of an agent: what a web framework tells of a request, say
+    LOCAL = 2  # the first here of a trace that began elsewhere
+    ROOT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

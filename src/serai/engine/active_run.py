@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.knowledge import FoundChunk
+from serai.domain.meter import Meter
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, Outcome, RunRecord, Step
 from serai.engine.children import Children, Rest
@@ -75,6 +76,11 @@ class ActiveRun:
     def next_seq(self) -> int:
         """The sequence number that the next event gets."""
         return self._writer.next_seq
+
+    @property
+    def meter(self) -> Meter:
+        """Takes what is measured of the run."""
+        return self._writer.meter
 
     def logged_within(self) -> Iterator[Event]:
         """Yield the segment's own committed events when it was taken over, those of runs inside it, too."""

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -111,6 +112,7 @@ class Engine:
         knowledge: KnowledgeSearch | None = None,
     ) -> None:
         self._database = database
+        self._meter = database.meter
         self._store = RunStore(database)
         self._moves = RunMoves(database)
         self.blobs = BlobStore(database)
@@ -124,7 +126,11 @@ class Engine:
         )
         self._wakeups = Wakeups(database.dsn, node_id=self.node.id, is_alone=lambda: self.node.is_alone)
         self._events = EventLog(
-            run_log, node_id=self.node.id, confirm_s=options.lease_s / 2, tell=self._wakeups.tell_events
+            run_log,
+            node_id=self.node.id,
+            confirm_s=options.lease_s / 2,
+            tell=self._wakeups.tell_events,
+            meter=database.meter,
         )
         self.worker = Worker(
             store=self._store,
@@ -142,7 +148,9 @@ class Engine:
             look_for_jobs=self._look_for_jobs,
             holds_lease=lambda: self.node.holds_lease,
         )
-        self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
+        self._submits: Batcher[NewRun, Submitted | None] = Batcher(
+            self._store.submit, on_write=partial(database.meter.batch_written, "submits")
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._on_jobs: Callable[[], None] = lambda: None
@@ -374,6 +382,7 @@ class Engine:
 
         moved = await self._moves.cancel(record, end=end)
         if isinstance(moved, Cancelled):
+            self._meter.run_rested(record.kind, record.component_id, moved.answer.status, 0.0)
             self._events.publish(record.key, [moved.event], answer=moved.answer)
             if moved.next_key is not None:
                 self.worker.wake()

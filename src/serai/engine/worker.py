@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,9 +47,10 @@ class _HeldRun:
         task: works on it; another one takes its place when it does not stop in time.
         is_cancelled: it is to end.
         is_ending: its end is being written; nothing stops that any more.
+        began_at: when this node took it.
     """
 
-    __slots__ = ("execution", "is_cancelled", "is_ending", "record", "run", "task", "writer")
+    __slots__ = ("began_at", "execution", "is_cancelled", "is_ending", "record", "run", "task", "writer")
 
     task: asyncio.Task[None]
     writer: RunWriter
@@ -59,6 +61,7 @@ class _HeldRun:
         self.execution: Execution | None = None
         self.is_cancelled = record.is_cancel_asked
         self.is_ending = False
+        self.began_at = time.perf_counter()
 
     def has_been_cancelled(self) -> bool:
         """Return whether somebody cancelled it meanwhile."""
@@ -126,7 +129,9 @@ class Worker:
         self._is_stopping = False
         self._is_abandoning = False
         self._claimer: asyncio.Task[None] | None = None
-        self._finishes: Batcher[FinishedRun, Finished] = Batcher(self._write_finishes)
+        self._finishes: Batcher[FinishedRun, Finished] = Batcher(
+            self._write_finishes, on_write=partial(events.meter.batch_written, "finishes")
+        )
 
     @property
     def held(self) -> int:
@@ -270,6 +275,8 @@ class Worker:
             self._due.set()
 
     def _begin(self, record: RunRecord) -> None:
+        if record.epoch == 1 and record.segment == 0:
+            self._events.meter.run_begun(record.kind, max(0.0, time.time() - record.created_at.timestamp()))
         held = _HeldRun(record)
         self._held[record.key] = held
         self._employ(held, self._work(held))
@@ -448,12 +455,19 @@ class Worker:
         if not finished.is_done:
             raise FencedError(f"run {record.id} belongs to another node now")
         faults.reach("after_finish_commit")
+        self._measure(held, outcome)
         self._events.publish(record.key, events, answer=Answer(outcome.status, output, outcome.messages))
         if finished.next_key is not None:
             self._due.set()
             self._wakeups.tell_queue()
         if outcome.jobs:
             self._look_for_jobs()
+
+    def _measure(self, held: _HeldRun, outcome: Outcome) -> None:
+        record, meter, now = held.record, self._events.meter, time.perf_counter()
+        meter.events_committed(now - held.writer.spoke_at)
+        meter.run_rested(record.kind, record.component_id, outcome.status, now - held.began_at)
+        meter.usage_counted(outcome.usage)
 
     async def _write_finishes(self, items: list[FinishedRun]) -> list[Finished]:
         return await self._store.finish(items, node_id=self._node_id)

@@ -33,6 +33,7 @@ from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
+from serai.storage.census import CensusTaker
 from serai.storage.connection import Database, retry_while_unavailable
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_embeddings import forget_embeddings
@@ -42,6 +43,7 @@ from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
+from serai.telemetry.series import Series
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -83,6 +85,7 @@ class Runtime:
     sessions: SessionStore
     evals: Evals
     knowledge: KnowledgeBases
+    census: CensusTaker
 
     def __init__(
         self,
@@ -107,6 +110,7 @@ class Runtime:
             metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
         }
         self._is_drained = False
+        self.series = Series()
 
     def register_job(self, kind: str, handler: JobHandler) -> None:
         """Have this node do the background jobs of a kind; before the start."""
@@ -122,8 +126,9 @@ class Runtime:
         try:
             dsn = await self._start_postgres()
             await migrate(dsn)
-            self.database = Database(dsn, connections=self.settings.database_connections)
+            self.database = Database(dsn, connections=self.settings.database_connections, meter=self.series)
             await self.database.open()
+            self.census = CensusTaker(self.database)
             await create_partitions(self.database)
             self.records = RecordStore(self.database)
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
@@ -171,6 +176,7 @@ class Runtime:
             await self._indexing.start(self.job_runner)
             await self.knowledge.embed_late()
             self.scheduler.start()
+            self.series.start()
         except BaseException:
             await self._stop_postgres()
             raise
@@ -197,6 +203,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self._indexing.close()
+        await self.series.stop()
         await self.database.close()
         await self._stop_postgres()
 

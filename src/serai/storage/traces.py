@@ -84,7 +84,9 @@ on conflict (project_id, trace_id) do update
 _IS_TAKEN = """(excluded.entry > kept.entry or excluded.entry = kept.entry and (
     excluded.entry_span_id = kept.entry_span_id or excluded.started_at < kept.started_at))"""
 _TAKEN = ("name", "status", "entry_span_id", "duration_ns")
-_TAKEN_IF_SAID = ("user_id", "session_id", "run_id", "agent_id", "team_id", "workflow_id")
+_TAKEN_IF_SAID = ("user_id", "session_id", "run_id")
+_TAKEN_TOGETHER = ("agent_id", "team_id", "workflow_id")
+_NAMES_COMPONENT = "(coalesce({0}.agent_id, {0}.team_id, {0}.workflow_id) is not null)"
 _STATEMENT = _WRITE.format(
     is_taken=_IS_TAKEN,
     taken=",\n        ".join(
@@ -94,6 +96,11 @@ _STATEMENT = _WRITE.format(
                 f"{name} = case when {_IS_TAKEN} then coalesce(excluded.{name}, kept.{name}) "
                 f"else coalesce(kept.{name}, excluded.{name}) end"
                 for name in _TAKEN_IF_SAID
+            ),
+            *(
+                f"{name} = case when {_NAMES_COMPONENT.format('excluded')} and ({_IS_TAKEN} "
+                f"or not {_NAMES_COMPONENT.format('kept')}) then excluded.{name} else kept.{name} end"
+                for name in _TAKEN_TOGETHER
             ),
         ]
     ),
@@ -182,9 +189,7 @@ def _trace_row(spans: Sequence[Span]) -> tuple[Any, ...]:
         _text(about.user_id),
         _text(about.session_id),
         _text(about.run_id),
-        _text(about.agent_id),
-        _text(about.team_id),
-        _text(about.workflow_id),
+        *_component_ids(about),
         storable(about.name),
         about.status if about.entry is not Entry.NONE else SpanStatus.UNSET,
         about.entry.value,
@@ -194,6 +199,13 @@ def _trace_row(spans: Sequence[Span]) -> tuple[Any, ...]:
         duration_ns,
         None if about.input is None else storable(about.input[:LONGEST_SHOWN]),
     )
+
+
+def _component_ids(about: Span) -> tuple[str | None, str | None, str | None]:
+    """Return whom a trace is of: not whoever works in it, as a team's member whose span comes first."""
+    if about.entry is Entry.NONE:
+        return None, None, None
+    return _text(about.agent_id), _text(about.team_id), _text(about.workflow_id)
 
 
 def _text(value: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What callers choose from when they ask for sessions and evals, and see of contents. Loads nothing heavy."""
+"""What callers choose from when they ask for sessions, evals and traces, and see of contents. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ class ContentStatus(StrEnum):
     COMPLETED = "completed"
     PARTIAL = "partial"
     FAILED = "failed"
+
+
+class TraceSearchGroupBy(StrEnum):
+    """What a search of traces returns: each of them, or the sessions they belong to."""
+
+    RUN = "run"
+    SESSION = "session"

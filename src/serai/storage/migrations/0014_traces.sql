@@ -11,7 +11,7 @@ create table traces (
     workflow_id   text,
     name          text        not null,
     status        text        not null,              -- OK, ERROR or UNSET
-    entry         smallint    not null,              -- of the span that it is about: 2 root, 1 first here, 0 none yet
+    entry         smallint    not null,              -- of the span that it is about: 3 root, 2 first here, 1 plain, 0 none yet
     entry_span_id bigint      not null,
     started_at    timestamptz not null,
     ended_at      timestamptz not null,              -- of what has ended; the start of a trace in which nothing has
