@@ -20,6 +20,7 @@ from serai.engine.children import Children
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.last_resort import bare_outcome
+from serai.engine.tracing import RunTrace, Tracer
 from serai.engine.wakeup import Wakeups
 from serai.errors import DatabaseUnavailableError, FencedError, SeraiError
 from serai.storage.batching import Batcher
@@ -50,13 +51,14 @@ class _HeldRun:
         began_at: when this node took it.
     """
 
-    __slots__ = ("began_at", "execution", "is_cancelled", "is_ending", "record", "run", "task", "writer")
+    __slots__ = ("began_at", "execution", "is_cancelled", "is_ending", "record", "run", "task", "trace", "writer")
 
     task: asyncio.Task[None]
     writer: RunWriter
 
-    def __init__(self, record: RunRecord) -> None:
+    def __init__(self, record: RunRecord, trace: RunTrace) -> None:
         self.record = record
+        self.trace = trace
         self.run: ActiveRun | None = None
         self.execution: Execution | None = None
         self.is_cancelled = record.is_cancel_asked
@@ -74,6 +76,7 @@ class Worker:
     Args:
         components: what this node can run, by kind and id.
         max_runs: the most runs held at a time.
+        tracer: begins the traces of runs.
         max_takeovers: a run taken over more often ends as ERROR.
         cancel_late: ends runs that paused just when somebody cancelled them.
         look_for_jobs: called when the end of a run has brought background jobs about.
@@ -89,6 +92,7 @@ class Worker:
         memories: UserMemories,
         knowledge: KnowledgeSearch | None,
         events: EventLog,
+        tracer: Tracer,
         wakeups: Wakeups,
         node_id: str,
         components: Mapping[tuple[str, str], Component],
@@ -104,6 +108,7 @@ class Worker:
         self._memories = memories
         self._knowledge = knowledge
         self._events = events
+        self._tracer = tracer
         self._wakeups = wakeups
         self._node_id = node_id
         self._components = components
@@ -277,7 +282,7 @@ class Worker:
     def _begin(self, record: RunRecord) -> None:
         if record.epoch == 1 and record.segment == 0:
             self._events.meter.run_begun(record.kind, max(0.0, time.time() - record.created_at.timestamp()))
-        held = _HeldRun(record)
+        held = _HeldRun(record, self._tracer.begin(record))
         self._held[record.key] = held
         self._employ(held, self._work(held))
 
@@ -333,6 +338,7 @@ class Worker:
             _log.info("run_let_go", is_fenced=held.writer.is_fenced)
         else:
             _log.error("run_crashed", exc_info=error)
+        held.trace.drop()
         self._events.drop_writer(held.writer, has_ended=False)
 
     async def _write_end(self, held: _HeldRun, outcome: Outcome) -> None:
@@ -343,7 +349,8 @@ class Worker:
         else:
             self._events.drop_writer(held.writer, has_ended=True)
 
-    async def _open(self, record: RunRecord, writer: RunWriter) -> ActiveRun:
+    async def _open(self, held: _HeldRun) -> ActiveRun:
+        record, writer = held.record, held.writer
         steps: list[Step] = []
         logged: list[Event] = []
         if record.epoch > 1:
@@ -361,6 +368,7 @@ class Worker:
         return ActiveRun(
             record,
             writer,
+            trace=held.trace,
             steps=steps,
             logged=logged,
             paused=paused,
@@ -388,7 +396,7 @@ class Worker:
     async def _make_outcome(self, held: _HeldRun) -> Outcome:
         """Run the component; one that cannot even say how its run ends must not have it begun again for ever."""
         try:
-            held.run = await retry_while_unavailable(lambda: self._open(held.record, held.writer))
+            held.run = await retry_while_unavailable(lambda: self._open(held))
             return await self._execute(held, held.run)
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error) or held.is_ending:
@@ -454,6 +462,7 @@ class Worker:
         finished: Finished = await retry_while_unavailable(lambda: self._finishes.submit(item))
         if not finished.is_done:
             raise FencedError(f"run {record.id} belongs to another node now")
+        held.trace.end(outcome)
         faults.reach("after_finish_commit")
         self._measure(held, outcome)
         self._events.publish(record.key, events, answer=Answer(outcome.status, output, outcome.messages))
