@@ -50,7 +50,7 @@ async def run(client: httpx.AsyncClient, path: str, **form: Any) -> dict[str, An
 
 
 def price(metrics: dict[str, Any]) -> Any:
-    return pytest.approx(price_of("gpt-4o", "openai", metrics), abs=0)
+    return pytest.approx(price_of("gpt-4o", "openai", metrics), rel=1e-6, abs=0)
 
 
 async def test_a_run_its_session_and_its_day_know_what_they_cost(client: httpx.AsyncClient):
