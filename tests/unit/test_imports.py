@@ -41,7 +41,8 @@ MAY_IMPORT = {
 """Who may import whom, by the first part of the module's name below ``serai``."""
 
 PUBLIC_FACES = {
-    *("run", "media", "tools", "sessions", "memories", "metrics", "eval_runs", "knowledge_contents", "exceptions")
+    *("run", "media", "tools", "sessions", "memories", "metrics", "eval_runs", "traces"),
+    *("knowledge_contents", "exceptions"),
 }
 """Modules that only give published names to what ``wire`` and ``errors`` hold."""
 

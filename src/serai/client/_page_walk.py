@@ -27,14 +27,16 @@ class PageWalk(Generic[Result]):
     """
 
     def __init__(self, call: Call[Result]) -> None:
-        """Take a call whose query has ``limit``.
+        """Take a call whose query, or else whose JSON body, has ``limit``.
 
         Raises:
             ArgumentError: that is less than 1.
         """
         self._call = call
         self._member = str(call.answer.paged_by)
-        self._limit = int(str(call.arguments.query["limit"]))
+        body = call.arguments.json
+        self._body = body if isinstance(body, Mapping) and "limit" in body else None
+        self._limit = int(str((call.arguments.query if self._body is None else self._body)["limit"]))
         if self._limit < 1:
             raise ArgumentError("page_size must be at least 1")
         self._number = 1
@@ -47,8 +49,12 @@ class PageWalk(Generic[Result]):
         """Return what to ask next; None at the end."""
         if self._is_done:
             return None
-        query: Mapping[str, object] = {**self._call.arguments.query, "page": self._number}
-        return Call(self._call.operation, replace(self._call.arguments, query=query))  # type: ignore[arg-type]
+        arguments = self._call.arguments
+        if self._body is None:
+            arguments = replace(arguments, query={**arguments.query, "page": self._number})
+        else:
+            arguments = replace(arguments, json={**self._body, "page": self._number})
+        return Call(self._call.operation, arguments)  # type: ignore[arg-type]
 
     def take(self, page: Page[Result]) -> list[Result]:
         """Return the items of an answer that are new."""

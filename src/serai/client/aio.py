@@ -14,6 +14,7 @@ from serai.client import metric_operations as metrics
 from serai.client import operations as table
 from serai.client import schedule_operations as schedules
 from serai.client import session_operations as sessions
+from serai.client import trace_operations as traces
 from serai.client._calls import Call, Result
 from serai.client._methods import awaited, blocking, paged_async, streamed_async
 from serai.client._once import Once
@@ -179,6 +180,15 @@ class AgentOSClient:
     update_eval_run = awaited(evals.update_eval_run)
     cancel_eval_run = awaited(evals.cancel_eval_run)
     delete_eval_runs = awaited(evals.delete_eval_runs)
+
+    get_traces = awaited(traces.get_traces)
+    iter_traces = paged_async(traces.iter_traces)
+    get_trace = awaited(traces.get_trace)
+    get_trace_session_stats = awaited(traces.get_trace_session_stats)
+    iter_trace_session_stats = paged_async(traces.iter_trace_session_stats)
+    search_traces = awaited(traces.search_traces)
+    iter_found_traces = paged_async(traces.iter_found_traces)
+    get_trace_filter_schema = awaited(traces.get_trace_filter_schema)
 
     migrate_database = awaited(data.migrate_database)
     get_retention = awaited(data.get_retention)

@@ -14,6 +14,7 @@ from serai.client import metric_operations as metrics
 from serai.client import operations as table
 from serai.client import schedule_operations as schedules
 from serai.client import session_operations as sessions
+from serai.client import trace_operations as traces
 from serai.client._calls import Call, Result
 from serai.client._methods import blocking, paged_blocking, streamed_blocking
 from serai.client._once import Once
@@ -173,6 +174,15 @@ class SyncAgentOSClient:
     update_eval_run = blocking(evals.update_eval_run)
     cancel_eval_run = blocking(evals.cancel_eval_run)
     delete_eval_runs = blocking(evals.delete_eval_runs)
+
+    get_traces = blocking(traces.get_traces)
+    iter_traces = paged_blocking(traces.iter_traces)
+    get_trace = blocking(traces.get_trace)
+    get_trace_session_stats = blocking(traces.get_trace_session_stats)
+    iter_trace_session_stats = paged_blocking(traces.iter_trace_session_stats)
+    search_traces = blocking(traces.search_traces)
+    iter_found_traces = paged_blocking(traces.iter_found_traces)
+    get_trace_filter_schema = blocking(traces.get_trace_filter_schema)
 
     migrate_database = blocking(data.migrate_database)
     get_retention = blocking(data.get_retention)

@@ -17,6 +17,7 @@ __all__ = [
     "FilterSchemaResponse",
     "FoundTraces",
     "TraceDetail",
+    "TraceDetailPage",
     "TraceNode",
     "TracePage",
     "TraceResult",
@@ -188,7 +189,10 @@ TraceSessionStatsPage = Page[TraceSessionStats]
 TraceResult = TraceDetail | TraceNode
 """A trace, or the span of it that was asked for."""
 
-FoundTraces = Page[TraceDetail] | Page[TraceSessionStats]
+TraceDetailPage = Page[TraceDetail]
+"""A page of traces in full."""
+
+FoundTraces = TraceDetailPage | TraceSessionStatsPage
 """What a search has found, by `TraceSearchGroupBy`."""
 
 
