@@ -40,6 +40,7 @@ from serai.server.routes import (
     schedules,
     session_runs,
     sessions,
+    traces,
 )
 from serai.server.schedules import resolve
 from serai.settings import Settings
@@ -203,6 +204,7 @@ def all_routes() -> list[Route]:
         memory_changes,
         metrics,
         evals,
+        traces,
         knowledge,
         knowledge_search,
         databases,
