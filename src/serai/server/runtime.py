@@ -47,6 +47,7 @@ from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
+from serai.telemetry.otlp_in.intake import SpanIntake
 from serai.telemetry.series import Series
 from serai.telemetry.writer import SpanWriter
 
@@ -91,6 +92,7 @@ class Runtime:
     evals: Evals
     knowledge: KnowledgeBases
     spans: SpanWriter
+    span_intake: SpanIntake
     census: CensusTaker
 
     def __init__(
@@ -144,6 +146,9 @@ class Runtime:
                 announce=self._announce_content,
             )
             self.spans = SpanWriter(SpanStore(self.database), _capture(self.settings))
+            self.span_intake = SpanIntake(
+                self.spans, project_id=DEFAULT_PROJECT, most_bytes=self.settings.max_body_bytes
+            )
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
