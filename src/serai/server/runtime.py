@@ -145,7 +145,12 @@ class Runtime:
                 self._knowledge,
                 announce=self._announce_content,
             )
-            self.spans = SpanWriter(SpanStore(self.database), _capture(self.settings))
+            self.spans = SpanWriter(
+                SpanStore(self.database),
+                _capture(self.settings),
+                on_write=partial(self.series.batch_written, "spans"),
+            )
+            self.series.spans = self.spans
             self.span_intake = SpanIntake(
                 self.spans, project_id=DEFAULT_PROJECT, most_bytes=self.settings.max_body_bytes
             )
