@@ -41,6 +41,7 @@ from serai.server.routes import (
     schedules,
     session_runs,
     sessions,
+    traces,
 )
 from serai.server.schedules import resolve
 from serai.settings import Settings
@@ -205,6 +206,7 @@ def all_routes() -> list[Route]:
         metrics,
         otlp,
         evals,
+        traces,
         knowledge,
         knowledge_search,
         databases,
