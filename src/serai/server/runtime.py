@@ -48,6 +48,7 @@ from serai.storage.sessions import SessionStore
 from serai.storage.trace_store import TraceStore
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
+from serai.telemetry.otlp_in.intake import SpanIntake
 from serai.telemetry.series import Series
 from serai.telemetry.writer import SpanWriter
 
@@ -92,6 +93,7 @@ class Runtime:
     evals: Evals
     knowledge: KnowledgeBases
     spans: SpanWriter
+    span_intake: SpanIntake
     census: CensusTaker
 
     def __init__(
@@ -150,6 +152,9 @@ class Runtime:
                 on_write=partial(self.series.batch_written, "spans"),
             )
             self.series.spans = self.spans
+            self.span_intake = SpanIntake(
+                self.spans, project_id=DEFAULT_PROJECT, most_bytes=self.settings.max_body_bytes
+            )
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
