@@ -69,6 +69,7 @@ COMMANDS = [
     "knowledge rm",
     "knowledge config",
     "metrics",
+    "top",
     "evals",
     "evals list",
     "evals show",
