@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 POLL_S = 0.005
 _ROOT = Path(__file__).parent.parent
@@ -74,6 +74,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Process(Protocol):
+    """What a server process must be able to do, as `subprocess.Popen` is."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it lives."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal."""
+
+    def kill(self) -> None:
+        """Kill it with -9."""
+
+
 class ServerProcess:
     """One HTTP server in a process of its own, on a loopback port chosen by us.
 
@@ -106,7 +124,7 @@ class ServerProcess:
         self._env = dict(env)
         self._folder = folder
         self._ready_path = ready_path
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int:
@@ -122,9 +140,7 @@ class ServerProcess:
         """
         began = time.perf_counter()
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command, env=self._env, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+            self._process = self._launch(output)
         while not self._answers():
             if self._process.poll() is not None or time.perf_counter() - began > timeout_s:
                 self.stop()
@@ -146,6 +162,11 @@ class ServerProcess:
     def output(self) -> str:
         """Return the last 4,000 characters the process wrote."""
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+    def _launch(self, output: IO[bytes]) -> Process:
+        return subprocess.Popen(
+            self._command, env=self._env, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

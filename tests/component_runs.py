@@ -13,6 +13,10 @@ from serai.domain.runs import RunRecord
 from serai.engine.active_run import Component, KnowledgeSearch
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.storage.connection import Database
+from serai.storage.traces import SpanStore
+from serai.telemetry.capture import Capture
+from serai.telemetry.writer import SpanWriter
+from tests.traces import tracer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,43 @@ class Ran:
 
 @asynccontextmanager
 async def engine_of(
-    database: Database, *components: Component, knowledge: KnowledgeSearch | None = None, **options: Any
+    database: Database,
+    *components: Component,
+    knowledge: KnowledgeSearch | None = None,
+    loses_spans: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Engine]:
-    """Run a node with these components for the length of the block."""
-    engine = Engine(database, list(components), options=EngineOptions(**{"lease_s": 2, **options}), knowledge=knowledge)
+    """Run a node with these components for the length of the block; its traces are there when the block has ended.
+
+    Args:
+        database: where runs are.
+        components: what it runs.
+        knowledge: what it may search.
+        loses_spans: it writes no span, as one that is killed before it does.
+        options: as of `EngineOptions`.
+    """
+    spans = SpanWriter(SpanStore(database), Capture())
+    engine = Engine(
+        database,
+        list(components),
+        options=EngineOptions(**{"lease_s": 2, **options}),
+        knowledge=knowledge,
+        tracer=tracer_of(spans),
+    )
     await engine.start()
     try:
         yield engine
     finally:
         await engine.stop()
+        if not loses_spans:
+            await spans.stop()
+
+
+async def spans_written(engine: Engine) -> None:
+    """Write the spans that an engine has told so far."""
+    spans = engine._tracer.sink
+    assert isinstance(spans, SpanWriter)
+    await spans.stop()
 
 
 async def submit(engine: Engine, component: Component, message: str, /, **members: Any) -> RunRecord:

@@ -12,7 +12,8 @@ from serai.domain.runs import RunRecord
 from serai.engine.active_run import Component
 from serai.engine.engine import Engine
 from serai.storage.connection import Database
-from tests.component_runs import Ran, engine_of, outcome_of, submit
+from tests.component_runs import Ran, engine_of, outcome_of, spans_written, submit
+from tests.traces import tree_of
 
 
 class Stop:
@@ -40,6 +41,7 @@ async def check_stops_anywhere(
     *,
     lasting: Callable[[dict[str, Any]], Any],
     said: Callable[[Ran], Counter[Hashable]],
+    database: Database,
 ) -> None:
     """Check that a run stopped at each of its places in turn leaves what an undisturbed one does.
 
@@ -47,13 +49,18 @@ async def check_stops_anywhere(
         run: does it once, stopped at a place, as `run_stopped` does.
         lasting: the part of a run object that does not differ between any two runs.
         said: how often what was said.
+        database: where the traces of both are compared.
     """
     calm = await run(None)
     assert calm is not None
+    tree = await tree_of(database, calm.record)
+    assert tree
     at = 1
     while (stopped := await run(at)) is not None:
         assert lasting(stopped.output) == lasting(calm.output), f"stopped at {at}"
         assert said(stopped) == said(calm), f"stopped at {at}"
+        after = await tree_of(database, stopped.record)
+        assert after == tree, f"stopped at {at}:\n{after}\n{tree}"
         at += 1
     assert at > 2
 
@@ -65,6 +72,7 @@ async def run_stopped(
     at: int | None,
     *,
     answers: Answers,
+    loses_spans: bool = True,
     **given: Any,
 ) -> Ran | None:
     """Run a component to its end, people's answers given, its node stopped at a place; None: it does not get there.
@@ -74,11 +82,12 @@ async def run_stopped(
         stop: makes the stop for a place, or for none.
         at: the place; None to run undisturbed.
         answers: answers what a paused run object waits for.
+        loses_spans: the node has not written what it had to tell.
         given: as for `submit`.
     """
     holding = stop(at)
     component = make(holding)
-    async with engine_of(database, component) as first:
+    async with engine_of(database, component, loses_spans=at is not None and loses_spans) as first:
         record = await submit(first, component, "go", session_id=f"{make.__name__}-{at}", **given)
         to_its_end = asyncio.create_task(_answer_until_it_ends(first, record, answers))
         reached = asyncio.create_task(holding.reached.wait())
@@ -113,5 +122,6 @@ async def _answer_until_it_ends(engine: Engine, record: RunRecord, answers: Answ
         ran = await outcome_of(engine, record)
         if ran.output["status"] != RunStatus.PAUSED.value:
             return ran
+        await spans_written(engine)
         continued = await engine.proceed(await engine.find("p", record.id), answers(ran.output))
         await engine.wait(continued.record, after=continued.after)

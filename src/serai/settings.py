@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     max_takeovers: int = Field(5, ge=0, description="Takeovers of one run before it ends as ERROR.")
     drain_s: float = Field(20.0, ge=0, description="Seconds a stopping node waits for its runs before handing over.")
     heartbeat_s: float = Field(10.0, gt=0, le=15, description="Seconds of silence before a stream gets a comment.")
+    traces: bool = Field(True, description="Whether runs are traced.")
+    trace_content: bool = Field(True, description="Whether traces keep what was asked and answered.")
+    trace_characters: int = Field(4000, ge=0, le=1_000_000, description="Characters a trace keeps of one such text.")
+    trace_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names of fields, comma separated, whose values traces mask beside the known ones."
+    )
     history_runs: int = Field(3, ge=0, le=1000, description="Earlier runs of a session an agent sees by default.")
 
     record_indexes: Literal["auto", "declared", "off"] = Field(
@@ -77,7 +83,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://, as in postgresql://user:password@host:5432/database")
         return value
 
-    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "trace_secrets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
 from benchmarks.environments import clean_environment
-from benchmarks.processes import ServerProcess
+from benchmarks.processes import Process, ServerProcess
+from tests.nursery import Launch, launch
 
 OS_FILE = Path(__file__).parent / "acceptance_os.py"
 NESTED_OS = Path(__file__).parent / "nested_os.py"
@@ -25,6 +25,10 @@ RUNS = "/agents/worker/runs"
 
 class Node(ServerProcess):
     """One `serai serve` process."""
+
+    def __init__(self, os_file: Path, *, launch: Launch, env: dict[str, str], log: Path) -> None:
+        super().__init__(["serve", str(os_file), "--port", "{port}"], env=env, log=log, folder=ROOT)
+        self._launcher = launch
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -46,6 +50,9 @@ class Node(ServerProcess):
         """Whether the process is gone."""
         return self._process is None or self._process.poll() is not None
 
+    def _launch(self, output: IO[bytes]) -> Process:
+        return self._launcher(self._command, env=self._env, folder=ROOT, stdout=output, stderr=output)
+
 
 @dataclass
 class Cluster:
@@ -54,8 +61,9 @@ class Cluster:
     dsn: str
     folder: Path
     os_file: Path = OS_FILE
+    launch: Launch = launch
     nodes: list[Node] = field(default_factory=list)
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
 
     @property
     def ledger(self) -> list[str]:
@@ -65,27 +73,25 @@ class Cluster:
 
     def start_node(self, **settings: str) -> Node:
         """Start a server; settings are SERAI_… variables, for example fault="in_model_call:kill"."""
-        command = [sys.executable, "-m", "serai", "serve", str(self.os_file), "--port", "{port}"]
         log = self.folder / f"node{len(self.nodes)}.log"
-        node = Node(command, env=self._environment(settings), log=log, folder=ROOT)
+        node = Node(self.os_file, launch=self.launch, env=self._environment(settings), log=log)
         self.nodes.append(node)
         node.start()
         return node
 
-    def start_worker(self, **settings: str) -> subprocess.Popen[bytes]:
-        """Start a node without HTTP."""
-        with (self.folder / f"worker{len(self.workers)}.log").open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "serai", "worker", str(self.os_file)],
-                env=self._environment(settings),
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
+    def start_worker(self, **settings: str) -> Process:
+        """Start a node without HTTP; returns when it is ready."""
+        said, says = os.pipe()
+        arguments = ["worker", str(self.os_file)]
+        with (
+            (self.folder / f"worker{len(self.workers)}.log").open("ab") as log,
+            os.fdopen(says, "wb") as stdout,
+        ):
+            env = self._environment(settings)
+            worker = self.launch(arguments, env=env, folder=ROOT, stdout=stdout, stderr=log)
         self.workers.append(worker)
-        assert worker.stdout is not None
-        assert worker.stdout.readline(), "the worker ended before it was ready"
+        with os.fdopen(said, "rb") as banner:
+            assert banner.readline(), "the worker ended before it was ready"
         return worker
 
     def stop(self) -> None:
@@ -97,8 +103,6 @@ class Cluster:
         for worker in self.workers:
             worker.kill()
             worker.wait()
-            if worker.stdout is not None:
-                worker.stdout.close()
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         variables = {f"SERAI_{name.upper()}": value for name, value in settings.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +10,24 @@ import pytest
 
 from serai.storage.embedded import EmbeddedPostgres
 from tests.acceptance.cluster import NESTED_OS, Cluster
+from tests.nursery import Launch, Nursery, launch
 from tests.postgres import POSTGRES_VERSION, data_folder
 
 
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launch]:
+    """The quickest way to start nodes here."""
+    if sys.platform != "linux":
+        yield launch
+        return
+    with Nursery() as nursery:
+        yield nursery.launch
+
+
 @pytest.fixture
-def cluster(database_url: str, tmp_path: Path) -> Iterator[Cluster]:
+def cluster(database_url: str, tmp_path: Path, launcher: Launch) -> Iterator[Cluster]:
     """Nodes on a fresh database; all are gone when the test ends."""
-    nodes = Cluster(database_url, tmp_path)
+    nodes = Cluster(database_url, tmp_path, launch=launcher)
     try:
         yield nodes
     finally:
@@ -37,9 +49,9 @@ def own_postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
-def own_cluster(own_postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Cluster]:
+def own_cluster(own_postgres: EmbeddedPostgres, tmp_path: Path, launcher: Launch) -> Iterator[Cluster]:
     """Nodes on a PostgreSQL that the test may stop and start."""
-    nodes = Cluster(own_postgres.start(), tmp_path)
+    nodes = Cluster(own_postgres.start(), tmp_path, launch=launcher)
     try:
         yield nodes
     finally:

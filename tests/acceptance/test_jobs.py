@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import Process
 from serai.storage.connection import Database
 from serai.storage.jobs import JobRecord, JobStatus, JobStore
 from tests.acceptance.cluster import Cluster
@@ -27,13 +27,13 @@ async def database(cluster: Cluster) -> AsyncIterator[Database]:
         yield opened
 
 
-def holder(cluster: Cluster) -> subprocess.Popen[bytes]:
+def holder(cluster: Cluster) -> Process:
     """Return the worker that has begun the job."""
     pid = int(cluster.ledger[0].removeprefix("begun "))
     return next(worker for worker in cluster.workers if worker.pid == pid)
 
 
-async def begin(cluster: Cluster, database: Database) -> subprocess.Popen[bytes]:
+async def begin(cluster: Cluster, database: Database) -> Process:
     """Have one of two workers begin a job; return that worker when it is in the middle of it."""
     for _ in range(2):
         await asyncio.to_thread(cluster.start_worker, lease_s="2")
@@ -50,7 +50,7 @@ async def end(database: Database) -> JobRecord:
     return record
 
 
-def steps_of(cluster: Cluster, worker: subprocess.Popen[bytes]) -> list[int]:
+def steps_of(cluster: Cluster, worker: Process) -> list[int]:
     lines = [line.split() for line in cluster.ledger]
     return [int(line[1]) for line in lines if line[0] == "step" and int(line[2]) == worker.pid]
 
@@ -79,7 +79,7 @@ async def test_a_frozen_nodes_job_is_ended_by_another_and_the_thawed_one_stops(c
 
 async def test_a_stopping_node_hands_its_job_over_and_no_attempt_is_lost(cluster: Cluster, database: Database):
     stopping = await begin(cluster, database)
-    stopping.terminate()
+    stopping.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(stopping.wait, 20) == 0
     record = await end(database)
     assert (record.attempts, record.epoch) == (1, 2)

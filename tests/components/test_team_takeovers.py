@@ -167,7 +167,7 @@ async def test_a_stop_anywhere_changes_nothing(database: Database, make: Callabl
             await _check(database, ran)
         return ran
 
-    await check_stops_anywhere(run, lasting=_lasting, said=_said)
+    await check_stops_anywhere(run, lasting=_lasting, said=_said, database=database)
 
 
 async def _check(database: Database, ran: Ran) -> None:

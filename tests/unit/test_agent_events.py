@@ -16,6 +16,7 @@ from serai.domain.runs import Event, RunRecord, Step
 from serai.engine.active_run import ActiveRun
 from serai.engine.children import Children
 from serai.engine.event_log import EventLog
+from serai.engine.tracing import Tracer
 from serai.storage.blobs import BlobStore
 from serai.storage.connection import Database
 from serai.storage.run_log import RunLog
@@ -53,6 +54,7 @@ class Said:
         run = ActiveRun(
             RECORD,
             self._writer,
+            trace=Tracer().begin(RECORD),
             steps=[],
             logged=[],
             paused=None,

@@ -18,14 +18,17 @@ from serai.components.durability import Body
 from serai.components.journalled import answered_calls, is_deferral, problem_of, text_of_result
 from serai.components.media import made_members
 from serai.components.run_media import media_of
+from serai.components.step_spans import shown_request
 from serai.components.steps import BEGUN_STEP, MODEL_STEP, TOOL_STEP, call_name
 from serai.components.tool import options_of
 from serai.domain.json_text import check_depth
 from serai.engine import faults
 from serai.engine.interruption import describe, is_stop_request
+from serai.engine.spans import Telling
 from serai.errors import FencedError
 
 announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
+_SIGNALS = (ApprovalRequired, CallDeferred)
 _CONTROL_FLOW = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, pydantic.ValidationError)
 
 
@@ -38,19 +41,31 @@ class AgentSteps(AgentSegment):
         async def ask() -> dict[str, Any]:
             self._is_live = True
             self._turn_now.open()
+            started, is_ok = time.perf_counter(), False
             try:
                 payload = await body()
                 check_depth(payload, "the model's answer")
+                is_ok = True
             except BaseException as error:
                 self._model_failed = True
                 if isinstance(error, Exception) or is_stop_request(error):
                     raise
                 raise RuntimeError(f"the model's code raised {type(error).__name__}: {describe(error)}") from error
+            finally:
+                took_s = time.perf_counter() - started
+                model, provider = self._model["model"], self._model["model_provider"]
+                self.run.meter.model_asked(model, provider, took_s, is_ok=is_ok)
             step = {"response": payload, **await self.media.keep(payload)}
             return {**step, **self._turn_now.close(step)}
 
         self._turn += 1
-        step = await self.run.journal.run(MODEL_STEP, str(self._turn), given=answered_calls(messages), body=ask)
+        step = await self.run.journal.run(
+            MODEL_STEP,
+            str(self._turn),
+            given=answered_calls(messages),
+            body=ask,
+            telling=Telling(name=self._host.model_name or "model", input=lambda: shown_request(messages)),
+        )
         self._turn_now.forget()
         self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
         await self._take_media(step, step["response"])
@@ -91,6 +106,7 @@ class AgentSteps(AgentSegment):
             given=given,
             body=lambda: self._call_tool(name, call, args, body),
             consists_of_steps=self._is_delegation(call),
+            telling=Telling(name=call.tool_name, input=call.args_as_dict, signals=_SIGNALS),
         )
         await self._take_tool_step(step)
         if step["failure"] is not None:
@@ -161,8 +177,10 @@ class AgentSteps(AgentSegment):
         tool["metrics"] = {"start_time": started_at, "end_time": started_at + duration, "duration": duration}
         if is_deferral(result):
             self._say_deferred(tool)
-            return {"result": result, "failure": None, "tool": None, "state": state, "removed": removed}
+            left = {"result": result, "failure": None, "tool": None, "state": state, "removed": removed}
+            return {**left, "name": call.tool_name}
         problem = failure or problem_of(result)
+        self.run.meter.tool_called(call.tool_name, duration, is_ok=problem is None)
         media = await self.media.keep(result)
         tool["tool_call_error"] = problem is not None
         tool["result"] = problem if problem is not None else text_of_result(result)

@@ -16,7 +16,9 @@ from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from serai.components.deps import current_tool_call
 from serai.domain.knowledge import LONGEST_QUERY, FoundChunk
 from serai.domain.stored_text import storable
+from serai.domain.traces import SpanKind
 from serai.engine.active_run import ActiveRun
+from serai.engine.spans import SpanFacts
 from serai.knowledge.filters import alternatives_of
 from serai.knowledge.options import Knowledge
 from serai.storage.connection import retry_while_unavailable
@@ -80,9 +82,11 @@ class RunKnowledge:
         knowledge, project_id = self._run.knowledge, self._run.record.project_id
         if knowledge is None:
             raise ToolFailed(f"This server has no knowledge base {base_id!r}.")
-        found: list[FoundChunk] = await retry_while_unavailable(
-            partial(knowledge.find, project_id, base_id, query, filters=filters)
-        )
+        with self._run.trace.work(SpanKind.RETRIEVER, base_id, place=f"search/{base_id}", given=query) as facts:
+            found: list[FoundChunk] = await retry_while_unavailable(
+                partial(knowledge.find, project_id, base_id, query, filters=filters)
+            )
+            facts.known = SpanFacts(output=[{"name": chunk.name, "score": chunk.score} for chunk in found])
         return [(base_id, chunk) for chunk in found]
 
 

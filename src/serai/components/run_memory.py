@@ -17,6 +17,7 @@ from serai.domain.memories import AutomaticChange, MemoryAction, MemoryChange, M
 from serai.domain.runs import NextJob, RunRecord
 from serai.engine.active_run import ActiveRun
 from serai.engine.journal import printable
+from serai.engine.spans import Telling
 from serai.memory.changes import Wanted, plan_changes
 from serai.memory.options import Memory
 from serai.memory.recall import MOST_LOOKED_AT, choose_aside, context_text
@@ -94,7 +95,8 @@ class RunMemory:
             chosen = await choose_aside(memories, message, token_budget=self._options.token_budget)
             return [{"id": str(one.id), "memory": one.memory} for one in chosen]
 
-        found = await self._run.journal.run(RECALL_STEP, "1", given=None, body=look_up)
+        telling = Telling(name="recall memories", input=lambda: message)
+        found = await self._run.journal.run(RECALL_STEP, "1", given=None, body=look_up, telling=telling)
         self._told = [Recalled(UUID(one["id"]), one["memory"]) for one in found]
         self.context = context_text([one.memory for one in self._told]) if self._told else None
 

@@ -127,6 +127,7 @@ class ChildRun:
 
     Attributes:
         parent_span: the span in which it lies, if that was traced.
+        started_at, ended_at: as the database knows them; None of one that this node works on.
     """
 
     key: UUID
@@ -140,6 +141,8 @@ class ChildRun:
     messages: bytes | None = None
     carried: bytes | None = None
     parent_span: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.knowledge import FoundChunk
+from serai.domain.meter import Meter
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, Outcome, RunRecord, Step
 from serai.engine.children import Children, Rest
 from serai.engine.event_log import RunWriter
 from serai.engine.journal import Journal
+from serai.engine.tracing import RunTrace
 from serai.storage.blobs import BlobStore
 from serai.storage.runs import Answer, SessionContext
 from serai.storage.user_memories import UserMemories
@@ -37,6 +39,7 @@ class ActiveRun:
         rest: the same child's session state and tokens, else None.
         about: members that each event of a child has beside its own: whose child it is.
         journal: its durable steps.
+        trace: what it tells as spans.
         blobs: where the bytes of its media lie.
         memories: what is remembered of users.
         knowledge: the knowledge bases, None on a server without any.
@@ -47,6 +50,7 @@ class ActiveRun:
         record: RunRecord,
         writer: RunWriter,
         *,
+        trace: RunTrace,
         steps: list[Step],
         logged: list[Event],
         paused: Answer | None,
@@ -61,7 +65,8 @@ class ActiveRun:
         self.ended: Answer | None = None
         self.rest: Rest | None = None
         self.about: Mapping[str, Any] = {}
-        self.journal = Journal(writer, steps)
+        self.trace = trace
+        self.journal = Journal(writer, trace, steps)
         self.blobs = blobs
         self.memories = memories
         self.knowledge = knowledge
@@ -75,6 +80,11 @@ class ActiveRun:
     def next_seq(self) -> int:
         """The sequence number that the next event gets."""
         return self._writer.next_seq
+
+    @property
+    def meter(self) -> Meter:
+        """Takes what is measured of the run."""
+        return self._writer.meter
 
     def logged_within(self) -> Iterator[Event]:
         """Yield the segment's own committed events when it was taken over, those of runs inside it, too."""
@@ -108,7 +118,15 @@ class ActiveRun:
         Returns:
             The child. With `ended` there is nothing to do now; else end it with `end_child`, also when it pauses.
         """
-        begun = await self._children.begin(self.record.key, name, kind=kind, component_id=component_id, given=given)
+        begun = await self._children.begin(
+            self.record.key,
+            name,
+            kind=kind,
+            component_id=component_id,
+            given=given,
+            parent_span=self.trace.current.id if self.trace.is_on else None,
+        )
+        trace = self.trace.inside(begun.record, stored_parent=begun.parent_span)
         context = SessionContext(dict(state or {}), [])
 
         async def load_context(_record: RunRecord, _history_runs: int) -> SessionContext:
@@ -117,6 +135,7 @@ class ActiveRun:
         child = ActiveRun(
             begun.record,
             self._writer,
+            trace=trace,
             steps=[],
             logged=[],
             paused=None if begun.rest is not None else begun.answer,
@@ -129,7 +148,15 @@ class ActiveRun:
         child.about = dict(about or {})
         child.ended = None if begun.rest is None else begun.answer
         child.rest = begun.rest
-        child.journal = Journal(self._writer, begun.steps, child=(begun.record.key, begun.record.segment))
+        child.journal = Journal(self._writer, trace, begun.steps, child=(begun.record.key, begun.record.segment))
+        if begun.rest is None:
+            trace.begin()
+        elif trace.is_on:
+            traces = {self.record.key: self.trace}
+            for record, rested, steps in await self._children.list_rested(begun.record.key):
+                inner = traces[rested.parent_key].inside(record, stored_parent=rested.parent_span)
+                inner.retell_run(rested, steps)
+                traces[record.key] = inner
         child._logged_by_run = self._logged_by_run
         child.logged = self._logged_by_run.get(begun.record.id, [])
         return child
@@ -141,6 +168,7 @@ class ActiveRun:
             members = {**members, "event_index": child.next_seq}
         child.emit(name, dump_json(members))
         self._children.end(child.record.key, outcome, answer_members(outcome))
+        child.trace.end(outcome)
 
     def close_children(self, status: RunStatus) -> list[ChildRun]:
         """Return the children that have not ended when this run comes to rest."""

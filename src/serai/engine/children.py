@@ -48,12 +48,14 @@ class BegunChild:
 
     Attributes:
         record: the child's run.
+        parent_span: the span in which it lies, if that was traced.
         answer: what it left when it last came to rest, or None.
         rest: how it did; of a child with nothing to do now, else None.
         steps: finished steps of this segment of it.
     """
 
     record: RunRecord
+    parent_span: int | None
     answer: Answer | None = None
     rest: Rest | None = None
     steps: list[Step] = field(default_factory=list)
@@ -77,9 +79,19 @@ class Children:
         self._read_steps = read_steps
         self._stored = {child.key: child for child in stored}
         self._open: dict[UUID, ChildRun] = {}
+        self._put_here: set[UUID] = set()
         self.are_stored = bool(self._stored)
 
-    async def begin(self, parent_key: UUID, name: str, *, kind: str, component_id: str, given: bytes) -> BegunChild:
+    async def begin(
+        self,
+        parent_key: UUID,
+        name: str,
+        *,
+        kind: str,
+        component_id: str,
+        given: bytes,
+        parent_span: int | None = None,
+    ) -> BegunChild:
         """Begin a child, or go on with it.
 
         Args:
@@ -88,6 +100,7 @@ class Children:
             kind: ``agent``, ``team`` or ``workflow``.
             component_id: what runs.
             given: its input.
+            parent_span: the span in which it lies, when it is new.
 
         Returns:
             The child. With `rest` it has ended, or paused in this very segment of the root: nothing is to be done.
@@ -104,6 +117,7 @@ class Children:
                 status=RunStatus.RUNNING,
                 segment=0,
                 input=given,
+                parent_span=parent_span,
             )
         elif child.status is not RunStatus.RUNNING or child.segment > 0:
             rest = _load_rest(child)
@@ -114,14 +128,28 @@ class Children:
             if status.is_terminal or (child.status.is_at_rest and is_of_now):
                 if not is_of_now:  # what it used and changed was taken in that segment
                     rest = Rest(root_segment=rest.root_segment)
-                return BegunChild(self._record(child), answer, rest)
+                return BegunChild(self._record(child), child.parent_span, answer, rest)
             if child.status is RunStatus.PAUSED:
                 child = replace(child, status=RunStatus.RUNNING, segment=child.segment + 1)
         steps: list[Step] = []
         if self._root.epoch > 1:
             steps = await self._read_steps(child.key, child.segment)
         self._put(child)
-        return BegunChild(self._record(child), answer, steps=steps)
+        return BegunChild(self._record(child), child.parent_span, answer, steps=steps)
+
+    async def list_rested(self, key: UUID) -> list[tuple[RunRecord, ChildRun, list[Step]]]:
+        """Return a child that came to rest under an earlier claim, and all inside it, with their last steps.
+
+        Nothing of one that came to rest under this claim.
+        """
+        child = self._stored[key]
+        if self._root.epoch == 1 or key in self._put_here or child.status is RunStatus.RUNNING:
+            return []
+        found = [(self._record(child), child, await self._read_steps(key, child.segment))]
+        for inner in list(self._stored.values()):
+            if inner.parent_key == key:
+                found += await self.list_rested(inner.key)
+        return found
 
     def end(self, key: UUID, outcome: Outcome, output: dict[str, object]) -> None:
         """Write down how a child came to rest; durable before the next step of the root begins."""
@@ -149,6 +177,7 @@ class Children:
         return [replace(child, status=ended) for child in left.values() if not child.status.is_terminal]
 
     def _put(self, child: ChildRun) -> None:
+        self._put_here.add(child.key)
         # Nobody reads the messages of one that has ended: they are written, and not kept.
         self._stored[child.key] = replace(child, messages=None) if child.status.is_terminal else child
         if child.status is RunStatus.RUNNING:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +16,15 @@ import structlog
 from serai.domain.ids import new_key
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import Event, NewRun, RunRecord
+from serai.domain.runs import Event, NewRun, Outcome, RunRecord
 from serai.domain.search_text import PIECES_END, fold, pieces_of, title_of
+from serai.domain.traces import read_traceparent
 from serai.engine import faults
 from serai.engine.active_run import Component, KnowledgeSearch, RestingRun, answer_members
 from serai.engine.event_log import EventLog, Follower
 from serai.engine.last_resort import bare_outcome
 from serai.engine.node import Node
+from serai.engine.tracing import Tracer
 from serai.engine.wakeup import Wakeups
 from serai.engine.worker import Worker
 from serai.errors import ConflictError, NotFoundError, ShuttingDownError
@@ -57,6 +60,7 @@ class RunRequest:
         idempotency_key: a repeated request with the same key and input is the same run.
         waits: whether it waits for its turn when its session is busy.
         message: what the user said: the name of a session that has none.
+        traceparent: the header that says in which trace of the caller the run lies.
     """
 
     project_id: str
@@ -69,6 +73,7 @@ class RunRequest:
     idempotency_key: str | None = None
     waits: bool = True
     message: str = ""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class Engine:
         components: what it runs.
         options: how.
         knowledge: the knowledge bases that components may search.
+        tracer: begins the traces of runs; none are traced by default.
     """
 
     def __init__(
@@ -109,8 +115,11 @@ class Engine:
         *,
         options: EngineOptions,
         knowledge: KnowledgeSearch | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer or Tracer()
         self._database = database
+        self._meter = database.meter
         self._store = RunStore(database)
         self._moves = RunMoves(database)
         self.blobs = BlobStore(database)
@@ -124,7 +133,11 @@ class Engine:
         )
         self._wakeups = Wakeups(database.dsn, node_id=self.node.id, is_alone=lambda: self.node.is_alone)
         self._events = EventLog(
-            run_log, node_id=self.node.id, confirm_s=options.lease_s / 2, tell=self._wakeups.tell_events
+            run_log,
+            node_id=self.node.id,
+            confirm_s=options.lease_s / 2,
+            tell=self._wakeups.tell_events,
+            meter=database.meter,
         )
         self.worker = Worker(
             store=self._store,
@@ -133,6 +146,7 @@ class Engine:
             memories=UserMemories(database),
             knowledge=knowledge,
             events=self._events,
+            tracer=self._tracer,
             wakeups=self._wakeups,
             node_id=self.node.id,
             components=self._components,
@@ -142,7 +156,9 @@ class Engine:
             look_for_jobs=self._look_for_jobs,
             holds_lease=lambda: self.node.holds_lease,
         )
-        self._submits: Batcher[NewRun, Submitted | None] = Batcher(self._store.submit)
+        self._submits: Batcher[NewRun, Submitted | None] = Batcher(
+            self._store.submit, on_write=partial(database.meter.batch_written, "submits")
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._on_jobs: Callable[[], None] = lambda: None
@@ -356,6 +372,7 @@ class Engine:
 
     async def _cancel(self, record: RunRecord) -> None:
         component = self._components[record.kind, record.component_id]
+        ended: list[tuple[RunRecord, Outcome]] = []
 
         def end(current: RunRecord, stored: Answer, logged: list[Event], next_seq: int) -> EndAtRest:
             try:
@@ -365,6 +382,7 @@ class Engine:
                 outcome = bare_outcome(current, is_cancelled=True, text="The run was cancelled.", next_seq=next_seq)
             name, members = outcome.last_event
             event = Event(seq=next_seq, name=name, data=dump_json(members))
+            ended.append((current, outcome))
             return EndAtRest(
                 output=dump_json(answer_members(outcome)),
                 messages=outcome.messages,
@@ -374,6 +392,8 @@ class Engine:
 
         moved = await self._moves.cancel(record, end=end)
         if isinstance(moved, Cancelled):
+            self._tracer.tell_end_at_rest(*ended[-1])
+            self._meter.run_rested(record.kind, record.component_id, moved.answer.status, 0.0)
             self._events.publish(record.key, [moved.event], answer=moved.answer)
             if moved.next_key is not None:
                 self.worker.wake()
@@ -436,7 +456,7 @@ def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:
         session_id=request.session_id or str(new_key()),
         kind=request.kind,
         component_id=request.component_id,
-        input=request.input,
+        input=_with_traceparent(request),
         idempotency_key=request.idempotency_key,
         fingerprint=fingerprint,
         node_id=node_id,
@@ -445,6 +465,13 @@ def _new_run(key: UUID, request: RunRequest, *, node_id: str | None) -> NewRun:
         folded=folded,
         pieces=PIECES_END.join(pieces_of(folded)),
     )
+
+
+def _with_traceparent(request: RunRequest) -> bytes:
+    """Return the input with the caller's trace; a repeated request may come from another span of the caller's."""
+    if read_traceparent(request.traceparent) is None:
+        return request.input
+    return b'%b,"traceparent":%b}' % (request.input[:-1], dump_json(request.traceparent))
 
 
 def _busy(session_id: str) -> ConflictError:

@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 
 from serai.domain.json_text import load_json
+from serai.domain.meter import Meter
 from serai.domain.run_state import LAST_EVENTS, PAUSE_EVENTS
 from serai.domain.runs import ChildRun, Event, RunRecord, Step
 from serai.engine.wakeup import shard_bit
@@ -41,6 +42,9 @@ class RunWriter:
         record: the run as claimed; its epoch is the proof that goes with every write.
         next_seq: the sequence number of its next event.
         on_fenced: called once when a write is refused.
+
+    Attributes:
+        spoke_at: when the first of the events that are pending was emitted.
     """
 
     def __init__(self, log: EventLog, record: RunRecord, *, next_seq: int, on_fenced: Callable[[], object]) -> None:
@@ -57,11 +61,19 @@ class RunWriter:
         self._log = log
         self._on_fenced = on_fenced
         self._commits: list[asyncio.Future[None]] = []
+        self.spoke_at = 0.0
+
+    @property
+    def meter(self) -> Meter:
+        """Takes what is measured of the run."""
+        return self._log.meter
 
     def emit(self, name: str, data: bytes) -> None:
         """Append an event, JSON in UTF-8; it goes out with the next flush."""
         if self.is_closed:
             return
+        if not self.pending.events:
+            self.spoke_at = time.perf_counter()
         self.pending.events.append(Event(seq=self.next_seq, name=name, data=data))
         self.next_seq += 1
         self._log.touch(self)
@@ -255,10 +267,20 @@ class EventLog:
         node_id: whose runs the writes are for.
         confirm_s: after this long without a write a step first makes sure that the run is still ours.
         tell: called with a run's key when it has new committed events, to wake other nodes.
+        meter: told how long events waited, and how many runs' were written together.
     """
 
-    def __init__(self, store: RunLog, *, node_id: str, confirm_s: float, tell: Callable[[UUID], None]) -> None:
+    def __init__(
+        self,
+        store: RunLog,
+        *,
+        node_id: str,
+        confirm_s: float,
+        tell: Callable[[UUID], None],
+        meter: Meter | None = None,
+    ) -> None:
         self.confirm_s = confirm_s
+        self.meter = meter or Meter()
         self._store = store
         self._node_id = node_id
         self._tell = tell
@@ -405,7 +427,9 @@ class EventLog:
                 self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._begin_flush)
 
     async def _write(self, writers: list[RunWriter]) -> None:
+        spoke_at = min((writer.spoke_at for writer in writers if writer.pending.events), default=None)
         batch = [(writer, *writer.take()) for writer in writers]
+        self.meter.batch_written("events", sum(len(append.events) for _, append, _ in batch))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writing.update((writer.record.key, done) for writer in writers)
         owned: set[UUID] = set()
@@ -424,6 +448,8 @@ class EventLog:
                 else:
                     proven_at = sent_at if writer.record.root_key in owned else None
                     self._settle(writer, append, commits, proven_at)
+        if spoke_at is not None:
+            self.meter.events_committed(time.perf_counter() - spoke_at)
 
     async def _append(self, appends: list[Append]) -> tuple[set[UUID], dict[UUID, Exception]]:
         """Write, and return the root keys that the fence let through, and what the database cannot take."""

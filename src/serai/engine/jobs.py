@@ -111,6 +111,7 @@ class JobRunner:
         tell: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = JobStore(database)
+        self._meter = database.meter
         self._node_id = node_id
         self._handlers = dict(handlers)
         self._max_jobs = max_jobs
@@ -257,16 +258,21 @@ class JobRunner:
             error = f"It was begun {MAX_ATTEMPTS} times and its nodes died each time; it may be what stops them."
             await self._write_end(record, lambda: self._store.fail(record, error))
             return
+        began_at, outcome = time.perf_counter(), "completed"
         try:
             await self._handlers[record.kind](ActiveJob(self._store, record))
         except BaseException as error:
+            outcome = "let_go"
             if isinstance(error, FencedError) or is_stop_request(error):
                 raise
-            await self._give_up(record, error)
+            outcome = await self._give_up(record, error)
         else:
             await self._write_end(record, lambda: self._store.complete(record))
+        finally:
+            self._meter.job_ended(record.kind, outcome, time.perf_counter() - began_at)
 
-    async def _give_up(self, record: JobRecord, error: BaseException) -> None:
+    async def _give_up(self, record: JobRecord, error: BaseException) -> str:
+        """Have a job that failed tried again, or end it; return what became of it."""
         message = describe(error)
         if isinstance(error, RetryLaterError):
             _log.warning("job_waits", reason=message)
@@ -283,6 +289,8 @@ class JobRunner:
         else:
             _log.error("job_given_up", attempts=record.attempts, exc_info=error)
             await self._write_end(record, lambda: self._store.fail(record, message))
+            return "failed"
+        return "retried"
 
     async def _write_end(self, record: JobRecord, write: Callable[[], Awaitable[bool]]) -> None:
         """Write how an attempt ended; one that the fence refuses is another's business now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import Step
 from serai.engine import faults
 from serai.engine.event_log import RunWriter
+from serai.engine.spans import Telling
+from serai.engine.tracing import RunTrace
 from serai.errors import SeraiError
 
 
@@ -25,12 +28,16 @@ class Journal:
 
     Args:
         writer: where new steps go, with the run's events.
+        trace: told of each step.
         steps: what an earlier claim finished.
         child: key and segment of the child run whose journal it is; None for the run itself.
     """
 
-    def __init__(self, writer: RunWriter, steps: Iterable[Step] = (), *, child: tuple[UUID, int] | None = None) -> None:
+    def __init__(
+        self, writer: RunWriter, trace: RunTrace, steps: Iterable[Step] = (), *, child: tuple[UUID, int] | None = None
+    ) -> None:
         self._writer = writer
+        self._trace = trace
         self._child = child
         self._steps = {(step.operation, step.call): step for step in steps}
 
@@ -51,6 +58,7 @@ class Journal:
         given: Any,
         body: Callable[[], Awaitable[Any]],
         consists_of_steps: bool = False,
+        telling: Telling | None = None,
     ) -> Any:
         """Return a step's result: the stored one, or that of `body`, which is then stored.
 
@@ -60,6 +68,7 @@ class Journal:
             given: what the step depends on, compared when the run is replayed.
             body: does it and returns a JSON value; an exception is not a result and is not stored.
             consists_of_steps: `body` does nothing to the world but by steps of children, which wait in its place.
+            telling: what its span says before it is done.
 
         Raises:
             JournalMismatchError: the stored step was given something else.
@@ -77,14 +86,27 @@ class Journal:
                     f"Step {operation} {call} was given something else before the run was taken over: its code or its "
                     "inputs changed while it ran. Start the run again."
                 )
+            self._trace.retell(stored, telling)
             return load_json(stored.result)
         if not consists_of_steps:
             await self._writer.commit()
             faults.reach("after_step_commit", f"{operation}/{call}")
-        result = await body()
+        started_ns = time.time_ns()
+        with self._trace.step(operation, call, telling, started_ns=started_ns) as span:
+            result = await body()
+            ended_ns = time.time_ns()
+            span.done(result, ended_ns=ended_ns)
         faults.reach("before_step_commit", f"{operation}/{call}")
         self._writer.add_step(
-            Step(operation=operation, call=call, fingerprint=fingerprint, result=dump_json(result), child=self._child)
+            Step(
+                operation=operation,
+                call=call,
+                fingerprint=fingerprint,
+                result=dump_json(result),
+                child=self._child,
+                started_ns=started_ns,
+                ended_ns=ended_ns,
+            )
         )
         return result
 

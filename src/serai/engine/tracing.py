@@ -7,154 +7,82 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from contextvars import Token
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
-from serai.domain.runs import Outcome, RunRecord, Step, caller_of
+from serai.domain.runs import ChildRun, Outcome, RunRecord, Step, caller_of, message_of
 from serai.domain.traces import Entry, Span, SpanKind, SpanStatus, span_id_of
-from serai.engine.interruption import describe, is_stop_request
-from serai.errors import FencedError
+from serai.engine.spans import Facts, OpenSpan, SpanFacts, SpanSink, StepReader, Telling, current_span
 
 _STATUS: Final = {RunStatus.COMPLETED: SpanStatus.OK, RunStatus.ERROR: SpanStatus.ERROR}
 _RUN: Final = "run"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+Entered: TypeAlias = tuple[Token[OpenSpan | None], object]
 
 
-class SpanSink(Protocol):
-    """Takes spans as they come, and keeps nobody waiting."""
+class ToldStep(Protocol):
+    """The span of a step, open for the length of a block."""
 
-    def add(self, span: Span) -> None:
-        """Take a span that has ended."""
+    def __enter__(self) -> ToldStep:
+        """Do the step in it."""
         ...
 
-    def watch(self, span: OpenSpan) -> None:
-        """Take a span that goes on; what it is like so far is asked for when it goes on for long."""
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Tell it."""
         ...
 
-    def forget(self, span: OpenSpan) -> None:
-        """Watch a span no more."""
-        ...
-
-    def text(self, value: Any) -> str | None:
-        """Return what a span keeps of an input or an output: a text, cut and free of secrets; or nothing of it."""
-        ...
-
-    def enter(self, trace_id: UUID, span_id: int) -> object:
-        """Make a span the one in which libraries' own spans lie, for this task; return what `leave` takes."""
-        ...
-
-    def leave(self, entered: object) -> None:
-        """Make that span the current one no more."""
+    def done(self, result: Any, *, ended_ns: int) -> None:
+        """Note what the step came to."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanFacts:
-    """What is known of a piece of work once it is done."""
+class _UntoldStep:
+    """Stands in where nothing is told."""
 
-    name: str | None = None
-    output: Any = None
-    error: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    def __enter__(self) -> ToldStep:
+        return self
 
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        pass
 
-class StepReader(Protocol):
-    """Knows what components' steps are about."""
-
-    def kind_of(self, operation: str) -> SpanKind | None:
-        """Return what a step is about; None for one that nobody asks for."""
-        ...
-
-    def facts_of(self, operation: str, result: Any) -> SpanFacts:
-        """Return what a step's result tells."""
-        ...
+    def done(self, result: Any, *, ended_ns: int) -> None:
+        pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """What is told of a step before it is done.
-
-    Attributes:
-        name: what people call it.
-        input: returns what it is given.
-        signals: exceptions that are no failures: it is left for later.
-    """
-
-    name: str
-    input: Callable[[], Any]
-    signals: tuple[type[BaseException], ...] = ()
+_UNTOLD: Final = _UntoldStep()
 
 
-class OpenSpan:
-    """A span that goes on."""
-
-    __slots__ = ("_trace", "attributes", "entry", "id", "input", "is_announced", "kind", "name", "started_ns", "within")
+class _OpenStep:
+    __slots__ = ("_done", "_entered", "_operation", "_signals", "_span", "_trace")
 
     def __init__(
-        self,
-        trace: RunTrace,
-        kind: SpanKind,
-        name: str,
-        *,
-        span_id: int,
-        within: OpenSpan | int | None,
-        started_ns: int,
-        given: str | None = None,
+        self, trace: RunTrace, span: OpenSpan, operation: str, signals: tuple[type[BaseException], ...]
     ) -> None:
         self._trace = trace
-        self.kind = kind
-        self.name = name
-        self.id = span_id
-        self.within = within
-        self.started_ns = started_ns
-        self.input = given
-        self.attributes: dict[str, Any] = {}
-        self.entry = Entry.NONE
-        self.is_announced = False
+        self._span = span
+        self._operation = operation
+        self._signals = signals
+        self._done: tuple[Any, int] | None = None
 
-    @property
-    def parent_id(self) -> int | None:
-        """The span in which it lies."""
-        return self.within.id if isinstance(self.within, OpenSpan) else self.within
+    def __enter__(self) -> ToldStep:
+        self._entered = self._trace.enter(self._span)
+        return self
 
-    def began_by(self, started_ns: int) -> None:
-        """Note that something in it began at a time: it began no later, nor did those around it."""
-        if started_ns < self.started_ns:
-            self.started_ns = started_ns
-            if isinstance(self.within, OpenSpan):
-                self.within.began_by(started_ns)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._trace.leave(self._entered)
+        if self._done is not None:
+            self._trace.end_step(self._span, self._operation, *self._done)
+        elif error is not None:
+            self._span.fail(error, signals=self._signals)
 
-    def so_far(self) -> Span:
-        """Return it as it is while it goes on."""
-        return self._trace.span_of(self, SpanFacts(), status=SpanStatus.UNSET, ended_ns=None)
-
-    def end(
-        self, facts: SpanFacts = SpanFacts(), *, status: SpanStatus | None = None, ended_ns: int | None = None
-    ) -> None:
-        """Tell it."""
-        self._trace.close(self, facts, status=status, ended_ns=ended_ns or time.time_ns())
-
-    def fail(self, error: BaseException, *, signals: tuple[type[BaseException], ...] = ()) -> None:
-        """Tell how it failed; of one that was stopped, the end of its run or the next node tells."""
-        if isinstance(error, FencedError) or is_stop_request(error):
-            return
-        if isinstance(error, signals):
-            self.end(status=SpanStatus.UNSET)
-        else:
-            self.end(SpanFacts(error=describe(error)))
-
-
-current_span: ContextVar[OpenSpan | None] = ContextVar("serai_span", default=None)
-"""In which span the work of this task lies."""
+    def done(self, result: Any, *, ended_ns: int) -> None:
+        self._done = result, ended_ns
 
 
 class Tracer:
@@ -196,9 +124,10 @@ class RunTrace:
         self._sink = tracer.sink
         self._record = record
         self._open: dict[int, OpenSpan] = {}
+        self._inside: dict[UUID, RunTrace] = {}
         self._names: Counter[tuple[int, str]] = Counter()
         is_root = record.parent_key is None
-        started_ns = int(record.created_at.timestamp() * 1_000_000) * 1000 if is_root else time.time_ns()
+        started_ns = _ns_of(record.created_at) if is_root else time.time_ns()
         self.run_span = OpenSpan(
             self,
             SpanKind(record.kind.upper()),
@@ -218,6 +147,7 @@ class RunTrace:
         if self._sink is None:
             return
         self.run_span.entry = entry
+        self.run_span.input = self._sink.text(message_of(self._record.input))
         self._watch(self.run_span)
         record = self._record
         if record.parent_key is not None:
@@ -238,30 +168,27 @@ class RunTrace:
         if stored_parent is not None and self.current.id != stored_parent:
             within = self._open.get(stored_parent, stored_parent)
         trace = RunTrace(self._tracer, record, trace_id=self.trace_id, within=within)
-        trace.begin()
+        self._inside[record.key] = trace
         return trace
 
     @property
     def current(self) -> OpenSpan:
         """The span in which work that begins now lies."""
         span = current_span.get()
-        return span if span is not None and span._trace is self else self.run_span  # noqa: SLF001 - its own class
-
-    def say_given(self, given: Any) -> None:
-        """Note what the run is given."""
-        if self._sink is not None:
-            self.run_span.input = self._sink.text(given)
+        return span if span is not None and span.trace is self else self.run_span
 
     def end(self, outcome: Outcome) -> None:
         """Tell how the run came to rest, and what was still under way in it."""
         if self._sink is None:
             return
-        output, status = outcome.output, outcome.status
         now = time.time_ns()
-        for span in list(self._open.values()):
-            if span is not self.run_span:
-                span.end(status=SpanStatus.UNSET, ended_ns=now)
-        tokens = _tokens_of(outcome)
+        self.close_open(ended_ns=now, but=self.run_span)
+        self._end_run(outcome.status, outcome.output, ended_ns=now)
+        if outcome.status is RunStatus.PAUSED and self._record.parent_key is None:
+            self._sink.add(self._wait(self._record.segment + 1, now).so_far())
+
+    def _end_run(self, status: RunStatus, output: Mapping[str, Any], *, ended_ns: int) -> None:
+        tokens = output.get("metrics") or {}
         facts = SpanFacts(
             output=output.get("content") if status is not RunStatus.ERROR else None,
             error=str(output.get("content")) if status is RunStatus.ERROR else None,
@@ -269,85 +196,102 @@ class RunTrace:
             output_tokens=tokens.get("output_tokens"),
             attributes={"run_status": status.value},
         )
-        self.run_span.end(facts, status=_STATUS.get(status, SpanStatus.UNSET), ended_ns=now)
-        if status is RunStatus.PAUSED and self._record.parent_key is None:
-            self._sink.add(self._wait(self._record.segment + 1, now).so_far())
+        self.run_span.end(facts, status=_STATUS.get(status, SpanStatus.UNSET), ended_ns=ended_ns)
 
-    def open_step(self, operation: str, call: str, telling: Telling | None) -> OpenSpan | None:
-        """Open the span of a step that is about to be done; None of one that nobody asks for."""
-        kind = self._kind_of(operation)
-        if kind is None or self._sink is None:
-            return None
-        span = self._new(operation, kind, call, telling.name if telling is not None else operation, time.time_ns())
-        if telling is not None:
-            span.input = self._sink.text(telling.input())
+    def step(self, operation: str, call: str, telling: Telling | None, *, started_ns: int) -> ToldStep:
+        """Open the span of a step that is about to be done, for the length of a block."""
+        reader, sink = self._tracer.steps, self._sink
+        kind = None if reader is None else reader.kind_of(operation)
+        if kind is None or sink is None:
+            return _UNTOLD
+        span = self._of_step(kind, operation, call, telling, started_ns)
         self._watch(span)
-        return span
+        return _OpenStep(self, span, operation, () if telling is None else telling.signals)
 
-    def end_step(self, span: OpenSpan, operation: str, result: Any, *, ended_ns: int) -> None:
+    def retell(self, step: Step, telling: Telling | None = None) -> None:
+        """Tell of a step that an earlier node did, as that node did or would have."""
+        reader, sink = self._tracer.steps, self._sink
+        kind = None if reader is None else reader.kind_of(step.operation)
+        if reader is None or kind is None or sink is None or step.started_ns is None or step.ended_ns is None:
+            return
+        span = self._of_step(kind, step.operation, step.call, telling, step.started_ns)
+        if isinstance(span.within, OpenSpan):
+            span.within.began_by(step.started_ns)
+        span.end(reader.facts_of(step.operation, load_json(step.result)), ended_ns=step.ended_ns)
+
+    def retell_run(self, child: ChildRun, steps: Iterable[Step]) -> None:
+        """Tell of a run inside another that came to rest under an earlier claim."""
+        if self._sink is None or child.started_at is None:
+            return
+        self.run_span.started_ns = _ns_of(child.started_at)
+        self.run_span.input = self._sink.text(message_of(child.input))
+        last_ns = self.run_span.started_ns
+        for step in steps:
+            self.retell(step)
+            last_ns = max(last_ns, step.ended_ns or 0)
+        ended_ns = last_ns if child.ended_at is None else _ns_of(child.ended_at)
+        output = {} if child.output is None else load_json(child.output)
+        self._end_run(child.status, output, ended_ns=ended_ns)
+
+    def end_step(self, span: OpenSpan, operation: str, result: Any, ended_ns: int) -> None:
         """Tell a step that was done."""
         assert self._tracer.steps is not None
         span.end(self._tracer.steps.facts_of(operation, result), ended_ns=ended_ns)
 
-    def retell(self, step: Step, telling: Telling | None = None) -> None:
-        """Tell of a step that an earlier node did, as that node did or would have."""
-        kind = self._kind_of(step.operation)
-        if kind is None or self._sink is None or step.started_ns is None:
-            return
-        name = telling.name if telling is not None else step.operation
-        span = self._new(step.operation, kind, step.call, name, step.started_ns)
-        if telling is not None:
-            span.input = self._sink.text(telling.input())
-        if isinstance(span.within, OpenSpan):
-            span.within.began_by(step.started_ns)
-        self.end_step(span, step.operation, load_json(step.result), ended_ns=step.ended_ns or step.started_ns)
+    def enter(self, span: OpenSpan) -> Entered:
+        """Have the work of this task lie in a span; return what `leave` takes."""
+        assert self._sink is not None
+        return current_span.set(span), self._sink.enter(self.trace_id, span.id)
 
-    def retell_all(self, steps: Iterable[Step]) -> None:
-        """Tell of all steps of a run that has ended."""
-        for step in steps:
-            self.retell(step)
+    def leave(self, entered: Entered) -> None:
+        """Have it lie where it lay before."""
+        assert self._sink is not None
+        token, of_libraries = entered
+        self._sink.leave(of_libraries)
+        current_span.reset(token)
 
     @contextmanager
-    def within(self, span: OpenSpan | None) -> Iterator[None]:
-        """Do work in a span."""
-        if span is None or self._sink is None:
-            yield
-            return
-        token, entered = current_span.set(span), self._sink.enter(self.trace_id, span.id)
-        try:
-            yield
-        finally:
-            self._sink.leave(entered)
-            current_span.reset(token)
-
-    @contextmanager
-    def work(self, kind: SpanKind, name: str, *, place: str, given: Any = None) -> Iterator[OpenSpan | None]:
-        """Open a span around work that is no step itself; who does it ends it with its facts, else it ends well.
+    def work(
+        self,
+        kind: SpanKind,
+        name: str,
+        *,
+        place: str,
+        given: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        signals: tuple[type[BaseException], ...] = (),
+    ) -> Iterator[Facts]:
+        """Open a span around work that is no step itself; what it comes to is put into what it yields.
 
         Args:
             kind: what it is about.
             name: what people call it.
             place: names it inside its run; the same again is another span, counted.
             given: its input.
+            attributes: what else is told of it.
+            signals: exceptions that are no failures.
         """
+        facts = Facts()
         if self._sink is None:
-            yield None
+            yield facts
             return
         parent = self.current
         self._names[parent.id, place] += 1
         number = self._names[parent.id, place]
         span = self._new(f"{place}#{number}@{parent.id}", kind, "", name, time.time_ns())
         span.input = self._sink.text(given)
+        span.attributes.update(attributes or {})
         self._watch(span)
+        entered = self.enter(span)
         try:
-            with self.within(span):
-                yield span
+            yield facts
         except BaseException as error:
-            span.fail(error)
+            span.fail(error, signals=signals)
             raise
         else:
-            if span.id in self._open:
-                span.end(SpanFacts())
+            span.end(facts.known)
+        finally:
+            self.leave(entered)
 
     def span_of(self, span: OpenSpan, facts: SpanFacts, *, status: SpanStatus, ended_ns: int | None) -> Span:
         """Return an open span as a value."""
@@ -366,7 +310,7 @@ class RunTrace:
             status=SpanStatus.ERROR if is_failure else status,
             started_ns=span.started_ns,
             duration_ns=None if ended_ns is None else max(0, ended_ns - span.started_ns),
-            input=span.input,
+            input=sink.text(facts.input) if span.input is None else span.input,
             output=sink.text(facts.output),
             error=sink.text(facts.error),
             run_id=record.id,
@@ -379,6 +323,7 @@ class RunTrace:
             provider=facts.provider,
             input_tokens=facts.input_tokens,
             output_tokens=facts.output_tokens,
+            cost=facts.cost,
             attributes={**span.attributes, **facts.attributes},
         )
 
@@ -393,12 +338,25 @@ class RunTrace:
     def drop(self) -> None:
         """Forget what is under way: another node goes on with the run."""
         if self._sink is not None:
+            for trace in self._inside.values():
+                trace.drop()
             for span in self._open.values():
                 self._sink.forget(span)
             self._open.clear()
 
-    def _kind_of(self, operation: str) -> SpanKind | None:
-        return None if self._tracer.steps is None else self._tracer.steps.kind_of(operation)
+    def close_open(self, *, ended_ns: int, but: OpenSpan | None = None) -> None:
+        """Tell of what is under way in the run that it has come to an end, which is none of its own."""
+        for trace in self._inside.values():
+            trace.close_open(ended_ns=ended_ns)
+        for span in list(self._open.values()):
+            if span is not but:
+                span.end(status=SpanStatus.UNSET, ended_ns=ended_ns)
+
+    def _of_step(self, kind: SpanKind, operation: str, call: str, telling: Telling | None, started_ns: int) -> OpenSpan:
+        span = self._new(operation, kind, call, operation if telling is None else telling.name, started_ns)
+        if telling is not None and self._sink is not None:
+            span.input = self._sink.text(telling.input())
+        return span
 
     def _new(self, place: str, kind: SpanKind, call: str, name: str, started_ns: int) -> OpenSpan:
         span_id = span_id_of(self._record.key, f"{self._record.segment}/{place}/{call}")
@@ -420,6 +378,5 @@ class RunTrace:
         self._sink.watch(span)
 
 
-def _tokens_of(outcome: Outcome) -> dict[str, int]:
-    metrics = outcome.output.get("metrics") or {}
-    return {name: metrics[name] for name in ("input_tokens", "output_tokens") if isinstance(metrics.get(name), int)}
+def _ns_of(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

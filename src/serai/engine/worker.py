@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from serai.engine.children import Children
 from serai.engine.event_log import POLL_S, EventLog, RunWriter
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.last_resort import bare_outcome
+from serai.engine.tracing import RunTrace, Tracer
 from serai.engine.wakeup import Wakeups
 from serai.errors import DatabaseUnavailableError, FencedError, SeraiError
 from serai.storage.batching import Batcher
@@ -46,19 +48,22 @@ class _HeldRun:
         task: works on it; another one takes its place when it does not stop in time.
         is_cancelled: it is to end.
         is_ending: its end is being written; nothing stops that any more.
+        began_at: when this node took it.
     """
 
-    __slots__ = ("execution", "is_cancelled", "is_ending", "record", "run", "task", "writer")
+    __slots__ = ("began_at", "execution", "is_cancelled", "is_ending", "record", "run", "task", "trace", "writer")
 
     task: asyncio.Task[None]
     writer: RunWriter
 
-    def __init__(self, record: RunRecord) -> None:
+    def __init__(self, record: RunRecord, trace: RunTrace) -> None:
         self.record = record
+        self.trace = trace
         self.run: ActiveRun | None = None
         self.execution: Execution | None = None
         self.is_cancelled = record.is_cancel_asked
         self.is_ending = False
+        self.began_at = time.perf_counter()
 
     def has_been_cancelled(self) -> bool:
         """Return whether somebody cancelled it meanwhile."""
@@ -71,6 +76,7 @@ class Worker:
     Args:
         components: what this node can run, by kind and id.
         max_runs: the most runs held at a time.
+        tracer: begins the traces of runs.
         max_takeovers: a run taken over more often ends as ERROR.
         cancel_late: ends runs that paused just when somebody cancelled them.
         look_for_jobs: called when the end of a run has brought background jobs about.
@@ -86,6 +92,7 @@ class Worker:
         memories: UserMemories,
         knowledge: KnowledgeSearch | None,
         events: EventLog,
+        tracer: Tracer,
         wakeups: Wakeups,
         node_id: str,
         components: Mapping[tuple[str, str], Component],
@@ -101,6 +108,7 @@ class Worker:
         self._memories = memories
         self._knowledge = knowledge
         self._events = events
+        self._tracer = tracer
         self._wakeups = wakeups
         self._node_id = node_id
         self._components = components
@@ -126,7 +134,9 @@ class Worker:
         self._is_stopping = False
         self._is_abandoning = False
         self._claimer: asyncio.Task[None] | None = None
-        self._finishes: Batcher[FinishedRun, Finished] = Batcher(self._write_finishes)
+        self._finishes: Batcher[FinishedRun, Finished] = Batcher(
+            self._write_finishes, on_write=partial(events.meter.batch_written, "finishes")
+        )
 
     @property
     def held(self) -> int:
@@ -270,7 +280,9 @@ class Worker:
             self._due.set()
 
     def _begin(self, record: RunRecord) -> None:
-        held = _HeldRun(record)
+        if record.epoch == 1 and record.segment == 0:
+            self._events.meter.run_begun(record.kind, max(0.0, time.time() - record.created_at.timestamp()))
+        held = _HeldRun(record, self._tracer.begin(record))
         self._held[record.key] = held
         self._employ(held, self._work(held))
 
@@ -326,6 +338,7 @@ class Worker:
             _log.info("run_let_go", is_fenced=held.writer.is_fenced)
         else:
             _log.error("run_crashed", exc_info=error)
+        held.trace.drop()
         self._events.drop_writer(held.writer, has_ended=False)
 
     async def _write_end(self, held: _HeldRun, outcome: Outcome) -> None:
@@ -336,7 +349,8 @@ class Worker:
         else:
             self._events.drop_writer(held.writer, has_ended=True)
 
-    async def _open(self, record: RunRecord, writer: RunWriter) -> ActiveRun:
+    async def _open(self, held: _HeldRun) -> ActiveRun:
+        record, writer = held.record, held.writer
         steps: list[Step] = []
         logged: list[Event] = []
         if record.epoch > 1:
@@ -354,6 +368,7 @@ class Worker:
         return ActiveRun(
             record,
             writer,
+            trace=held.trace,
             steps=steps,
             logged=logged,
             paused=paused,
@@ -381,7 +396,7 @@ class Worker:
     async def _make_outcome(self, held: _HeldRun) -> Outcome:
         """Run the component; one that cannot even say how its run ends must not have it begun again for ever."""
         try:
-            held.run = await retry_while_unavailable(lambda: self._open(held.record, held.writer))
+            held.run = await retry_while_unavailable(lambda: self._open(held))
             return await self._execute(held, held.run)
         except BaseException as error:
             if isinstance(error, FencedError) or is_stop_request(error) or held.is_ending:
@@ -447,13 +462,21 @@ class Worker:
         finished: Finished = await retry_while_unavailable(lambda: self._finishes.submit(item))
         if not finished.is_done:
             raise FencedError(f"run {record.id} belongs to another node now")
+        held.trace.end(outcome)
         faults.reach("after_finish_commit")
+        self._measure(held, outcome)
         self._events.publish(record.key, events, answer=Answer(outcome.status, output, outcome.messages))
         if finished.next_key is not None:
             self._due.set()
             self._wakeups.tell_queue()
         if outcome.jobs:
             self._look_for_jobs()
+
+    def _measure(self, held: _HeldRun, outcome: Outcome) -> None:
+        record, meter, now = held.record, self._events.meter, time.perf_counter()
+        meter.events_committed(now - held.writer.spoke_at)
+        meter.run_rested(record.kind, record.component_id, outcome.status, now - held.began_at)
+        meter.usage_counted(outcome.usage)
 
     async def _write_finishes(self, items: list[FinishedRun]) -> list[Finished]:
         return await self._store.finish(items, node_id=self._node_id)

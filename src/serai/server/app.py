@@ -18,6 +18,7 @@ from serai.server.components import Agent, Component, Components, Team, Workflow
 from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
+from serai.server.http_series import RequestMeter
 from serai.server.logs import route_structlog
 from serai.server.middleware import BodyLimit, RequestContext
 from serai.server.routes import (
@@ -29,6 +30,7 @@ from serai.server.routes import (
     memories,
     memory_changes,
     metrics,
+    monitoring,
     record_collections,
     record_queries,
     records,
@@ -208,6 +210,7 @@ def all_routes() -> list[Route]:
         records,
         record_queries,
         record_collections,
+        monitoring,
     )
     return [route for module in modules for route in module.ROUTES]
 
@@ -266,7 +269,7 @@ def _add_middleware(app: FastAPI, settings: Settings, routes: Sequence[Route]) -
             allow_headers=("*",),
             expose_headers=_READABLE_HEADERS,
         )
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, meter=RequestMeter(app))
 
 
 def _open_paths(app: FastAPI, routes: Sequence[Route]) -> set[str]:

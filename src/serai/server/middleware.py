@@ -37,10 +37,15 @@ class RequestContext:
     """Gives each request an id and an access line, and answers what nobody caught.
 
     An exception that reached the HTTP server would close the kept-alive connection, and with it the client's next call.
+
+    Args:
+        app: what is around the rest.
+        meter: told of each request: its scope, the status and the seconds that it took.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, meter: Callable[[Scope, int, float], None] | None = None) -> None:
         self.app = app
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -71,7 +76,10 @@ class RequestContext:
                 if not status:
                     response = await _answer_unexpected(Request(scope, receive), error)
                     await response(scope, receive, send_with_id)
-            _log_access(scope, status, time.perf_counter() - started)
+            took_s = time.perf_counter() - started
+            if self._meter is not None:
+                self._meter(scope, status, took_s)
+            _log_access(scope, status, took_s)
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:

@@ -12,12 +12,14 @@ import pydantic_ai
 import structlog
 
 from serai.components.memory_extraction import extraction_handlers
+from serai.components.step_spans import StepSpans
 from serai.domain.schedules import ScheduleSpec
 from serai.engine import retention
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
+from serai.engine.tracing import Tracer
 from serai.errors import ConfigurationError, SeraiError
 from serai.evals.evals import Evals
 from serai.knowledge.bases import KnowledgeBases
@@ -33,6 +35,7 @@ from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
+from serai.storage.census import CensusTaker
 from serai.storage.connection import Database, retry_while_unavailable
 from serai.storage.jobs import JobStore
 from serai.storage.knowledge_embeddings import forget_embeddings
@@ -42,6 +45,10 @@ from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
+from serai.storage.traces import SpanStore
+from serai.telemetry.capture import Capture
+from serai.telemetry.series import Series
+from serai.telemetry.writer import SpanWriter
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -83,6 +90,8 @@ class Runtime:
     sessions: SessionStore
     evals: Evals
     knowledge: KnowledgeBases
+    spans: SpanWriter
+    census: CensusTaker
 
     def __init__(
         self,
@@ -107,6 +116,7 @@ class Runtime:
             metrics_refresh.KIND: lambda job: metrics_refresh.do_refresh(self.metrics, job),
         }
         self._is_drained = False
+        self.series = Series()
 
     def register_job(self, kind: str, handler: JobHandler) -> None:
         """Have this node do the background jobs of a kind; before the start."""
@@ -122,8 +132,9 @@ class Runtime:
         try:
             dsn = await self._start_postgres()
             await migrate(dsn)
-            self.database = Database(dsn, connections=self.settings.database_connections)
+            self.database = Database(dsn, connections=self.settings.database_connections, meter=self.series)
             await self.database.open()
+            self.census = CensusTaker(self.database)
             await create_partitions(self.database)
             self.records = RecordStore(self.database)
             self.record_queries = RecordQueries(self.database, self._indexing.open(self.database))
@@ -132,6 +143,7 @@ class Runtime:
                 self._knowledge,
                 announce=self._announce_content,
             )
+            self.spans = SpanWriter(SpanStore(self.database), _capture(self.settings))
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
@@ -142,6 +154,7 @@ class Runtime:
                     max_takeovers=self.settings.max_takeovers,
                 ),
                 knowledge=self.knowledge,
+                tracer=Tracer(self.spans if self.settings.traces else None, StepSpans()),
             )
             self.jobs = JobStore(self.database)
             self.memories = MemoryStore(self.database)
@@ -165,12 +178,14 @@ class Runtime:
                 self.evals,
                 *self._knowledge_jobs,
             )
+            self.spans.start()
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
             await self._indexing.start(self.job_runner)
             await self.knowledge.embed_late()
             self.scheduler.start()
+            self.series.start()
         except BaseException:
             await self._stop_postgres()
             raise
@@ -197,6 +212,8 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self._indexing.close()
+        await self.spans.stop()
+        await self.series.stop()
         await self.database.close()
         await self._stop_postgres()
 
@@ -280,6 +297,14 @@ async def _repeat(pause_s: float, chore: Callable[[], Awaitable[Any]]) -> None:
             await chore()
         except Exception:  # noqa: BLE001 - there is a next time, and room until then
             _log.exception("upkeep_failed")
+
+
+def _capture(settings: Settings) -> Capture:
+    return Capture(
+        is_on=settings.trace_content,
+        most_characters=settings.trace_characters,
+        secret_names=settings.trace_secrets,
+    )
 
 
 def _retention_rules(settings: Settings) -> RetentionRules:

@@ -19,16 +19,22 @@ class Batcher(Generic[Item, Result]):
     Args:
         write: writes a list of items and returns one result, or one exception, for each in order.
         max_items: the most that go into one write.
+        on_write: called with the number of items of each write.
 
     A write that raises is repeated with each item alone, so that one bad item never fails its neighbours;
     a `RetryLaterError` fails them all, for the store itself is away.
     """
 
     def __init__(
-        self, write: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]], *, max_items: int = 500
+        self,
+        write: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_items: int = 500,
+        on_write: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._write = write
         self._max_items = max_items
+        self._on_write = on_write
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._writer: asyncio.Task[None] | None = None
 
@@ -56,6 +62,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _write_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         outcomes: Sequence[Result | BaseException]
+        self._on_write(len(batch))
         try:
             outcomes = await self._write([item for item, _ in batch])
         except RetryLaterError as error:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, TypeAlias
 
 import asyncpg
 import structlog
 
+from serai.domain.meter import Meter
 from serai.errors import ConfigurationError, DatabaseUnavailableError
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -94,10 +96,14 @@ class Database:
         dsn: a ``postgresql://`` URL.
         connections: the most that are open at a time.
         application_name: shown in ``pg_stat_activity``.
+        meter: told how long connections were waited for and lent; whatever works on this database may tell it more.
     """
 
-    def __init__(self, dsn: str, *, connections: int = 8, application_name: str = "serai") -> None:
+    def __init__(
+        self, dsn: str, *, connections: int = 8, application_name: str = "serai", meter: Meter | None = None
+    ) -> None:
         self.dsn = dsn
+        self.meter = meter or Meter()
         self._application_name = application_name
         self._free: list[Connection] = []
         self._slots = asyncio.Semaphore(connections)
@@ -138,8 +144,10 @@ class Database:
         Raises:
             DatabaseUnavailableError: PostgreSQL cannot be reached, or was lost on the way.
         """
+        asked_at = perf_counter()
         async with self._slots:
             connection = await self._take()
+            lent_at = perf_counter()
             try:
                 yield connection
             except Exception as error:
@@ -154,6 +162,8 @@ class Database:
                 raise
             else:
                 self._give_back(connection)
+            finally:
+                self.meter.database_used(lent_at - asked_at, perf_counter() - lent_at)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

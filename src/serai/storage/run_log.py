@@ -79,7 +79,8 @@ with root as (
 ){_CHILDREN_OF_ENDED}"""  # noqa: S608 - our own text
 
 _READ_CHILDREN = """
-select key, parent_key, kind, component_id, status, segment, input, output, messages, carried, parent_span
+select key, parent_key, kind, component_id, status, segment, input, output, messages, carried, parent_span,
+       started_at, ended_at
 from runs where root_key = $1 and parent_key is not null"""
 
 _READ_EVENTS = """

@@ -17,7 +17,8 @@ LONGEST_SHOWN: Final = 1000
 """Characters of a trace's input that its row keeps for lists."""
 
 # A span that has ended stays as it is, for a node that takes a run over tells of it again; but a run goes on after a
-# pause. The statement sees spans as they were before it, so what changes is added to the totals of their traces.
+# pause, and of its ends the last one counts. The statement sees spans as they were before it, so what changes is added
+# to the totals of their traces.
 _WRITE = """
 with item as (
     select * from unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
@@ -44,7 +45,10 @@ with item as (
             input = coalesce(excluded.input, kept.input), output = excluded.output, error = excluded.error,
             model = excluded.model, provider = excluded.provider, input_tokens = excluded.input_tokens,
             output_tokens = excluded.output_tokens, cost = excluded.cost, attributes = excluded.attributes
-        where kept.duration_ns is null or kept.kind in ('AGENT', 'TEAM', 'WORKFLOW')
+        where kept.duration_ns is null or kept.kind in ('AGENT', 'TEAM', 'WORKFLOW') and (
+            excluded.duration_ns is null
+            or excluded.started_at + excluded.duration_ns / 1000 * interval '1 microsecond'
+               >= kept.started_at + kept.duration_ns / 1000 * interval '1 microsecond')
     returning project_id, trace_id, span_id, kind, status, input_tokens, output_tokens, cost, xmax = 0 as is_new
 ), change as (
     select written.project_id, written.trace_id, count(*) filter (where is_new) as spans,

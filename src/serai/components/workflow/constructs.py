@@ -15,7 +15,10 @@ from serai.components.workflow.requirements import before_step, route_selection,
 from serai.components.workflow.results import StepResult, media_in, shown_results
 from serai.components.workflow.step_functions import call_function
 from serai.components.workflow.step_work import StepWork, paused_members, reject
-from serai.components.workflow.work import SIGNALS, Work
+from serai.components.workflow.values import text_of
+from serai.components.workflow.work import SIGNALS, RunRejected, StepPaused, Work
+from serai.domain.traces import SpanKind
+from serai.engine.spans import SpanFacts
 
 Placed = Sequence[tuple[Node, Place]]
 
@@ -40,7 +43,18 @@ async def do_node(work: Work, node: Node, place: Place, scope: Scope) -> StepRes
     """Do a step or a construct, or return what it answered before a pause."""
     if place.path in work.memory.done:
         return work.memory.done[place.path]
-    return work.finish(place, await _do(work, node, place, scope))
+    with work.run.trace.work(
+        SpanKind.WORKFLOW,
+        place.name,
+        place=place.path,
+        given=text_of(scope.content) if scope.content is not None else work.given.message,
+        attributes={"step_type": node.type},
+        signals=(StepPaused, RunRejected),
+    ) as facts:
+        result = await _do(work, node, place, scope)
+        is_failed = not result.success and result.error is not None
+        facts.known = SpanFacts(output=result.content, error=result.error if is_failed else None)
+    return work.finish(place, result)
 
 
 async def _do(work: Work, node: Node, place: Place, scope: Scope) -> StepResult:

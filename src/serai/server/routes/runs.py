@@ -63,6 +63,7 @@ async def create_run(request: Request) -> Response:
             idempotency_key=idempotency_key_of(request),
             waits=form.waits,
             message=form.input.message,
+            traceparent=request.headers.get("traceparent"),
         )
     )
     bind_run_id(record.id)

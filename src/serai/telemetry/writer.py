@@ -1,0 +1,168 @@
+"""Writes the spans of this process: gathered in memory, one statement for all that came since the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from serai.domain.traces import Span
+from serai.engine.spans import OpenSpan
+from serai.errors import DatabaseUnavailableError
+from serai.storage.traces import SpanStore
+from serai.telemetry.capture import Capture
+from serai.telemetry.otel_context import enter_span, leave_span
+
+WRITE_S: Final = 0.25
+LONG_NS: Final = 500_000_000
+MOST_AT_ONCE: Final = 500
+MOST_WAITING: Final = 20_000
+_TOLD_S: Final = 10.0
+_log = structlog.get_logger("serai.telemetry")
+
+
+class SpanWriter:
+    """The one writer of spans of a process; it never keeps a run waiting.
+
+    Args:
+        store: where they are written.
+        capture: what is kept of contents.
+        most_waiting: spans held at a time; those that come when so many wait are lost, and counted.
+
+    Attributes:
+        written, lost: spans so far.
+        largest_write: spans of the largest write so far.
+    """
+
+    def __init__(self, store: SpanStore, capture: Capture, *, most_waiting: int = MOST_WAITING) -> None:
+        self.written = 0
+        self.lost = 0
+        self.largest_write = 0
+        self._store = store
+        self._capture = capture
+        self._most_waiting = most_waiting
+        self._waiting: deque[Span] = deque()
+        self._open: dict[OpenSpan, None] = {}
+        self._listeners: list[Any] = []
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._lost_told = (0, -_TOLD_S)
+
+    @property
+    def waiting(self) -> int:
+        """Spans that are not written yet."""
+        return len(self._waiting)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._write_on(), name="serai-spans")
+
+    async def stop(self) -> None:
+        """Write what waits, as far as the database takes it now, and write no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        try:
+            while self._waiting:
+                await self._write_some()
+        except DatabaseUnavailableError:
+            self._lose(len(self._waiting))
+
+    def add(self, span: Span) -> None:
+        """Take a span that has ended; it is lost when too many wait."""
+        if len(self._waiting) >= self._most_waiting:
+            self._lose(1)
+            return
+        self._waiting.append(span)
+        for listener in self._listeners:
+            listener(span)
+
+    def receive(self, spans: Sequence[Span]) -> bool:
+        """Take spans that another program has sent, all or none; False: there is no room, they may come again."""
+        if len(self._waiting) + len(spans) > self._most_waiting:
+            return False
+        self._waiting.extend(spans)
+        return True
+
+    def watch(self, span: OpenSpan) -> None:
+        """Take a span that goes on: it is written as it is so far when it goes on for long."""
+        self._open[span] = None
+
+    def forget(self, span: OpenSpan) -> None:
+        """Watch a span no more."""
+        self._open.pop(span, None)
+
+    def text(self, value: Any) -> str | None:
+        """Return what a span keeps of an input or an output."""
+        return self._capture.text(value)
+
+    def enter(self, trace_id: UUID, span_id: int) -> object:
+        """Make a span the current one of OpenTelemetry, so that what libraries tell, and send on, lies in it."""
+        return enter_span(trace_id, span_id)
+
+    def leave(self, entered: object) -> None:
+        """Make it the current one no more."""
+        leave_span(entered)
+
+    def listen(self, listener: Any) -> None:
+        """Have every span of this process that ends told to somebody else, too."""
+        self._listeners.append(listener)
+
+    async def _write_on(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_S)
+            self._take_long()
+            try:
+                while self._waiting:
+                    await self._write_some()
+            except DatabaseUnavailableError:
+                continue
+            except Exception:  # noqa: BLE001 - the writer's boundary: what cannot be written is lost, the rest is not
+                _log.exception("spans_cannot_be_written")
+
+    def _take_long(self) -> None:
+        """Take spans that go on for long as they are so far, each once."""
+        now = time.time_ns()
+        for span in self._open:
+            if not span.is_announced and now - span.started_ns > LONG_NS and len(self._waiting) < self._most_waiting:
+                span.is_announced = True
+                self._waiting.append(span.so_far())
+
+    async def _write_some(self) -> None:
+        spans = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
+        self.largest_write = max(self.largest_write, len(spans))
+        try:
+            await self._store.write(spans)
+        except (DatabaseUnavailableError, asyncio.CancelledError):
+            self._waiting.extendleft(reversed(spans))  # nobody else takes from it meanwhile
+            raise
+        except Exception:  # noqa: BLE001 - one of them is refused
+            await self._write_each(spans)
+        else:
+            self.written += len(spans)
+
+    async def _write_each(self, spans: Sequence[Span]) -> None:
+        """Write spans one by one: one of them is refused, and the others are not to be lost with it."""
+        for span in spans:
+            try:
+                await self._store.write([span])
+                self.written += 1
+            except DatabaseUnavailableError:
+                self._waiting.append(span)
+            except Exception as error:  # noqa: BLE001 - as above
+                _log.warning("span_refused", name=span.name, reason=str(error))
+                self._lose(1)
+
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        told, told_at = self._lost_told
+        if self.lost > told and time.monotonic() - told_at > _TOLD_S:
+            self._lost_told = (self.lost, time.monotonic())
+            _log.warning("spans_lost", lost=self.lost - told, waiting=len(self._waiting))

@@ -1,0 +1,88 @@
+"""Series for Prometheus and the status of a server: what they hold after runs, and who may read them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from pydantic_ai import Agent
+
+from serai import AgentOS
+from serai.settings import Settings
+from serai.testing import ScriptedModel, ToolCall, Turn
+from tests.hosting import http_client, make_os, serving
+
+KEY = {"Authorization": "Bearer secret"}
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    helper = Agent(ScriptedModel([Turn(tools=[ToolCall("add", {"a": 2})]), "Done."], model_name="small"), name="helper")
+
+    @helper.tool_plain
+    def add(a: int) -> int:
+        return a + 2
+
+    settings = Settings(database_url=SecretStr(database_url), security_key=SecretStr("secret"))
+    os = AgentOS(agents=[helper], settings=settings)
+    async with serving(os.app) as url, http_client(url, timeout=20, headers=KEY) as connected:
+        yield connected
+
+
+async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.AsyncClient):
+    for _ in range(2):
+        answer = await client.post("/agents/helper/runs", data={"message": "hi", "stream": "false"})
+        assert answer.status_code == 200
+    await client.get("/nowhere/at/all")
+    await client.get("/agents/nobody")
+    text = (await client.get("/-/metrics")).text
+    values = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    expected = {
+        ("serai_runs_ended_total", "COMPLETED", "agent", "helper"): 2,
+        ("serai_run_seconds_count", "agent", "helper"): 2,
+        ("serai_queue_wait_seconds_count", "agent"): 2,
+        ("serai_model_request_seconds_count", "ok", "serai", "small"): 4,
+        ("serai_tool_call_seconds_count", "add", "ok"): 2,
+        ("serai_http_request_seconds_count", "/agents/{agent_id}/runs", "2xx", "POST"): 2,
+        ("serai_http_request_seconds_count", "(unmatched)", "4xx", "GET"): 1,
+        ("serai_http_request_seconds_count", "/agents/{agent_id}", "4xx", "GET"): 1,
+        ("serai_runs", "RUNNING", "agent"): 0,
+        ("serai_database_up",): 1,
+        ("serai_nodes",): 1,
+        ("serai_queue_runs",): 0,
+        ("serai_batch_items_sum", "finishes"): 2,
+        ("serai_batch_items_sum", "submits"): 2,
+    }
+    assert {name: values.get(name) for name in expected} == expected
+    assert values["serai_tokens_total", "input", "serai", "small"] > 0
+    assert values["serai_database_use_seconds_count",] > 0
+    assert values["serai_event_lag_seconds_count",] >= 2
+    assert values["serai_batch_items_sum", "events"] > 0
+    assert ("serai_cost_dollars_total", "serai", "small") not in values
+
+    status = (await client.get("/-/status")).json()
+    assert (status["database"], status["runs"], status["queue"]) == ("up", [], {"runs": 0, "oldest_s": 0.0})
+    assert [node["id"] for node in status["nodes"]] == [status["node"]]
+    assert status["rates"]["runs_ended"] > 0
+    assert [(tool["name"], tool["calls"], tool["errors"]) for tool in status["tools"]] == [("add", 2, 0)]
+    assert [(model["name"], model["calls"]) for model in status["models"]] == [("small", 4)]
+
+    openmetrics = await client.get("/-/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert openmetrics.headers["content-type"].startswith("application/openmetrics-text")
+    assert openmetrics.text.endswith("# EOF\n")
+    refused = await client.get("/-/status", params={"limit": "many"})
+    assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["query", "limit"])
+
+
+async def test_a_server_with_a_key_shows_its_work_to_no_stranger():
+    os = make_os(settings={"security_key": SecretStr("secret")})
+    async with serving(os.app) as url, http_client(url) as stranger:
+        assert (await stranger.get("/-/metrics")).status_code == 401
+        assert (await stranger.get("/-/status")).status_code == 401
