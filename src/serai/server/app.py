@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from serai.domain.ids import slugify
 from serai.errors import ConfigurationError
 from serai.server.access import LoopbackGuard, SecurityKey, check_key
-from serai.server.components import Agent, Component, Components, Team, Workflow, check_kind, slugify
+from serai.server.components import Agent, Component, Components, Team, Workflow, check_kind
 from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
