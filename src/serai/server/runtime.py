@@ -143,7 +143,12 @@ class Runtime:
                 self._knowledge,
                 announce=self._announce_content,
             )
-            self.spans = SpanWriter(SpanStore(self.database), _capture(self.settings))
+            self.spans = SpanWriter(
+                SpanStore(self.database),
+                _capture(self.settings),
+                on_write=partial(self.series.batch_written, "spans"),
+            )
+            self.series.spans = self.spans
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),

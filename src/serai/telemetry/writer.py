@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,19 +34,28 @@ class SpanWriter:
         store: where they are written.
         capture: what is kept of contents.
         most_waiting: spans held at a time; those that come when so many wait are lost, and counted.
+        on_write: called with the number of spans of each write.
 
     Attributes:
         written, lost: spans so far.
         largest_write: spans of the largest write so far.
     """
 
-    def __init__(self, store: SpanStore, capture: Capture, *, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        store: SpanStore,
+        capture: Capture,
+        *,
+        most_waiting: int = MOST_WAITING,
+        on_write: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.written = 0
         self.lost = 0
         self.largest_write = 0
         self._store = store
         self._capture = capture
         self._most_waiting = most_waiting
+        self._on_write = on_write
         self._waiting: deque[Span] = deque()
         self._open: dict[OpenSpan, None] = {}
         self._listeners: list[Any] = []
@@ -138,6 +147,7 @@ class SpanWriter:
     async def _write_some(self) -> None:
         spans = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
         self.largest_write = max(self.largest_write, len(spans))
+        self._on_write(len(spans))
         try:
             await self._store.write(spans)
         except (DatabaseUnavailableError, asyncio.CancelledError):
