@@ -398,13 +398,19 @@ async def a_filter_that_cannot_be_read_is_400(target):
         {"op": "LIKE", "key": "status", "value": "OK"},
         {"op": "EQ", "key": "status"},
         {"op": "EQ", "value": "OK"},
-        {"op": "AND", "conditions": []},
         {"op": "NOT"},
         {"key": "status", "value": "OK"},
         deep,
     ):
         detail = (await expect_status(400, client.search_traces(wrong)))["detail"]
         assert detail.startswith("Invalid filter expression: "), detail
+
+
+@check
+async def a_filter_of_no_conditions_is_400(target):
+    client = AgentOSClient(target.base_url)
+    for op in ("AND", "OR"):
+        await expect_status(400, client.search_traces({"op": op, "conditions": []}))
 
 
 @check
