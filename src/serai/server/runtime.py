@@ -45,8 +45,10 @@ from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
+from serai.storage.trace_store import TraceStore
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
+from serai.telemetry.otlp_in.intake import SpanIntake
 from serai.telemetry.series import Series
 from serai.telemetry.writer import SpanWriter
 
@@ -91,6 +93,7 @@ class Runtime:
     evals: Evals
     knowledge: KnowledgeBases
     spans: SpanWriter
+    span_intake: SpanIntake
     census: CensusTaker
 
     def __init__(
@@ -149,6 +152,9 @@ class Runtime:
                 on_write=partial(self.series.batch_written, "spans"),
             )
             self.series.spans = self.spans
+            self.span_intake = SpanIntake(
+                self.spans, project_id=DEFAULT_PROJECT, most_bytes=self.settings.max_body_bytes
+            )
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
@@ -167,6 +173,7 @@ class Runtime:
             self.metrics = MetricsStore(self.database)
             self.retention = Retention(self.database, _retention_rules(self.settings))
             self.sessions = SessionStore(self.database)
+            self.traces = TraceStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
@@ -259,6 +266,7 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
+        yield "trace-counts", FOLD_S, self.traces.counts.fold_some
         yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
         yield "vector-indexes", INDEX_S, self.knowledge.build_indexes
 
