@@ -23,6 +23,7 @@ from serai.cli import (
     serve,
     sessions,
     top,
+    traces,
     users,
     worker,
 )
@@ -45,6 +46,7 @@ app.add_typer(memories.app, name="memories")
 app.add_typer(knowledge.app, name="knowledge")
 app.command("metrics")(metrics.metrics)
 app.command("top")(top.top)
+app.add_typer(traces.app, name="traces")
 app.add_typer(evals.app, name="evals")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(records.app, name="records")
