@@ -139,7 +139,7 @@ class Runtime:
                 self._knowledge,
                 announce=self._announce_content,
             )
-            self.tracing = Tracing(self.settings, self.database, os_id=self._declared[0])
+            self.tracing = Tracing(self.settings, self.database, self.series, os_id=self._declared[0])
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),

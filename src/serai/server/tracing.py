@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from serai.components.step_spans import StepSpans
@@ -11,6 +12,7 @@ from serai.storage.connection import Database
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.otel_environment import wants_export
+from serai.telemetry.series import Series
 from serai.telemetry.writer import SpanWriter
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Tracing:
     Args:
         settings: whether, and what is kept.
         database: where traces are.
+        series: counts the spans.
         os_id: what the server calls itself to collectors.
 
     Attributes:
@@ -33,14 +36,20 @@ class Tracing:
         ConfigurationError: the ``OTEL_…`` variables ask for what there is not.
     """
 
-    def __init__(self, settings: Settings, database: Database, *, os_id: str) -> None:
+    def __init__(self, settings: Settings, database: Database, series: Series, *, os_id: str) -> None:
         capture = Capture(
             is_on=settings.trace_content,
             most_characters=settings.trace_characters,
             secret_names=settings.trace_secrets,
         )
         is_on = settings.traces
-        self.spans = SpanWriter(SpanStore(database), capture, takes_libraries=is_on and settings.trace_libraries)
+        self.spans = SpanWriter(
+            SpanStore(database),
+            capture,
+            takes_libraries=is_on and settings.trace_libraries,
+            on_write=partial(series.batch_written, "spans"),
+        )
+        series.spans = self.spans
         self.tracer = Tracer(self.spans if is_on else None, StepSpans())
         self._export: SpanExport | None = None
         if is_on and wants_export():

@@ -35,6 +35,7 @@ class SpanWriter:
         capture: what is kept of contents.
         takes_libraries: whether spans that libraries tell of inside steps are taken, too.
         most_waiting: spans held at a time; those that come when so many wait are lost, and counted.
+        on_write: called with the number of spans of each write.
 
     Attributes:
         written, lost: spans so far.
@@ -48,6 +49,7 @@ class SpanWriter:
         *,
         takes_libraries: bool = False,
         most_waiting: int = MOST_WAITING,
+        on_write: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.written = 0
         self.lost = 0
@@ -57,6 +59,7 @@ class SpanWriter:
         self._keeper = capture if takes_libraries else None
         self._marks: dict[tuple[str, bool], Marked] = {}
         self._most_waiting = most_waiting
+        self._on_write = on_write
         self._waiting: deque[Span] = deque()
         self._open: dict[OpenSpan, None] = {}
         self._listeners: list[Callable[[Span], None]] = []
@@ -150,6 +153,7 @@ class SpanWriter:
     async def _write_some(self) -> None:
         spans = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
         self.largest_write = max(self.largest_write, len(spans))
+        self._on_write(len(spans))
         try:
             await self._store.write(spans)
         except (DatabaseUnavailableError, asyncio.CancelledError):
