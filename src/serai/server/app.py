@@ -32,6 +32,7 @@ from serai.server.routes import (
     memory_changes,
     metrics,
     monitoring,
+    otlp,
     record_collections,
     record_queries,
     records,
@@ -40,6 +41,7 @@ from serai.server.routes import (
     schedules,
     session_runs,
     sessions,
+    traces,
 )
 from serai.server.schedules import resolve
 from serai.settings import Settings
@@ -202,7 +204,9 @@ def all_routes() -> list[Route]:
         memories,
         memory_changes,
         metrics,
+        otlp,
         evals,
+        traces,
         knowledge,
         knowledge_search,
         databases,

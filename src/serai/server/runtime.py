@@ -44,6 +44,7 @@ from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
+from serai.storage.trace_store import TraceStore
 from serai.telemetry.series import Series
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ class Runtime:
             self.metrics = MetricsStore(self.database)
             self.retention = Retention(self.database, _retention_rules(self.settings))
             self.sessions = SessionStore(self.database)
+            self.traces = TraceStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
@@ -250,6 +252,7 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
+        yield "trace-counts", FOLD_S, self.traces.counts.fold_some
         yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
         yield "vector-indexes", INDEX_S, self.knowledge.build_indexes
 

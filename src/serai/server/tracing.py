@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from serai.components.step_spans import StepSpans
 from serai.engine.tracing import Tracer
+from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.otel_environment import wants_export
+from serai.telemetry.otlp_in.intake import SpanIntake
 from serai.telemetry.series import Series
 from serai.telemetry.writer import SpanWriter
 
@@ -31,6 +33,7 @@ class Tracing:
     Attributes:
         spans: the writer.
         tracer: begins the traces of runs.
+        intake: takes spans of other programs.
 
     Raises:
         ConfigurationError: the ``OTEL_…`` variables ask for what there is not.
@@ -50,6 +53,7 @@ class Tracing:
             on_write=partial(series.batch_written, "spans"),
         )
         series.spans = self.spans
+        self.intake = SpanIntake(self.spans, project_id=DEFAULT_PROJECT, most_bytes=settings.max_body_bytes)
         self.tracer = Tracer(self.spans if is_on else None, StepSpans())
         self._export: SpanExport | None = None
         if is_on and wants_export():

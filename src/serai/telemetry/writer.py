@@ -97,8 +97,11 @@ class SpanWriter:
             listener(span)
 
     def receive(self, spans: Sequence[Span]) -> bool:
-        """Take spans that another program has sent, all or none; False: there is no room, they may come again."""
-        if len(self._waiting) + len(spans) > self._most_waiting:
+        """Take spans that another program has sent, all or none; False: there is no room, they may come again.
+
+        The room that is left is for the runs of this process, whose spans come but once.
+        """
+        if len(self._waiting) + len(spans) > self._most_waiting // 2:
             return False
         self._waiting.extend(spans)
         return True
