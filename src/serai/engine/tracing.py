@@ -99,11 +99,15 @@ class Tracer:
 
     def begin(self, record: RunRecord) -> RunTrace:
         """Begin the trace of a root, or go on with it."""
+        trace = self.trace_of(record)
+        trace.begin(entry=Entry.ROOT if trace.run_span.within is None else Entry.LOCAL)
+        return trace
+
+    def trace_of(self, record: RunRecord) -> RunTrace:
+        """Return the trace of a root without a word about it, for work that follows the run."""
         caller = caller_of(record.input) if self.sink is not None else None
         trace_id = record.root_key if caller is None else caller.trace_id
-        trace = RunTrace(self, record, trace_id=trace_id, within=None if caller is None else caller.span_id)
-        trace.begin(entry=Entry.ROOT if caller is None else Entry.LOCAL)
-        return trace
+        return RunTrace(self, record, trace_id=trace_id, within=None if caller is None else caller.span_id)
 
     def tell_end_at_rest(self, record: RunRecord, outcome: Outcome) -> None:
         """Tell of a run that ends while nobody works on it."""

@@ -165,7 +165,7 @@ class Runtime:
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
-            extraction = extraction_handlers(self.database, self.components)
+            extraction = extraction_handlers(self.database, self.components, tracer=self.tracing.tracer)
             memory_jobs = JobRunner(self.database, self.engine.node.id, extraction, max_jobs=MEMORY_JOBS)
             self.evals = Evals(self.database, self.engine, self.components)
             self._knowledge_jobs = self._new_knowledge_jobs()
