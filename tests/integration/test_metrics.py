@@ -18,7 +18,7 @@ from serai.domain.runs import RunRecord
 from serai.domain.sessions import SessionQuestion
 from serai.domain.usage import used
 from serai.storage.connection import Database
-from serai.storage.metrics import DayTotals, MetricsStore, fold_all, forget_user, keep_totals
+from serai.storage.metrics import DayTotals, MetricsStore, ModelTotals, fold_all, forget_user, keep_totals
 from serai.storage.runs import RunStore
 from serai.storage.sessions import SessionStore
 from tests.run_values import finish_of, new_run, open_database
@@ -44,7 +44,7 @@ async def begin(store: RunStore, session_id: str = "s", /, **members: Any) -> Ru
 
 
 async def end(store: RunStore, record: RunRecord, **members: Any) -> None:
-    given = {"usage": used("m", "p", {"input_tokens": 2, "output_tokens": 3, "total_tokens": 5})} | members
+    given = {"usage": used("m", "p", {"input_tokens": 2, "output_tokens": 3, "total_tokens": 5}, 0.1)} | members
     assert (await store.finish([finish_of(record, **given)], node_id=NODE))[0].is_done
 
 
@@ -70,7 +70,7 @@ async def test_a_run_counts_when_it_ends_with_its_tokens_and_models(database_url
         (day,) = await metrics.read_days("p")
         assert (day.counts["agent_sessions"], day.counts["agent_runs"], day.users) == (1, 1, 1)
         assert (day.tokens["input_tokens"], day.tokens["output_tokens"], day.tokens["total_tokens"]) == (2, 3, 5)
-        assert day.models == [("m", "p", 1)]
+        assert (day.models, day.cost) == ([ModelTotals("m", "p", 1, 0.1)], 0.1)
         assert [each.counts["agent_runs"] for each in await metrics.read_days("p", user_id="ada")] == [1]
         assert await metrics.read_days("p", user_id="bob") == []
         assert await metrics.read_days("other") == []
@@ -79,16 +79,18 @@ async def test_a_run_counts_when_it_ends_with_its_tokens_and_models(database_url
 async def test_a_paused_run_counts_once_with_all_it_used(database_url: str):
     async with stores(database_url) as (database, store, metrics):
         record = await begin(store)
-        await end(store, record, status=RunStatus.PAUSED, usage=used("m", "p", {"input_tokens": 1}))
+        await end(store, record, status=RunStatus.PAUSED, usage=used("m", "p", {"input_tokens": 1}, 0.1))
         assert (await metrics.read_days("p"))[0].counts["agent_runs"] == 0
         await database.execute(
             "update runs set status = 'RUNNING', node_id = 'n', segment = 1 where key = $1", record.key
         )
-        usage = [*used("m", "p", {"input_tokens": 4}), *used("big", "p", {"input_tokens": 8})]
+        usage = [*used("m", "p", {"input_tokens": 4}, 0.2), *used("big", "p", {"input_tokens": 8})]
         await end(store, replace(record, segment=1), usage=usage)
         (day,) = await metrics.read_days("p")
         assert (day.counts["agent_runs"], day.tokens["input_tokens"]) == (1, 13)
-        assert sorted(day.models) == [("big", "p", 1), ("m", "p", 1)]
+        assert day.models == [ModelTotals("big", "p", 1, None), ModelTotals("m", "p", 1, 0.3)]
+        assert day.cost == 0.3
+        assert told(await metrics.refresh("p")) == told([day])
 
 
 async def test_a_run_counts_on_the_day_it_ends_and_its_session_on_the_day_it_was_made(database_url: str):
@@ -151,7 +153,7 @@ async def test_many_nodes_fold_at_once_and_nothing_is_lost_or_counted_twice(data
         await asyncio.gather(*(work(n) for n in range(20)))
         (day,) = await metrics.read_days("p")
         assert (day.counts["agent_sessions"], day.counts["agent_runs"], day.users) == (20, 20, 3)
-        assert (day.tokens["total_tokens"], day.models) == (100, [("m", "p", 20)])
+        assert (day.tokens["total_tokens"], day.models) == (100, [ModelTotals("m", "p", 20, 2.0)])
 
 
 async def test_a_fold_ends_though_there_is_always_more_to_fold(database_url: str):
@@ -194,10 +196,11 @@ async def test_what_is_removed_stays_counted(database_url: str):
 async def test_tokens_outside_of_runs_count_and_are_no_runs(database_url: str):
     async with stores(database_url) as (_, store, metrics):
         await end(store, await begin(store, user_id="ada"))
-        usage = used("judge", "p", {"input_tokens": 7, "output_tokens": 1, "total_tokens": 8})
+        usage = used("judge", "p", {"input_tokens": 7, "output_tokens": 1, "total_tokens": 8}, 0.5)
         await metrics.add_usage("p", usage, kind="agent", component_id="helper", user_id="ada")
         (day,) = before = told(await metrics.read_days("p"))
-        assert (day.counts["agent_runs"], day.tokens["total_tokens"], day.models) == (1, 13, [("m", "p", 1)])
+        assert (day.counts["agent_runs"], day.tokens["total_tokens"], day.cost) == (1, 13, 0.6)
+        assert day.models == [ModelTotals("m", "p", 1, 0.1)]
         assert told(await metrics.refresh("p")) == before
         assert (await metrics.read_days("p", user_id="ada"))[0].tokens["input_tokens"] == 9
         await metrics.add_usage("p", usage, kind="agent", component_id="helper", user_id="erased")

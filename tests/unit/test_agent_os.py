@@ -8,8 +8,8 @@ import pytest
 from pydantic_ai import Agent
 
 from serai import Knowledge
+from serai.domain.ids import slugify
 from serai.errors import ConfigurationError
-from serai.server.components import slugify
 from serai.testing import ScriptedModel
 from tests.hosting import DescribedAgent, DescribedTeam, DescribedWorkflow, make_os
 

@@ -13,7 +13,7 @@ from serai.cli.pause_view import describe_pause
 from serai.cli.remote import DEFAULT_URL
 from serai.cli.run_tree import Lane, OpenCall, RunTree
 from serai.cli.step_view import StepView
-from serai.cli.tables import shortened
+from serai.cli.tables import dollars, shortened
 from serai.cli.tree_text import TreeText
 from serai.wire.events import ENDINGS
 
@@ -191,9 +191,10 @@ def _duration_s(tool: Any, call: OpenCall | None) -> float | None:
 
 
 def _cost(metrics: Any) -> str:
-    """Return the tokens of a run; of a workflow those of its steps together."""
+    """Return the tokens and dollars of a run; of a workflow those of its steps together."""
     steps = getattr(metrics, "steps", None)
     parts = [metrics] if steps is None else [step.metrics for step in steps.values() if step.metrics is not None]
     if metrics is None or not parts:
         return ""
-    return f"{sum(part.input_tokens for part in parts)} tokens in, {sum(part.output_tokens for part in parts)} out · "
+    tokens = f"{sum(part.input_tokens for part in parts)} tokens in, {sum(part.output_tokens for part in parts)} out · "
+    return tokens if metrics.cost is None else f"{tokens}{dollars(metrics.cost)} · "

@@ -7,7 +7,7 @@ from datetime import date
 
 from serai.cli.lists import Columns, print_list
 from serai.cli.remote import asked
-from serai.cli.tables import shortened
+from serai.cli.tables import dollars, shortened
 from serai.wire.metrics import DayAggregatedMetrics, MetricsRefreshResponse
 
 _LONGEST_CELL = 60
@@ -31,12 +31,12 @@ def refresh_days(url: str, key: str | None, *, as_json: bool) -> None:
 
 
 def _print(days: Sequence[DayAggregatedMetrics], nothing: str, *, as_json: bool) -> None:
-    print_list(days, Columns(_HEADING, _row, nothing, frozenset(range(1, 10))), as_json=as_json)
+    print_list(days, Columns(_HEADING, _row, nothing, frozenset(range(1, 11))), as_json=as_json)
 
 
 _HEADING = (
     *("DAY (UTC)", "USERS", "AGENTS: RUNS", "SESSIONS", "TEAMS: RUNS", "SESSIONS", "WORKFLOWS: RUNS", "SESSIONS"),
-    *("TOKENS IN", "OUT", "RUNS BY MODEL"),
+    *("TOKENS IN", "OUT", "COST", "RUNS BY MODEL"),
 )
 
 
@@ -52,5 +52,6 @@ def _row(day: DayAggregatedMetrics) -> Sequence[str]:
         day.token_metrics.get("input_tokens", 0),
         day.token_metrics.get("output_tokens", 0),
     )
+    cost = "" if day.cost is None else dollars(day.cost)
     models = ", ".join(f"{model.get('model_id')} {model.get('count')}" for model in day.model_metrics)
-    return (f"{day.date:%Y-%m-%d}", *(f"{count:,}" for count in counts), shortened(models, _LONGEST_CELL))
+    return (f"{day.date:%Y-%m-%d}", *(f"{count:,}" for count in counts), cost, shortened(models, _LONGEST_CELL))

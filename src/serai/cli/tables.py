@@ -75,3 +75,8 @@ def facts_text(facts: Sequence[tuple[str, str]]) -> str:
     told = [(f"{name}:", on_one_line(value)) for name, value in facts if value]
     width = max((len(name) for name, _ in told), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in told)
+
+
+def dollars(cost: float) -> str:
+    """Return US dollars as people read them: cents of a large sum, three figures of a small one."""
+    return f"${cost:,.2f}" if cost >= 1 or not cost else f"${cost:.3g}" if cost >= 1e-4 else f"${cost:.6f}"

@@ -14,7 +14,7 @@ from serai.components.pauses import is_to_be_done
 from serai.components.run_input import RunInput
 from serai.components.segments import Carried, Earlier, dump_run_usage
 from serai.domain.runs import RunRecord
-from serai.domain.usage import Usage, used
+from serai.domain.usage import Usage, cost_member, used
 
 _NO_TOKENS: Final = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 _PARENT_MEMBERS: Final = (
@@ -81,6 +81,8 @@ class AgentAnswer:
             if is_to_be_done(tool)  # a later turn may use the ids of the others again
         }
         self._usage = Counter(earlier.carried.usage)
+        self._cost = earlier.carried.cost
+        self._new_cost: float | None = None
         self._first_token_s = earlier.carried.first_token_s
         self._began_at = time.perf_counter()
 
@@ -101,23 +103,27 @@ class AgentAnswer:
         """Add media that the model or a tool made."""
         self._media += media
 
-    def add_usage(self, usage: dict[str, int], *, first_token_s: float | None) -> None:
-        """Count a model request's tokens."""
+    def add_usage(self, usage: dict[str, int], *, cost: float | None, first_token_s: float | None) -> None:
+        """Count a model request's tokens, and its US dollars where the price is known."""
         self._usage.update(usage)
+        if cost is not None:
+            self._cost = (self._cost or 0.0) + cost
+            self._new_cost = (self._new_cost or 0.0) + cost
         if self._first_token_s is None:
             self._first_token_s = first_token_s
 
     def new_usage(self) -> Usage:
-        """Return the tokens of this segment."""
+        """Return the tokens of this segment, and their cost."""
         tokens = {name: count - self._carried.usage.get(name, 0) for name, count in self._usage.items()}
-        return used(self._names.model_name, self._names.model_provider, tokens)
+        return used(self._names.model_name, self._names.model_provider, tokens, self._new_cost)
 
     def metrics(self) -> dict[str, Any]:
-        """Return tokens and seconds of the whole run; seconds of work, not of waiting for people."""
-        metrics: dict[str, Any] = {**_NO_TOKENS, **self._usage, "duration": self._worked_s()}
+        """Return tokens, dollars and seconds of the whole run; seconds of work, not of waiting for people."""
+        used_so_far = {**_NO_TOKENS, **self._usage, **cost_member(self._cost)}
+        metrics: dict[str, Any] = {**used_so_far, "duration": self._worked_s()}
         if self._first_token_s is not None:
             metrics["time_to_first_token"] = self._first_token_s
-        details = {"id": self._names.model_name, "provider": self._names.model_provider, **_NO_TOKENS, **self._usage}
+        details = {"id": self._names.model_name, "provider": self._names.model_provider, **used_so_far}
         return {**metrics, "details": {"model": [details]}}
 
     def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
@@ -154,6 +160,7 @@ class AgentAnswer:
         return Carried(
             turn=turn,
             usage=dict(self._usage),
+            cost=self._cost,
             run_usage=dump_run_usage(run_usage),
             worked_s=self._worked_s(),
             media=self._media,

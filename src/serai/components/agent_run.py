@@ -137,7 +137,7 @@ class AgentRun(AgentSteps):
         _log.warning("run_goes_on_from_messages", reason=mismatch.message)
         self._answer = self._new_answer()
         for step in taken.model_steps:
-            self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
+            self._answer.add_usage(step["usage"], cost=step.get("cost"), first_token_s=step["first_token_s"])
             self._answer.add_media(media_of(step))
         for step in taken.tool_steps:
             self._answer.add_media(media_of(step))

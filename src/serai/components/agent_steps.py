@@ -26,6 +26,7 @@ from serai.engine import faults
 from serai.engine.interruption import describe, is_stop_request
 from serai.engine.spans import Telling
 from serai.errors import FencedError
+from serai.telemetry.prices import price_of_response
 
 announced_call: ContextVar[tuple[ToolCallPart, dict[str, Any]]] = ContextVar("serai_announced_call")
 _SIGNALS = (ApprovalRequired, CallDeferred)
@@ -67,7 +68,7 @@ class AgentSteps(AgentSegment):
             telling=Telling(name=self._host.model_name or "model", input=lambda: shown_request(messages)),
         )
         self._turn_now.forget()
-        self._answer.add_usage(step["usage"], first_token_s=step["first_token_s"])
+        self._answer.add_usage(step["usage"], cost=step.get("cost"), first_token_s=step["first_token_s"])
         await self._take_media(step, step["response"])
         return step["response"]
 
@@ -124,6 +125,7 @@ class AgentSteps(AgentSegment):
 
     def hear_all(self, response: ModelResponse) -> None:
         """Take the model's whole response."""
+        price_of_response(response)  # else pydantic-ai computes the price again
         self._turn_now.response = response
 
     async def _take_tool_step(self, step: dict[str, Any]) -> None:

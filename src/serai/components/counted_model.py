@@ -17,13 +17,14 @@ from serai.domain.evals import EvalRecord
 from serai.domain.runs import RunRecord
 from serai.domain.usage import Usage, sum_usage, used
 from serai.storage.metrics import MetricsStore
+from serai.telemetry.prices import price_of_response
 
 
 class CountedModel(WrapperModel):
     """A model that knows what it used.
 
     Attributes:
-        used: the tokens of all answers so far.
+        used: the tokens, and the dollars, of all answers so far.
     """
 
     def __init__(self, wrapped: Model) -> None:
@@ -38,7 +39,8 @@ class CountedModel(WrapperModel):
     ) -> ModelResponse:
         """Ask the model."""
         response = await super().request(messages, model_settings, model_request_parameters)
-        self.used = sum_usage([*self.used, *used(self.model_name, self.system, wire_usage(response.usage))])
+        tokens, cost = wire_usage(response.usage), price_of_response(response)
+        self.used = sum_usage([*self.used, *used(self.model_name, self.system, tokens, cost)])
         return response
 
 

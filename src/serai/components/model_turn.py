@@ -20,6 +20,7 @@ from serai.components.agent_events import AgentEvents, LoggedEvents
 from serai.components.journalled import load_response
 from serai.components.messages import text_of, thinking_of, wire_usage
 from serai.engine import faults
+from serai.telemetry.prices import price_of_response
 
 
 class ModelTurn:
@@ -81,7 +82,7 @@ class ModelTurn:
                 return
 
     def close(self, step: dict[str, Any]) -> dict[str, Any]:
-        """End the request; return the rest of its journalled step: tokens, and seconds to the first one."""
+        """End the request; return the rest of its journalled step: tokens, dollars, and seconds to the first token."""
         response = self.response or load_response(step)
         usage = wire_usage(response.usage)
         if not self._streams or not (self._text or self._thinking):
@@ -95,7 +96,7 @@ class ModelTurn:
             **{"reasoning_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, **usage},
             time_to_first_token=self._first_token_s,
         )
-        return {"usage": usage, "first_token_s": self._first_token_s}
+        return {"usage": usage, "cost": price_of_response(response), "first_token_s": self._first_token_s}
 
     def forget(self) -> None:
         """Drop what was said: it is part of a response now."""

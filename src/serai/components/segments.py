@@ -43,6 +43,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
     Attributes:
         turn: model requests made so far.
         usage: tokens so far, as the wire names them.
+        cost: US dollars so far, of the requests whose price is known.
         run_usage: what pydantic-ai's usage limits count.
         worked_s: seconds of work so far; waiting for a person is none.
         first_token_s: from the first request to the first token.
@@ -54,6 +55,7 @@ class Carried(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     turn: int = 0
     usage: dict[str, int] = {}
+    cost: float | None = None
     run_usage: dict[str, Any] = {}
     worked_s: float = 0.0
     first_token_s: float | None = None

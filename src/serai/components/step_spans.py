@@ -83,7 +83,7 @@ def _facts_of_request(step: dict[str, Any]) -> SpanFacts:
         provider=response.get("provider_name"),
         input_tokens=usage.get("input_tokens"),
         output_tokens=usage.get("output_tokens"),
-        cost=usage["cost"] if "cost" in usage else price_of(model, response.get("provider_name"), usage),
+        cost=step["cost"] if "cost" in step else price_of(model, response.get("provider_name"), usage),
         attributes={name: value for name, value in known.items() if value},
     )
 

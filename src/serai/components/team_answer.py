@@ -12,7 +12,7 @@ from serai.components.run_input import RunInput
 from serai.components.segments import Earlier
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import RunRecord
-from serai.domain.usage import Usage, sum_tokens, sum_usage
+from serai.domain.usage import Usage, cost_member, sum_cost, sum_tokens, sum_usage
 
 
 class TeamAnswer(AgentAnswer):
@@ -52,12 +52,13 @@ class TeamAnswer(AgentAnswer):
         self.responses = {run_id: with_paused_ended(response, status) for run_id, response in self.responses.items()}
 
     def metrics(self) -> dict[str, Any]:
-        """Return tokens and seconds of the leader and its members together; ``details`` by model."""
+        """Return tokens, dollars and seconds of the leader and its members together; ``details`` by model."""
         metrics = super().metrics()
         of_members = [response.get("metrics") or {} for response in self.responses.values()]
         tokens = sum_tokens((metrics, *of_members))
         details = [item for each in (metrics, *of_members) for item in each.get("details", {}).get("model", ())]
-        return {**metrics, **tokens, "details": {"model": sum_usage(details)}}
+        cost = cost_member(sum_cost((metrics, *of_members)))
+        return {**metrics, **tokens, **cost, "details": {"model": sum_usage(details)}}
 
     def members(self, *, content: Any, content_type: str) -> dict[str, Any]:
         """Return the run object's members; its media may be in the members' run objects."""

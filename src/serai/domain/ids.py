@@ -1,8 +1,9 @@
-"""Ids that sort by the time they were made: UUIDv7, drawn by this process."""
+"""Ids: those that sort by the time they were made (UUIDv7, drawn by this process), and those made of names."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable
@@ -50,3 +51,8 @@ def read_key(text: str) -> UUID | None:
 def read_keys(texts: Iterable[str]) -> list[UUID]:
     """Return those of the texts that are ids, each once."""
     return list(dict.fromkeys(key for text in texts if (key := read_key(text))))
+
+
+def slugify(name: str) -> str:
+    """Return a name as an id: lower case letters and digits of any script, joined by hyphens."""
+    return re.sub(r"[\W_]+", "-", name.lower()).strip("-")

@@ -153,7 +153,9 @@ class RunTrace:
         if record.parent_key is not None:
             return
         now = time.time_ns()
-        if record.segment > 0:
+        if record.status is RunStatus.PAUSED:  # it ends while it waits
+            self._wait(record.segment + 1, now).end(ended_ns=now)
+        elif record.segment > 0:
             # It began when the run paused, which the first node told: the longer of the two is kept.
             self._wait(record.segment, now).end(ended_ns=now)
         elif record.epoch <= 1 + record.takeovers:
@@ -241,7 +243,10 @@ class RunTrace:
     def enter(self, span: OpenSpan) -> Entered:
         """Have the work of this task lie in a span; return what `leave` takes."""
         assert self._sink is not None
-        return current_span.set(span), self._sink.enter(self.trace_id, span.id)
+        entered = self._sink.enter(
+            self.trace_id, span.id, project_id=self._record.project_id, asks=span.kind is SpanKind.LLM
+        )
+        return current_span.set(span), entered
 
     def leave(self, entered: Entered) -> None:
         """Have it lie where it lay before."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from serai.domain.ids import slugify
 from serai.errors import ConfigurationError
 from serai.server.access import LoopbackGuard, SecurityKey, check_key
-from serai.server.components import Agent, Component, Components, Team, Workflow, check_kind, slugify
+from serai.server.components import Agent, Component, Components, Team, Workflow, check_kind
 from serai.server.context import Description, RuntimeLifecycle
 from serai.server.dispatch import Route, install
 from serai.server.errors import install_error_handlers
@@ -31,6 +32,7 @@ from serai.server.routes import (
     memory_changes,
     metrics,
     monitoring,
+    otlp,
     record_collections,
     record_queries,
     records,
@@ -39,6 +41,7 @@ from serai.server.routes import (
     schedules,
     session_runs,
     sessions,
+    traces,
 )
 from serai.server.schedules import resolve
 from serai.settings import Settings
@@ -201,7 +204,9 @@ def all_routes() -> list[Route]:
         memories,
         memory_changes,
         metrics,
+        otlp,
         evals,
+        traces,
         knowledge,
         knowledge_search,
         databases,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
@@ -165,11 +164,6 @@ def modelled(component: Component) -> Iterator[Agent]:
         inside += cast("Team", component).members
     for part in inside:
         yield from modelled(part)
-
-
-def slugify(name: str) -> str:
-    """Return a name as an id: lower case letters and digits of any script, joined by hyphens."""
-    return re.sub(r"[\W_]+", "-", name.lower()).strip("-")
 
 
 _Some = TypeVar("_Some", bound=Component)

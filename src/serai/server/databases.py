@@ -10,7 +10,13 @@ from serai.errors import NotFoundError, RequestError
 from serai.server.openapi import query_parameter
 
 DATABASE_ID: Final = "serai"
-TABLES: Final = {"session": "sessions", "memory": "memories", "metrics": "metrics", "evals": "eval_runs"}
+TABLES: Final = {
+    "session": "sessions",
+    "memory": "memories",
+    "metrics": "metrics",
+    "evals": "eval_runs",
+    "traces": "traces",
+}
 """The table of each part of the protocol; the reference's name, such as ``agno_sessions``, is understood, too."""
 
 KNOWLEDGE_TABLE: Final = "knowledge"

@@ -12,14 +12,12 @@ import pydantic_ai
 import structlog
 
 from serai.components.memory_extraction import extraction_handlers
-from serai.components.step_spans import StepSpans
 from serai.domain.schedules import ScheduleSpec
 from serai.engine import retention
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
-from serai.engine.tracing import Tracer
 from serai.errors import ConfigurationError, SeraiError
 from serai.evals.evals import Evals
 from serai.knowledge.bases import KnowledgeBases
@@ -34,6 +32,7 @@ from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.server.scope import DEFAULT_PROJECT
+from serai.server.tracing import Tracing
 from serai.settings import Settings
 from serai.storage.census import CensusTaker
 from serai.storage.connection import Database, retry_while_unavailable
@@ -45,10 +44,8 @@ from serai.storage.migrate import migrate
 from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
-from serai.storage.traces import SpanStore
-from serai.telemetry.capture import Capture
+from serai.storage.trace_store import TraceStore
 from serai.telemetry.series import Series
-from serai.telemetry.writer import SpanWriter
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -90,7 +87,7 @@ class Runtime:
     sessions: SessionStore
     evals: Evals
     knowledge: KnowledgeBases
-    spans: SpanWriter
+    tracing: Tracing
     census: CensusTaker
 
     def __init__(
@@ -143,7 +140,7 @@ class Runtime:
                 self._knowledge,
                 announce=self._announce_content,
             )
-            self.spans = SpanWriter(SpanStore(self.database), _capture(self.settings))
+            self.tracing = Tracing(self.settings, self.database, self.series, os_id=self._declared[0])
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
@@ -154,7 +151,7 @@ class Runtime:
                     max_takeovers=self.settings.max_takeovers,
                 ),
                 knowledge=self.knowledge,
-                tracer=Tracer(self.spans if self.settings.traces else None, StepSpans()),
+                tracer=self.tracing.tracer,
             )
             self.jobs = JobStore(self.database)
             self.memories = MemoryStore(self.database)
@@ -162,6 +159,7 @@ class Runtime:
             self.metrics = MetricsStore(self.database)
             self.retention = Retention(self.database, _retention_rules(self.settings))
             self.sessions = SessionStore(self.database)
+            self.traces = TraceStore(self.database)
             self.scheduler = Scheduler(self.database, self.engine.components, submit=self.engine.submit)
             await declare(self.database, *self._declared)
             self.job_runner = JobRunner(
@@ -178,7 +176,7 @@ class Runtime:
                 self.evals,
                 *self._knowledge_jobs,
             )
-            self.spans.start()
+            self.tracing.start()
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
@@ -212,7 +210,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self._indexing.close()
-        await self.spans.stop()
+        await self.tracing.stop()
         await self.series.stop()
         await self.database.close()
         await self._stop_postgres()
@@ -254,6 +252,7 @@ class Runtime:
         yield "record-indexes", HOUR_S, lambda: self._indexing.sweep(up_s=time.monotonic() - started_at)
         yield "retention", HOUR_S, lambda: retention.enqueue_nightly(self.jobs, self.job_runner)
         yield "totals", FOLD_S, self.metrics.fold_some
+        yield "trace-counts", FOLD_S, self.traces.counts.fold_some
         yield "embeddings", HOUR_S, lambda: forget_embeddings(self.database)
         yield "vector-indexes", INDEX_S, self.knowledge.build_indexes
 
@@ -297,14 +296,6 @@ async def _repeat(pause_s: float, chore: Callable[[], Awaitable[Any]]) -> None:
             await chore()
         except Exception:  # noqa: BLE001 - there is a next time, and room until then
             _log.exception("upkeep_failed")
-
-
-def _capture(settings: Settings) -> Capture:
-    return Capture(
-        is_on=settings.trace_content,
-        most_characters=settings.trace_characters,
-        secret_names=settings.trace_secrets,
-    )
 
 
 def _retention_rules(settings: Settings) -> RetentionRules:

@@ -12,7 +12,7 @@ from serai.components.blob_references import StoredBytes, blobs_of
 from serai.components.chat_history import chat_history
 from serai.domain.json_text import dump_json, without_nulls
 from serai.domain.sessions import SessionDetail, SessionRecord
-from serai.domain.usage import Usage, sum_tokens, sum_usage
+from serai.domain.usage import Usage, cost_member, sum_cost, sum_tokens, sum_usage
 from serai.server.times import utc_text
 
 _EMPTY: Final = Raw(b"{}")
@@ -108,9 +108,9 @@ def _totals(record: SessionRecord) -> dict[str, int]:
 
 
 def _metrics(detail: SessionDetail) -> dict[str, Any]:
-    """Return the tokens of a session, of each kind and by model; nothing before its first run."""
+    """Return the tokens and dollars of a session, of each kind and by model; nothing before its first run."""
     if not detail.record.has_runs:
         return {}
     models = sum_usage(item for used in _read_usage(f"[{detail.usage}]") for item in used)
-    metrics: dict[str, Any] = {**sum_tokens(models), **_totals(detail.record)}
+    metrics: dict[str, Any] = {**sum_tokens(models), **_totals(detail.record), **cost_member(sum_cost(models))}
     return {**metrics, "details": {"model": models}} if models else metrics

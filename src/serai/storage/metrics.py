@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ COUNTS: Final = (*("agent_sessions", "team_sessions", "workflow_sessions", "agen
 FOLDED_AT_A_TIME: Final = 10_000
 _MANY: Final = 1000
 _NUMBERS: Final = (*COUNTS, *TOKENS)
-_COLUMNS: Final = ", ".join(_NUMBERS)
+_COLUMNS: Final = ", ".join((*_NUMBERS, "cost"))
 
 # Folds, refreshes and removals come one after the other: each sees what the one before it has left.
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('serai-metrics', 0))"
@@ -38,10 +39,12 @@ _NUMBER_OF = "coalesce(sum({noun}) filter (where kind = '{kind}'), 0) as {kind}_
 _TOKENS_OF = (
     "coalesce(sum((select sum((item->>'{name}')::bigint) from jsonb_array_elements(usage) as item)), 0) as {name}"
 )
+_COST = "sum((select sum((item->>'cost')::numeric) from jsonb_array_elements(usage) as item)) as cost"
 _SUMMED = ",\n           ".join(
     [
         *(_NUMBER_OF.format(kind=kind, noun=noun) for kind, noun in (name.split("_") for name in COUNTS)),
         *(_TOKENS_OF.format(name=name) for name in TOKENS),
+        _COST,
     ]
 )
 _DAYS = f"""
@@ -50,11 +53,12 @@ _DAYS = f"""
     from {{source}} where sessions <> 0 or runs <> 0 or usage is not null
     group by project_id, day, rollup (user_id) having grouping(user_id) = 1 or user_id is not null"""  # noqa: S608
 _MODELS = """
-    select project_id, day, user_id, model_id, model_provider, sum(runs) as runs
+    select project_id, day, user_id, model_id, model_provider, sum(runs) as runs, sum(cost) as cost
     from (
-        select distinct nr, project_id, day, user_id, coalesce(item->>'id', '') as model_id,
-               coalesce(item->>'provider', '') as model_provider, runs
+        select project_id, day, user_id, coalesce(item->>'id', '') as model_id,
+               coalesce(item->>'provider', '') as model_provider, runs, sum((item->>'cost')::numeric) as cost
         from {source} cross join lateral jsonb_array_elements(usage) as item where runs <> 0
+        group by nr, project_id, day, user_id, model_id, model_provider, runs
     ) as used
     group by project_id, day, model_id, model_provider, rollup (user_id)
     having grouping(user_id) = 1 or user_id is not null"""
@@ -84,8 +88,10 @@ counted as (
     on conflict (project_id, day) do update set memories = kept.memories + excluded.memories
 )"""
 
-_ADDED = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBERS)
-_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "users"))
+_ADDED_COST = "cost = coalesce(kept.cost + excluded.cost, kept.cost, excluded.cost)"
+_ADDED = ", ".join((*(f"{name} = kept.{name} + excluded.{name}" for name in _NUMBERS), _ADDED_COST))
+_ADDED_MODELS = f"runs = kept.runs + excluded.runs, {_ADDED_COST}"
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in (*_NUMBERS, "cost", "users"))
 
 # Adds what no session or run tells of to what is kept.
 _KEPT = f"""
@@ -98,9 +104,9 @@ gone as materialized (
     select * from gone_days
     on conflict (project_id, day, user_id) do update set {_ADDED}, updated_at = now()
 ), kept_models as (
-    insert into metrics_kept_models as kept (project_id, day, user_id, model_id, model_provider, runs)
+    insert into metrics_kept_models as kept (project_id, day, user_id, model_id, model_provider, runs, cost)
     select * from gone_models
-    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs
+    on conflict (project_id, day, user_id, model_id, model_provider) do update set {_ADDED_MODELS}
 )"""  # noqa: S608 - our own text
 
 # Moves deltas into the totals; a user who is new to a day counts among its users. What was counted when it happened
@@ -124,9 +130,9 @@ with taken as materialized (
     on conflict (project_id, day, user_id) do update
     set {_ADDED}, users = kept.users + excluded.users, updated_at = now()
 ), modelled as (
-    insert into metrics_models as kept (project_id, day, user_id, model_id, model_provider, runs)
+    insert into metrics_models as kept (project_id, day, user_id, model_id, model_provider, runs, cost)
     select * from ({_MODELS.format(source="fresh")}) as used
-    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = kept.runs + excluded.runs
+    on conflict (project_id, day, user_id, model_id, model_provider) do update set {_ADDED_MODELS}
 )
 select count(*) from taken"""  # noqa: S608 - our own text
 
@@ -152,7 +158,7 @@ with taken as materialized (
     select project_id, day, user_id, {_COLUMNS}, users from metrics_kept_days
     where project_id = $1 and day between $2 and $3
 ), summed as (
-    select project_id, day, user_id, {", ".join(f"sum({name}) as {name}" for name in (*_NUMBERS, "users"))}
+    select project_id, day, user_id, {", ".join(f"sum({name}) as {name}" for name in (*_NUMBERS, "cost", "users"))}
     from parts group by project_id, day, user_id
 ), put as (
     insert into metrics_days (project_id, day, user_id, {_COLUMNS}, users)
@@ -163,18 +169,19 @@ with taken as materialized (
     from summed
     on conflict (project_id, day, user_id) do update set {_REPLACED}, updated_at = now()
 ), modelled as (
-    insert into metrics_models (project_id, day, user_id, model_id, model_provider, runs)
-    select project_id, day, user_id, model_id, model_provider, sum(runs)
+    insert into metrics_models (project_id, day, user_id, model_id, model_provider, runs, cost)
+    select project_id, day, user_id, model_id, model_provider, sum(runs), sum(cost)
     from (
         select * from ({_MODELS.format(source="existing")}) as existing
         union all
         select * from gone_models
         union all
-        select project_id, day, user_id, model_id, model_provider, runs from metrics_kept_models
+        select project_id, day, user_id, model_id, model_provider, runs, cost from metrics_kept_models
         where project_id = $1 and day between $2 and $3
     ) as models
     group by project_id, day, user_id, model_id, model_provider
-    on conflict (project_id, day, user_id, model_id, model_provider) do update set runs = excluded.runs
+    on conflict (project_id, day, user_id, model_id, model_provider) do update
+    set runs = excluded.runs, cost = excluded.cost
 )
 select distinct day from summed order by day"""  # noqa: S608 - our own text
 
@@ -219,11 +226,21 @@ where project_id = $1 and day between $2 and $3 and {whose} order by day"""  # n
 }
 _READ_MODELS: Final = {
     is_of_user: f"""
-select day, model_id, model_provider, runs from metrics_models
+select day, model_id, model_provider, runs, cost from metrics_models
 where project_id = $1 and day between $2 and $3 and {whose}
 order by day, runs desc, model_id, model_provider"""  # noqa: S608 - our own text
     for is_of_user, whose in _WHOSE.items()
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTotals:
+    """A model on a day: how many runs used it, and their cost in US dollars, where its price is known."""
+
+    id: str
+    provider: str
+    runs: int
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,14 +251,16 @@ class DayTotals:
         counts: the members of `COUNTS`.
         users: how many users had sessions or runs.
         tokens: the members of `TOKENS`.
-        models: id and provider of each model, and how many runs used it.
+        cost: US dollars, of the models whose prices are known; None: of none.
+        models: those that runs used.
     """
 
     day: date
     counts: dict[str, int]
     users: int
     tokens: dict[str, int]
-    models: list[tuple[str, str, int]]
+    cost: float | None
+    models: list[ModelTotals]
     created_at: datetime
     updated_at: datetime
 
@@ -311,22 +330,28 @@ class MetricsStore:
             await self._database.execute(_KEEP_USAGE, project_id, user_id, kind, component_id, text)
 
     async def _read_days(self, project_id: str, first: date, last: date, user_id: str | None) -> list[DayTotals]:
-        models: dict[date, list[tuple[str, str, int]]] = {}
+        models: dict[date, list[ModelTotals]] = {}
         is_of_user = user_id is not None
         for row in await self._database.fetch(_READ_MODELS[is_of_user], project_id, first, last, user_id):
-            models.setdefault(row["day"], []).append((row["model_id"], row["model_provider"], row["runs"]))
+            model = ModelTotals(row["model_id"], row["model_provider"], row["runs"], _dollars(row["cost"]))
+            models.setdefault(row["day"], []).append(model)
         return [
             DayTotals(
                 day=row["day"],
                 counts={name: row[name] for name in COUNTS},
                 users=1 if is_of_user else row["users"],
                 tokens={name: row[name] for name in TOKENS},
+                cost=_dollars(row["cost"]),
                 models=models.get(row["day"], []),
                 created_at=row["created_at"],
                 updated_at=row["updated_at"],
             )
             for row in await self._database.fetch(_READ_DAYS[is_of_user], project_id, first, last, user_id)
         ]
+
+
+def _dollars(cost: Decimal | None) -> float | None:
+    return None if cost is None else float(cost)
 
 
 async def keep_totals(connection: Connection, project_id: str, session_ids: Sequence[str]) -> None:

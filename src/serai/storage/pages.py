@@ -63,14 +63,14 @@ with counted as materialized (
 select total, page.*
 from walk left join lateral (
     select stored.* from page cross join lateral (
-        select {columns} from {table} where project_id = $1 and {table}.id = page.id offset 0) as stored
+        select {columns} from {table} where project_id = $1 and {table}.{key} = page.{key} offset 0) as stored
 ) as page on true
 order by {order}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A list of rows that have a `project_id`, the first argument, and an `id`.
+    """A list of rows that have a `project_id`, the first argument, and an id.
 
     Attributes:
         table: where they are.
@@ -79,6 +79,7 @@ class Listing:
         sorted_by: the columns in which `order` is told, and the id.
         order: what it is sorted by.
         reverse: the same from the end.
+        key: the column of the id.
     """
 
     table: str
@@ -87,6 +88,7 @@ class Listing:
     sorted_by: str
     order: str
     reverse: str
+    key: str = "id"
 
 
 def first_rows(limit: int) -> int:
@@ -122,7 +124,7 @@ def far_page(listing: Listing, *, total: str, limit: str, offset: str) -> str:
     )
 
 
-def far_page_by_days(
+def far_page_by_days(  # noqa: PLR0913 - each is a part of the text
     listing: Listing,
     *,
     total: str,
@@ -132,6 +134,7 @@ def far_page_by_days(
     is_descending: bool,
     days: str,
     least: str,
+    day_after: str = "(day + 1)::timestamptz",
 ) -> str:
     """Return the same for a list in the order of a time; far from both ends at the cost of one of its days.
 
@@ -144,8 +147,9 @@ def far_page_by_days(
         is_descending: the latest come first.
         days: SQL of the numbers of its rows by days in UTC, columns `day` and `number`; those of a day are added up.
         least: SQL of how far that is: `FAR`.
+        day_after: SQL of the end of `day`; the days may be other spans of time.
     """
-    begin, end, never, ever = "day::timestamptz", "(day + 1)::timestamptz", "'-infinity'", "'infinity'"
+    begin, end, never, ever = "day::timestamptz", day_after, "'-infinity'", "'infinity'"
     if is_descending:
         begin, end, never, ever = end, begin, ever, never
     before, behind, direction = ("<", ">=", "desc") if is_descending else (">=", "<", "asc")

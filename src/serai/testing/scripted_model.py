@@ -55,6 +55,7 @@ class ScriptedModel(Model[None]):
         rules: see above.
         conversation: see above.
         model_name: the name under which the model reports itself.
+        provider_name: the provider that it names: with a name and a provider that there are, runs have a cost.
 
     Raises:
         ScriptError: not exactly one script is given; in a request: the script has no turn for it, or calls a tool
@@ -68,10 +69,12 @@ class ScriptedModel(Model[None]):
         rules: Sequence[Rule] | None = None,
         conversation: Sequence[Turn | str] | None = None,
         model_name: str = "scripted",
+        provider_name: str = _PROVIDER,
     ) -> None:
         super().__init__()
         self._script = _choose_script(script, rules, conversation)
         self._model_name = model_name
+        self._provider_name = provider_name
 
     @property
     def model_name(self) -> str:
@@ -80,8 +83,8 @@ class ScriptedModel(Model[None]):
 
     @property
     def system(self) -> str:
-        """The provider's name: ``serai``."""
-        return _PROVIDER
+        """The provider's name, ``serai`` by default."""
+        return self._provider_name
 
     async def request(
         self,
@@ -103,7 +106,7 @@ class ScriptedModel(Model[None]):
         usage = RequestUsage(
             input_tokens=_count_input_tokens(messages), output_tokens=sum(_count_part_tokens(part) for part in parts)
         )
-        return ModelResponse(parts, usage=usage, model_name=self._model_name, provider_name=_PROVIDER)
+        return ModelResponse(parts, usage=usage, model_name=self._model_name, provider_name=self._provider_name)
 
     @asynccontextmanager
     async def request_stream(
@@ -121,6 +124,7 @@ class ScriptedModel(Model[None]):
             turn=turn,
             calls=calls,
             name=self._model_name,
+            provider=self._provider_name,
             input_tokens=_count_input_tokens(messages),
         )
 
@@ -139,6 +143,7 @@ class _ScriptedStream(StreamedResponse):
     turn: Turn
     calls: Sequence[ToolCallPart]
     name: str
+    provider: str
     input_tokens: int
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
 
@@ -168,7 +173,7 @@ class _ScriptedStream(StreamedResponse):
 
     @property
     def provider_name(self) -> str:
-        return _PROVIDER
+        return self.provider
 
     @property
     def provider_url(self) -> None:

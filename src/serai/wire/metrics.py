@@ -15,7 +15,9 @@ class DayAggregatedMetrics(WireModel):
     Attributes:
         users_count: how many different users there were.
         token_metrics: sums of tokens: ``input_tokens``, ``output_tokens``, ``total_tokens`` and so on.
-        model_metrics: for each model ``model_id``, ``model_provider`` and the ``count`` of its runs.
+        model_metrics: for each model ``model_id``, ``model_provider`` and the ``count`` of its runs; of a Serai server
+            their ``cost``, where its price is known.
+        cost: US dollars, of the models whose prices are known; of a Serai server.
         date: the day's midnight.
     """
 
@@ -29,6 +31,7 @@ class DayAggregatedMetrics(WireModel):
     users_count: int = 0
     token_metrics: dict[str, Any] = Field(default_factory=dict)
     model_metrics: ListOrNull[dict[str, Any]] = Field(default_factory=list)
+    cost: float | None = None
     date: Moment
     created_at: Moment | None = None
     updated_at: Moment | None = None

@@ -28,9 +28,10 @@ class StepMetrics(WireModel):
 
 
 class WorkflowMetrics(WireModel):
-    """What a workflow cost, by step name; ``duration`` in seconds."""
+    """What a workflow cost, by step name; ``duration`` in seconds; ``cost`` in US dollars, where prices are known."""
 
     steps: dict[str, StepMetrics] | None = None
+    cost: float | None = None
     duration: float | None = None
 
 

@@ -18,6 +18,7 @@ from serai.components.workflow.values import text_of
 from serai.components.workflow.work import CANCELLED, RunRejected, StepPaused, Work
 from serai.domain.json_text import dump_json, load_json
 from serai.domain.run_state import RunStatus
+from serai.domain.usage import cost_member, sum_cost
 
 
 async def do_component(
@@ -168,7 +169,8 @@ def _metrics(output: Mapping[str, Any]) -> dict[str, Any] | None:
         return metrics
     known = [step["metrics"] or {} for step in metrics["steps"].values()]
     names = ("input_tokens", "output_tokens", "total_tokens")
-    return {**{name: sum(step.get(name, 0) for step in known) for name in names}, "duration": metrics["duration"]}
+    tokens = {name: sum(step.get(name, 0) for step in known) for name in names}
+    return {**tokens, **cost_member(sum_cost(known)), "duration": metrics["duration"]}
 
 
 def _media(output: Mapping[str, Any]) -> list[MediaItem]:

@@ -10,6 +10,7 @@ from serai.components.media import made_members
 from serai.components.run_input import RunInput
 from serai.components.workflow.results import StepResult, content_type_of, leaves, media_in, shown_results
 from serai.domain.runs import RunRecord
+from serai.domain.usage import cost_member, sum_cost
 
 
 class RunObject:
@@ -86,7 +87,8 @@ class RunObject:
                 "executor_name": result.executor_name,
                 "metrics": metrics,
             }
-        return {"steps": steps, "duration": self.worked_s()}
+        cost = sum_cost(step["metrics"] or {} for step in steps.values())
+        return {"steps": steps, **cost_member(cost), "duration": self.worked_s()}
 
     def members(
         self,

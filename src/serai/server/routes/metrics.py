@@ -81,9 +81,15 @@ def show_day(day: DayTotals, *, user_id: str | None = None) -> dict[str, Any]:
         "users_count": day.users,
         "token_metrics": tokens,
         "model_metrics": [
-            {"model_id": model_id, "model_provider": provider, "count": count}
-            for model_id, provider, count in day.models
+            {
+                "model_id": model.id,
+                "model_provider": model.provider,
+                "count": model.runs,
+                **({} if model.cost is None else {"cost": model.cost}),
+            }
+            for model in day.models
         ],
+        "cost": day.cost,
         "date": f"{day.day}T00:00:00Z",
         "created_at": utc_text(day.created_at),
         "updated_at": utc_text(day.updated_at),
@@ -112,6 +118,7 @@ _RANGE: Final = (
     query_parameter("ending_date", _DAY, "To which day, itself included."),
     *DATABASE_PARAMETERS,
 )
+_DOLLARS: Final[JsonObject] = {"type": "number", "description": "US dollars, of the models whose prices are known."}
 _DAY_METRICS: Final[JsonObject] = {
     "type": "object",
     "properties": {
@@ -125,9 +132,10 @@ _DAY_METRICS: Final[JsonObject] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"model_id": TEXT, "model_provider": TEXT, "count": COUNT},
+                "properties": {"model_id": TEXT, "model_provider": TEXT, "count": COUNT, "cost": _DOLLARS},
             },
         },
+        "cost": or_null(_DOLLARS),
         **dict.fromkeys(("date", "created_at", "updated_at"), TIME),
     },
 }

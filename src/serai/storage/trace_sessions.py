@@ -1,0 +1,137 @@
+"""The sessions that have traces, the latest first: from what is kept of each, or from the traces of a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from serai.storage.connection import Database
+from serai.storage.trace_counts import TraceCounts
+from serai.storage.trace_filters import Arguments, condition_of, equals
+from serai.storage.trace_lists import MOST_COUNTED, TraceQuestion
+
+MOST_LOOKED_AT: Final = 10_000
+"""The most traces that a search by session looks at, the newest."""
+
+_KEPT_MEMBERS: Final = ("session_id", "user_id", "agent_id", "team_id", "workflow_id")
+_NAMES: Final = """max(user_id) as user_id, max(agent_id) as agent_id, max(team_id) as team_id,
+       max(workflow_id) as workflow_id"""
+
+# A session stands where the latest of its rows does; what is kept of it is added up.
+_LATEST = """
+select session_id, last_at, nr from trace_sessions as one
+where project_id = $1 and traces > 0{one_of} and not exists (
+    select from trace_sessions as other
+    where other.project_id = $1 and other.session_id = one.session_id and other.traces > 0{other_of}
+      and (other.last_at, other.nr) > (one.last_at, one.nr))"""
+_PAGE = """
+select told.* from ({latest} order by last_at desc, nr desc limit {limit} offset {offset}) as page
+cross join lateral (
+    select page.session_id, {names}, sum(traces)::bigint as traces, min(first_at) as first_at, max(last_at) as last_at
+    from trace_sessions as one
+    where project_id = $1 and session_id = page.session_id and traces > 0{one_of}
+) as told
+order by page.last_at desc, page.nr desc"""
+_ALL = "select coalesce((select sessions from trace_session_counts where project_id = $1), 0)"
+_SOME = "select count(*) from ({latest} limit {most}) as counted"
+
+# The sessions of the newest traces that meet a search; of those on the page all that meet it are counted.
+_SEARCH = """
+with matched as materialized (
+    select session_id, created_at from traces where {where} and session_id is not null
+    order by started_at desc limit {most}
+), latest as (
+    select session_id, max(created_at) as last_at from matched group by session_id
+), page as (
+    select * from latest order by last_at desc, session_id limit {limit} offset {offset}
+)
+select (select count(*) from matched) as looked_at, (select count(*) from latest) as total, told.*
+from (select) as one_row left join (page cross join lateral (
+    select page.session_id, {names}, count(*) as traces, min(created_at) as first_at, max(created_at) as last_at
+    from traces where {where} and session_id = page.session_id
+) as told) on true
+order by page.last_at desc, page.session_id"""
+
+
+class SessionOfTraces(NamedTuple):
+    """What a session's traces come to; of the ids the greatest, when there are several."""
+
+    session_id: str
+    user_id: str | None
+    agent_id: str | None
+    team_id: str | None
+    workflow_id: str | None
+    traces: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSessionPage:
+    """A page of sessions.
+
+    Attributes:
+        total: how many the list has, or at least.
+        is_exact: it has no more.
+    """
+
+    records: list[SessionOfTraces]
+    total: int
+    is_exact: bool = True
+
+
+class TraceSessions:
+    """The statements about sessions that have traces."""
+
+    def __init__(self, database: Database, counts: TraceCounts) -> None:
+        self._database = database
+        self._counts = counts
+
+    async def page(self, question: TraceQuestion) -> TraceSessionPage:
+        """Return a page of the sessions whose traces meet a question.
+
+        Cost: by user and component the page, what comes before it, and up to a thousand sessions more that are
+        counted; within a time, or of a search, up to ten thousand traces, and all traces of the page's sessions.
+        """
+        is_kept = question.search is None and question.since is None and question.until is None
+        if is_kept and question.members.keys() <= set(_KEPT_MEMBERS):
+            await self._counts.fold()
+            return await self._kept(question)
+        return await self._search(question)
+
+    async def _kept(self, question: TraceQuestion) -> TraceSessionPage:
+        arguments = Arguments(question.project_id)
+        placed = {name: arguments.add(value, "text") for name, value in question.members.items()}
+        one_of, other_of = (
+            "".join(f" and {row}.{name} = {place}" for name, place in placed.items()) for row in ("one", "other")
+        )
+        latest = _LATEST.format(one_of=one_of, other_of=other_of)
+        count = _SOME.format(latest=latest, most=MOST_COUNTED + 1) if placed else _ALL
+        total = await self._database.fetchval(count, *arguments.values)
+        is_exact = not placed or total <= MOST_COUNTED
+        limit, offset = arguments.add(question.limit, "bigint"), arguments.add(question.offset, "bigint")
+        sql = _PAGE.format(latest=latest, names=_NAMES, one_of=one_of, limit=limit, offset=offset)
+        rows = await self._database.fetch(sql, *arguments.values)
+        return TraceSessionPage([SessionOfTraces(*row) for row in rows], total if is_exact else MOST_COUNTED, is_exact)
+
+    async def _search(self, question: TraceQuestion) -> TraceSessionPage:
+        arguments = Arguments(question.project_id)
+        conditions = ["project_id = $1", *(equals(name, text, arguments) for name, text in question.members.items())]
+        if question.since is not None:
+            conditions.append(f"created_at >= {arguments.add(question.since, 'timestamptz')}")
+        if question.until is not None:
+            conditions.append(f"created_at <= {arguments.add(question.until, 'timestamptz')}")
+        if question.search is not None:
+            conditions.append(condition_of(question.search, arguments))
+        sql = _SEARCH.format(
+            where=" and ".join(conditions),
+            names=_NAMES,
+            most=MOST_LOOKED_AT + 1,
+            limit=arguments.add(question.limit, "bigint"),
+            offset=arguments.add(question.offset, "bigint"),
+        )
+        rows = await self._database.fetch(sql, *arguments.values)
+        width = len(SessionOfTraces._fields)
+        found = [SessionOfTraces(*row[-width:]) for row in rows if row["session_id"] is not None]
+        return TraceSessionPage(found, rows[0]["total"], rows[0]["looked_at"] <= MOST_LOOKED_AT)
