@@ -163,7 +163,7 @@ async def members_of_a_team_are_in_its_tree(target):
     [root] = trace.tree
     equal((root.type, trace.output), ("TEAM", run.content))
     members = of_type(trace.tree, "AGENT")
-    equal([(member.input, member.output) for member in members][0], ("tea", "Found: tea"))
+    equal((members[0].input, members[0].output), ("tea", "Found: tea"))
     equal([member.metadata["run_id"] for member in members], [member.run_id for member in run.member_responses])
     equal([tool.name for tool in of_type(trace.tree, "TOOL")], ["delegate_task_to_member"] * 2)
 
