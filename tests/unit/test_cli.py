@@ -69,6 +69,7 @@ COMMANDS = [
     "knowledge rm",
     "knowledge config",
     "metrics",
+    "top",
     "traces",
     "traces list",
     "traces show",

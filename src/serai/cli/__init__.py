@@ -22,6 +22,7 @@ from serai.cli import (
     schedules,
     serve,
     sessions,
+    top,
     traces,
     users,
     worker,
@@ -44,6 +45,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(memories.app, name="memories")
 app.add_typer(knowledge.app, name="knowledge")
 app.command("metrics")(metrics.metrics)
+app.command("top")(top.top)
 app.add_typer(traces.app, name="traces")
 app.add_typer(evals.app, name="evals")
 app.add_typer(schedules.app, name="schedules")
