@@ -153,7 +153,7 @@ What `GET /-/metrics` answers. Counters and histograms are of the node that is a
 loop's lag and `serai_database_up`. The other gauges are of all nodes, at most three seconds old: take the greatest of
 them, not the sum.
 
-A histogram has `_bucket`, `_sum` and `_count`. Labels are few by their nature, and bounded: what comes after some hundred
+A histogram has `_bucket`, `_sum` and `_count`. Labels are few by nature, and bounded: what comes after some hundred
 models, tools or routes is counted as `(other)`, and a path that no route is for as `(unmatched)`. `status` of a request
 is its class, as `2xx`. Runs inside of runs (members of teams, steps of workflows) are not counted by themselves, but
 their models and tools are. [Watch a server](../how-to/watch-a-server.md) says how to use them.
