@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,8 @@ class IntakeRuntime(IdleRuntime):
 
     def __post_init__(self) -> None:
         self.spans = SpanWriter(SpanStore(Database("postgresql://")), Capture(), most_waiting=2 * ROOM)
-        self.span_intake = SpanIntake(self.spans, project_id="default", most_bytes=self.settings.max_body_bytes)
+        intake = SpanIntake(self.spans, project_id="default", most_bytes=self.settings.max_body_bytes)
+        self.tracing = SimpleNamespace(intake=intake)
 
 
 @pytest.fixture

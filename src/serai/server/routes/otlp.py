@@ -33,7 +33,7 @@ _UNPACKED: Final = 8
 
 async def receive_spans(request: Request) -> Response:
     """Take the spans of one request, all that are in order or none."""
-    intake = runtime_of(request).span_intake
+    intake = runtime_of(request).tracing.intake
     media_type = _header(request, b"content-type").partition(";")[0].strip()
     encoding = intake.encoding_of(media_type)
     if encoding is None:
@@ -56,9 +56,9 @@ async def _take(request: Request, encoding: Encoding) -> Batch:
         raise NotFoundError("This server keeps no traces: SERAI_TRACES is off.")
     packing = _header(request, b"content-encoding")
     body = await read_body(request)
-    read = partial(runtime.span_intake.read, encoding, body, packing=packing)
+    read = partial(runtime.tracing.intake.read, encoding, body, packing=packing)
     batch = await make(read, size_bytes=len(body) * (_UNPACKED if packing else 1))
-    runtime.span_intake.take(batch)
+    runtime.tracing.intake.take(batch)
     return batch
 
 
