@@ -96,6 +96,8 @@ _UNREAD: Final = frozenset(
         "graph.node.parent_id",
         "input.mime_type",
         "langsmith.metadata.usage_metadata",
+        "langsmith.trace.name",
+        "langsmith.trace.session_name",
         "llm.invocation_parameters",
         "llm.tools",
         "logfire.json_schema",
@@ -156,6 +158,12 @@ def _use_of(name: str) -> tuple[Use, str, int]:
 
 
 USES: Final = Uses()
+
+
+def is_read(name: str) -> bool:
+    """Return whether an attribute's value is looked at."""
+    return USES[name][0] is not Use.NONE
+
 
 COMPONENTS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
 _K: Final = SpanKind
