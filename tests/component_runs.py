@@ -12,6 +12,7 @@ from serai.domain.json_text import dump_json, load_json
 from serai.domain.runs import RunRecord
 from serai.engine.active_run import Component, KnowledgeSearch
 from serai.engine.engine import Engine, EngineOptions, RunRequest
+from serai.engine.tracing import Tracer
 from serai.storage.connection import Database
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
@@ -47,6 +48,7 @@ async def engine_of(
     *components: Component,
     knowledge: KnowledgeSearch | None = None,
     loses_spans: bool = False,
+    tracer: Tracer | None = None,
     **options: Any,
 ) -> AsyncIterator[Engine]:
     """Run a node with these components for the length of the block; its traces are there when the block has ended.
@@ -55,6 +57,7 @@ async def engine_of(
         database: where runs are.
         components: what it runs.
         knowledge: what it may search.
+        tracer: traces its runs, instead of one of its own.
         loses_spans: it writes no span, as one that is killed before it does.
         options: as of `EngineOptions`.
     """
@@ -64,7 +67,7 @@ async def engine_of(
         list(components),
         options=EngineOptions(**{"lease_s": 2, **options}),
         knowledge=knowledge,
-        tracer=tracer_of(spans),
+        tracer=tracer or tracer_of(spans),
     )
     await engine.start()
     try:

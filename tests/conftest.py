@@ -7,11 +7,12 @@ import sys
 import pytest
 import structlog
 
+from tests.fixtures_nursery import launcher
 from tests.fixtures_postgres import database, database_url, postgres_server
 from tests.leftovers import Leftovers
 from tests.suites import SuiteReport
 
-__all__ = ["database", "database_url", "postgres_server"]
+__all__ = ["database", "database_url", "launcher", "postgres_server"]
 
 
 _FIRST = ("test_pythons.py", "acceptance", "compat", "integration")

@@ -21,7 +21,7 @@ from types import FrameType, TracebackType
 from typing import IO, Any, Protocol, Self
 
 from benchmarks.environments import clean_environment
-from benchmarks.processes import Process
+from benchmarks.processes import Process, ServerProcess
 
 _ROOT = Path(__file__).parent.parent
 _LARGEST_REQUEST = 1 << 17
@@ -65,6 +65,28 @@ def launch(
     """Start ``python -m serai``."""
     command = [sys.executable, "-m", "serai", *arguments]
     return subprocess.Popen(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+
+
+class LaunchedServer(ServerProcess):
+    """A `serai serve` process.
+
+    Args:
+        arguments: what follows ``serai serve --port PORT``.
+        launch: how to start it.
+        env: its whole environment.
+        log: file that gets its output.
+        folder: its working folder.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], *, launch: Launch, env: Mapping[str, str], log: Path, folder: Path
+    ) -> None:
+        super().__init__(["serve", "--port", "{port}", *arguments], env=env, log=log, folder=folder)
+        self._start_by = launch
+
+    def _launch(self, output: IO[bytes]) -> Process:
+        assert self._folder is not None
+        return self._start_by(self._command, env=self._env, folder=self._folder, stdout=output, stderr=output)
 
 
 class NurseryNode:

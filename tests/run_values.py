@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -145,6 +145,14 @@ async def until(database: Database | Connection, sql: str, *args: Any, timeout_s
     async with asyncio.timeout(timeout_s):
         while not (answer := await database.fetchval(sql, *args)):  # noqa: ASYNC110 - PostgreSQL has no event for it
             await asyncio.sleep(0.005)
+    return answer
+
+
+async def until_true(ask: Callable[[], Awaitable[Any]], *, timeout_s: float = 10) -> Any:
+    """Ask again and again until the answer is true; return it."""
+    async with asyncio.timeout(timeout_s):
+        while not (answer := await ask()):  # noqa: ASYNC110 - what is asked has no event for it
+            await asyncio.sleep(0.02)
     return answer
 
 

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     trace_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Names of fields, comma separated, whose values traces mask beside the known ones."
     )
+    trace_libraries: bool = Field(
+        False, description="Whether spans that libraries and tools tell OpenTelemetry of become part of runs' traces."
+    )
     history_runs: int = Field(3, ge=0, le=1000, description="Earlier runs of a session an agent sees by default.")
 
     record_indexes: Literal["auto", "declared", "off"] = Field(

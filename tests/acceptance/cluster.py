@@ -9,13 +9,13 @@ import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import httpx
 
 from benchmarks.environments import clean_environment
-from benchmarks.processes import Process, ServerProcess
-from tests.nursery import Launch, launch
+from benchmarks.processes import Process
+from tests.nursery import Launch, LaunchedServer, launch
 
 OS_FILE = Path(__file__).parent / "acceptance_os.py"
 NESTED_OS = Path(__file__).parent / "nested_os.py"
@@ -23,12 +23,8 @@ ROOT = Path(__file__).parents[2]
 RUNS = "/agents/worker/runs"
 
 
-class Node(ServerProcess):
+class Node(LaunchedServer):
     """One `serai serve` process."""
-
-    def __init__(self, os_file: Path, *, launch: Launch, env: dict[str, str], log: Path) -> None:
-        super().__init__(["serve", str(os_file), "--port", "{port}"], env=env, log=log, folder=ROOT)
-        self._launcher = launch
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -49,9 +45,6 @@ class Node(ServerProcess):
     def has_ended(self) -> bool:
         """Whether the process is gone."""
         return self._process is None or self._process.poll() is not None
-
-    def _launch(self, output: IO[bytes]) -> Process:
-        return self._launcher(self._command, env=self._env, folder=ROOT, stdout=output, stderr=output)
 
 
 @dataclass
@@ -74,7 +67,8 @@ class Cluster:
     def start_node(self, **settings: str) -> Node:
         """Start a server; settings are SERAI_… variables, for example fault="in_model_call:kill"."""
         log = self.folder / f"node{len(self.nodes)}.log"
-        node = Node(self.os_file, launch=self.launch, env=self._environment(settings), log=log)
+        env = self._environment(settings)
+        node = Node([str(self.os_file)], launch=self.launch, env=env, log=log, folder=ROOT)
         self.nodes.append(node)
         node.start()
         return node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +9,8 @@ import pytest
 
 from serai.storage.embedded import EmbeddedPostgres
 from tests.acceptance.cluster import NESTED_OS, Cluster
-from tests.nursery import Launch, Nursery, launch
+from tests.nursery import Launch
 from tests.postgres import POSTGRES_VERSION, data_folder
-
-
-@pytest.fixture(scope="session")
-def launcher() -> Iterator[Launch]:
-    """The quickest way to start nodes here."""
-    if sys.platform != "linux":
-        yield launch
-        return
-    with Nursery() as nursery:
-        yield nursery.launch
 
 
 @pytest.fixture

@@ -11,27 +11,40 @@ import pytest
 from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 from tests.compat.clients.checklist import Target
-from tests.compat.published_clients import python_or_not_run
+from tests.compat.published_clients import launching, python_or_not_run
+from tests.nursery import Launch, LaunchedServer
 from tests.postgres import data_folder
 
 KEY = "a-key-for-tests"
 _SERVE = [sys.executable, "-m", "serai", "serve", "--port", "{port}"]
 _HERE = Path(__file__).parent
-_PEERS_LOCK = _HERE.parent.parent / "benchmarks" / "peers" / "requirements.txt"
+_ROOT = _HERE.parent.parent
+_PEERS_LOCK = _ROOT / "benchmarks" / "peers" / "requirements.txt"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def launchers() -> Iterator[None]:
+    """The processes that run the clients' scripts, until the last test."""
+    with launching():
+        yield
 
 
 @pytest.fixture(scope="session")
-def serai_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def serai_target(tmp_path_factory: pytest.TempPathFactory, launcher: Launch) -> Iterator[Target]:
     """Serai with the components of serai_os.py, twice on one data folder: open, and behind a security key."""
+    logs = tmp_path_factory.mktemp("serai")
     with data_folder() as folder:
-        command = [*_SERVE, "--data-dir", str(folder), "tests.compat.serai_os"]
-        yield from _serve_both(
-            command,
-            command,
-            key_name="SERAI_SECURITY_KEY",
-            logs=tmp_path_factory.mktemp("serai"),
-            PYTHONPATH=str(_HERE.parent.parent),
-        )
+
+        def server(name: str, **variables: str) -> ServerProcess:
+            return LaunchedServer(
+                ["--data-dir", str(folder), "tests.compat.serai_os"],
+                launch=launcher,
+                env=clean_environment(**variables),
+                log=logs / f"{name}.log",
+                folder=_ROOT,
+            )
+
+        yield from _serve_both(server("open", SERAI_HEARTBEAT_S="0.2"), server("keyed", SERAI_SECURITY_KEY=KEY))
 
 
 @pytest.fixture(scope="session")
@@ -51,27 +64,25 @@ def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def reference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The reference server twice, each with a database of its own: open, and behind a security key."""
-    serve = [str(python_or_not_run(_PEERS_LOCK)), str(_HERE / "reference_os.py")]
-    open_one, keyed_one = ([*serve, str(tmp_path_factory.mktemp("reference")), "{port}"] for _ in range(2))
+    python = str(python_or_not_run(_PEERS_LOCK))
     logs = tmp_path_factory.mktemp("reference-logs")
-    yield from _serve_both(open_one, keyed_one, key_name="OS_SECURITY_KEY", logs=logs)
+
+    def server(name: str, **variables: str) -> ServerProcess:
+        return ServerProcess(
+            [python, str(_HERE / "reference_os.py"), str(tmp_path_factory.mktemp("reference")), "{port}"],
+            env=clean_environment(**variables),
+            log=logs / f"{name}.log",
+            folder=logs,
+        )
+
+    yield from _serve_both(server("open"), server("keyed", OS_SECURITY_KEY=KEY))
 
 
-def _serve_both(
-    open_one: list[str], keyed_one: list[str], *, key_name: str, logs: Path, **shared: str
-) -> Iterator[Target]:
-    servers = [
-        ServerProcess(
-            open_one, env=clean_environment(SERAI_HEARTBEAT_S="0.2", **shared), log=logs / "open.log", folder=logs
-        ),
-        ServerProcess(
-            keyed_one, env=clean_environment(**{key_name: KEY}, **shared), log=logs / "keyed.log", folder=logs
-        ),
-    ]
+def _serve_both(open_one: ServerProcess, keyed_one: ServerProcess) -> Iterator[Target]:
     try:
-        for server in servers:
-            server.start()
-        yield Target(servers[0].base_url, servers[1].base_url, KEY)
+        open_one.start()
+        keyed_one.start()
+        yield Target(open_one.base_url, keyed_one.base_url, KEY)
     finally:
-        for server in reversed(servers):
-            server.stop()
+        keyed_one.stop()
+        open_one.stop()

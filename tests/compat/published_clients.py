@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +19,12 @@ import pytest
 from benchmarks.environments import EnvironmentUnavailableError, clean_environment, locked_node, locked_python
 from tests.compat.clients.checklist import Target
 from tests.compat.clients.roster import FOLDER, PublishedClient
+from tests.compat.script_launcher import Launcher
 from tests.suites import not_run
 
 SCRIPT_TIMEOUT_S = 100
+_LAUNCHERS: dict[str, Launcher] = {}
+"""By environment."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,39 @@ def outcomes(client: PublishedClient, script: str, target: Target) -> dict[str, 
 
 def run_script(client: PublishedClient, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a script of the folder of clients in a client's environment; without one the suite is not run."""
-    with _command(client, script) as command:
-        return subprocess.run(
-            [*command, *arguments],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=SCRIPT_TIMEOUT_S,
-            check=False,
-        )
+    if script.endswith(".mjs"):
+        return _run_node(client, script, arguments)
+    python = python_or_not_run(FOLDER / client.environment / "requirements.txt")
+    if client.environment not in _LAUNCHERS:
+        _LAUNCHERS[client.environment] = Launcher(python)
+    return _LAUNCHERS[client.environment].run(FOLDER / script, arguments, timeout_s=SCRIPT_TIMEOUT_S)
 
 
 @contextmanager
-def _command(client: PublishedClient, script: str) -> Iterator[list[str]]:
-    if not script.endswith(".mjs"):
-        yield [str(python_or_not_run(FOLDER / client.environment / "requirements.txt")), str(FOLDER / script)]
-        return
+def launching() -> Iterator[None]:
+    """Stop the processes that run scripts when the block ends."""
+    try:
+        yield
+    finally:
+        while _LAUNCHERS:
+            _LAUNCHERS.popitem()[1].stop()
+
+
+def _run_node(client: PublishedClient, script: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     packages = _packages_or_not_run(FOLDER / client.environment / "package-lock.json")
     # Node looks for packages in the folders above a script.
     with tempfile.TemporaryDirectory(prefix="serai-node-") as folder:
         for source in [*FOLDER.glob("*.mjs"), *FOLDER.glob("*.json")]:
             shutil.copy(source, folder)
         (Path(folder) / "node_modules").symlink_to(packages, target_is_directory=True)
-        yield ["node", str(Path(folder) / script)]
+        return subprocess.run(
+            ["node", str(Path(folder) / script), *arguments],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_TIMEOUT_S,
+            check=False,
+        )
 
 
 def python_or_not_run(lock: Path) -> Path:

@@ -14,6 +14,7 @@ from agno.agent import Agent
 from agno.db.sqlite import SqliteDb
 from agno.memory import MemoryManager
 from agno.os import AgentOS
+from fastapi import FastAPI
 from reference_knowledge import knowledge_base
 from reference_parts import (
     PAUSING_TOOLS,
@@ -117,6 +118,8 @@ def main():
         workflows=all_workflows(db),
         knowledge=[knowledge_base(db)],
         db=db,
+        tracing=True,
+        base_app=FastAPI(telemetry={"tracing": False}),  # else its requests are the traces, and runs are parts of them
         telemetry=False,
     )
     uvicorn.run(server.get_app(), host="127.0.0.1", port=port, log_level="warning", access_log=False)

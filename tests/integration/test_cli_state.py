@@ -302,16 +302,16 @@ def in_a_terminal(said: str, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "serai", *arguments]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    text = _until_question(ours)
+    text = _until(ours, "[y/N]:")
     os.write(ours, f"{said}\n".encode())
     code = process.wait(timeout=20)
     os.close(ours)
     return code, text
 
 
-def _until_question(terminal: int) -> str:
+def _until(terminal: int, end: str) -> str:
     text = ""
-    while "[y/N]:" not in text:
+    while end not in text:
         readable, _, _ = select.select([terminal], [], [], 20)
         assert readable, text
         text += os.read(terminal, 1000).decode()
@@ -320,3 +320,23 @@ def _until_question(terminal: int) -> str:
 
 def test_without_a_server_that_is_told() -> None:
     assert typed("http://127.0.0.1:9", "evals", "list").exit_code == 3
+    assert typed("http://127.0.0.1:9", "top", "--once").exit_code == 3
+
+
+def test_a_server_is_looked_at_once(url: str, client: SyncAgentOSClient) -> None:
+    client.run_agent("helper", "Note tea")
+    shown = typed(url, "top", "--once")
+    assert (shown.exit_code, "No run is under way." in shown.stdout, "note" in shown.stdout) == (0, True, True)
+    status = json.loads(typed(url, "top", "--once", "--json").stdout)
+    assert (status["database"], status["nodes"][0]["id"]) == ("up", status["node"])
+
+
+def test_a_server_is_watched_until_q_is_pressed(url: str) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "serai", "top", "--url", url, "--interval", "600"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    _until(ours, "under way")
+    os.write(ours, b"q")
+    assert process.wait(timeout=20) == 0
+    os.close(ours)

@@ -94,6 +94,9 @@ async def test_a_span_told_anew_with_a_later_start_keeps_its_first_one(database:
     await store.write([span(1, 2, started_ns=BEGAN_NS, duration_ns=None, **waits)])
     await store.write([span(1, 2, started_ns=BEGAN_NS + 2_000_000_000, duration_ns=0, **waits)])
     assert await database.fetchval("select duration_ns from spans") == 2_000_000_000
+    told = [span(1, 3, started_ns=BEGAN_NS + number, duration_ns=number, **waits) for number in (0, 5_000)]
+    await store.write(told)
+    assert await database.fetchval("select duration_ns from spans where span_id = 3") == 10_000
 
 
 async def test_a_trace_is_about_its_root_and_until_that_comes_about_its_first_span(database: Database):

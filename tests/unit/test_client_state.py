@@ -227,6 +227,7 @@ CALLS: list[tuple[str, dict[str, Any], str, Any, Any]] = [
         {"target_version": "2.0.0"},
         {"message": "done"},
     ),
+    ("get_server_status", {"limit": 5}, "GET /-/status?limit=5", None, {"node": "n", "queue": {"runs": None}}),
     ("get_retention", {}, "GET /retention", None, {"rules": {"events": 30, "sessions": None}}),
     ("apply_retention", {}, "POST /retention/apply?dry_run=true", None, {"dry_run": True, "removed": {"events": 1}}),
     ("erase_user", {"user_id": "u/1"}, "DELETE /users/u%2F1?dry_run=false", None, {"user_id": "u/1", "removed": {}}),

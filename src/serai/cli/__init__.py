@@ -22,6 +22,8 @@ from serai.cli import (
     schedules,
     serve,
     sessions,
+    top,
+    traces,
     users,
     worker,
 )
@@ -43,6 +45,8 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(memories.app, name="memories")
 app.add_typer(knowledge.app, name="knowledge")
 app.command("metrics")(metrics.metrics)
+app.command("top")(top.top)
+app.add_typer(traces.app, name="traces")
 app.add_typer(evals.app, name="evals")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(records.app, name="records")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serai.cli.component import Component, ComponentId, find_component
-from serai.cli.remote import DEFAULT_URL, EXIT_MISUSED, Key, Url, connect, fail, failures_told
+from serai.cli.remote import DEFAULT_URL, EXIT_MISUSED, EXIT_PAUSED, Key, Url, connect, fail, failures_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from serai.cli.outcome import Outcome
     from serai.client import SyncAgentOSClient
 
 
-def run(
+def run(  # noqa: PLR0913 - its flags
     component: ComponentId,
     message: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
     *,
@@ -28,6 +30,7 @@ def run(
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events (or the run) as JSON, one a line.")] = False,
     stream: Annotated[bool, typer.Option("--stream/--no-stream", help="Show the answer as it comes.")] = True,
+    trace: Annotated[bool, typer.Option("--trace", help="Then draw its trace: what took how long.")] = False,
 ) -> None:
     """Ask an agent, a team or a workflow and print its answer, with the tools, members and steps it uses.
 
@@ -44,7 +47,19 @@ def run(
         with failures_told(url):
             named = find_component(client, component)
         answers = _ask(client, named, message=question, session=session, user=user, stream=stream)
-        watch(answers, component=named, url=url, as_json=as_json)
+        watch(
+            answers,
+            component=named,
+            url=url,
+            as_json=as_json,
+            then=partial(_show_trace, client, as_json=as_json) if trace else None,
+        )
+
+
+def _show_trace(client: SyncAgentOSClient, outcome: Outcome, *, as_json: bool) -> None:
+    from serai.cli.traces_work import show_trace_of_run  # noqa: PLC0415 - loaded when it is wanted
+
+    show_trace_of_run(client, outcome.run_id, has_ended=outcome.exit_code != EXIT_PAUSED, as_json=as_json)
 
 
 def _read_question() -> str:

@@ -11,7 +11,7 @@ import typer
 from serai.cli.answer_view import AnswerView
 from serai.cli.component import Component
 from serai.cli.json_view import JsonView
-from serai.cli.outcome import status_text
+from serai.cli.outcome import Outcome, status_text
 from serai.cli.pause_view import follow_command
 from serai.cli.remote import fail, failures_told
 
@@ -24,6 +24,7 @@ def watch(
     as_json: bool,
     is_live: bool = True,
     ask: Callable[[], Any] | None = None,
+    then: Callable[[Outcome], None] | None = None,
 ) -> None:
     """Show the events of a run, or its result as the only item; leave with its exit code.
 
@@ -34,6 +35,7 @@ def watch(
         as_json: one JSON object a line instead of text.
         is_live: whether events come as they happen.
         ask: returns the run; called when there were no events, for the exit code that is the run's.
+        then: called once the run rests, before the command ends.
     """
     view = JsonView() if as_json else AnswerView(url=url, component=component.given, is_live=is_live)
     outcome = view.outcome
@@ -52,5 +54,8 @@ def watch(
         again = f" Watch it with: {follow_command(component.given, outcome.run_id, url=url)}" if outcome.run_id else ""
         fail(130, f"Stopped watching; the run goes on at the server.{again}")
     view.close()
+    if then is not None:
+        with failures_told(url):
+            then(outcome)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

@@ -191,6 +191,7 @@ class AgentOSClient:
     get_trace_filter_schema = awaited(traces.get_trace_filter_schema)
 
     migrate_database = awaited(data.migrate_database)
+    get_server_status = awaited(data.get_server_status)
     get_retention = awaited(data.get_retention)
     apply_retention = awaited(data.apply_retention)
     erase_user = awaited(data.erase_user)

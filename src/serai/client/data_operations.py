@@ -1,4 +1,4 @@
-"""The rows of the table that are about stored data as a whole: migrations, retention, erasure. Sends nothing."""
+"""The rows of the table about a server as a whole: its status, migrations, retention, erasure. Sends nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from serai.client._rows import Rows
 
 if TYPE_CHECKING:
     from serai.wire.retention import ErasureReport, RetentionReport, RetentionRules
+    from serai.wire.server_status import ServerStatus
 
 RULES: Answer[RetentionRules] = Answer("retention:RetentionRules")
 REMOVED: Answer[RetentionReport] = Answer("retention:RetentionReport")
+STATUS: Answer[ServerStatus] = Answer("server_status:ServerStatus")
 ERASED: Answer[ErasureReport] = Answer("retention:ErasureReport")
 
 _row = Rows({"dry_run": "only count; nothing is removed."})
@@ -27,6 +29,12 @@ _row = Rows({"dry_run": "only count; nothing is removed."})
 def migrate_database(db_id: str, target_version: str | None = None, headers: Headers | None = None) -> Arguments:
     """Bring the tables of a database up to date."""
     return Arguments(path={"db_id": db_id}, json={"target_version": target_version}, headers=headers)
+
+
+@_row("GET", "/-/status", STATUS, limit="how many runs are listed, at most 500.")
+def get_server_status(limit: int = 100, headers: Headers | None = None) -> Arguments:
+    """Return what is under way on a server, its rates, and what is slow; Serai servers only."""
+    return Arguments(query={"limit": limit}, headers=headers)
 
 
 @_row("GET", "/retention", RULES)

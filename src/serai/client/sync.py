@@ -185,6 +185,7 @@ class SyncAgentOSClient:
     get_trace_filter_schema = blocking(traces.get_trace_filter_schema)
 
     migrate_database = blocking(data.migrate_database)
+    get_server_status = blocking(data.get_server_status)
     get_retention = blocking(data.get_retention)
     apply_retention = blocking(data.apply_retention)
     erase_user = blocking(data.erase_user)

@@ -14,7 +14,10 @@ from serai.components.run_input import load_run_input
 from serai.components.run_memory import extraction_kind, source_of
 from serai.components.team import Team
 from serai.domain.memories import MemoryAction, MemoryOrigin
+from serai.domain.traces import SpanKind
 from serai.engine.jobs import ActiveJob, JobHandler
+from serai.engine.spans import SpanFacts
+from serai.engine.tracing import Tracer
 from serai.memory.changes import plan_changes
 from serai.memory.extraction import extract
 from serai.memory.options import Memory
@@ -27,10 +30,13 @@ from serai.storage.user_memories import UserMemories
 _TOKENS_SHOWN: Final = 4000
 
 
-def extraction_handlers(database: Database, components: Iterable[Any]) -> dict[str, JobHandler]:
+def extraction_handlers(
+    database: Database, components: Iterable[Any], *, tracer: Tracer | None = None
+) -> dict[str, JobHandler]:
     """Return what does these jobs for the components that remember their users, by the kinds of the jobs."""
+    tracer = tracer or Tracer()
     return {
-        extraction_kind(each.kind, each.id): MemoryExtraction(database, each.memory, each.memory_model).do
+        extraction_kind(each.kind, each.id): MemoryExtraction(database, each.memory, each.memory_model, tracer).do
         for each in components
         if isinstance(each, AgentComponent | Team) and each.memory is not None and each.memory.extract
     }
@@ -43,14 +49,16 @@ class MemoryExtraction:
         database: where runs and memories are.
         options: what the component remembers.
         model: which is asked.
+        tracer: the work becomes part of the run's trace.
     """
 
-    def __init__(self, database: Database, options: Memory, model: Model) -> None:
+    def __init__(self, database: Database, options: Memory, model: Model, tracer: Tracer) -> None:
         self._runs = RunStore(database)
         self._memories = UserMemories(database)
         self._metrics = MetricsStore(database)
         self._options = options
         self._model = model
+        self._tracer = tracer
 
     async def do(self, job: ActiveJob) -> None:
         """Read what the user wrote in a job's run, and store what is worth remembering; done twice it changes nothing.
@@ -69,8 +77,17 @@ class MemoryExtraction:
         said = load_run_input(run.input).message
         memories = await self._memories.list_latest(run.project_id, run.user_id, limit=MOST_LOOKED_AT)
         known = await choose_aside(memories, said, token_budget=_TOKENS_SHOWN)
-        async with counted(self._model, self._metrics, Spender.of(run)) as model:
-            found = await extract(model, said, known, instructions=self._options.instructions)
+        trace = self._tracer.trace_of(run)
+        with trace.work(SpanKind.MEMORY, "extract memories", place=f"extraction {job.attempts}", given=said) as facts:
+            async with counted(self._model, self._metrics, Spender.of(run)) as model:
+                found = await extract(model, said, known, instructions=self._options.instructions)
+            facts.known = SpanFacts(
+                output=[wanted.text for wanted in found.wanted],
+                model=self._model.model_name,
+                provider=self._model.system,
+                input_tokens=found.input_tokens,
+                output_tokens=found.output_tokens,
+            )
         await job.check()
         actions: Counter[MemoryAction] = Counter()
         if found.wanted:

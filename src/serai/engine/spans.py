@@ -45,8 +45,18 @@ class SpanSink(Protocol):
         """Return what a span keeps of an input or an output: a text, cut and free of secrets; or nothing of it."""
         ...
 
-    def enter(self, trace_id: UUID, span_id: int) -> object:
-        """Make a span the one in which libraries' own spans lie, for this task; return what `leave` takes."""
+    def enter(self, trace_id: UUID, span_id: int, *, project_id: str, asks: bool) -> object:
+        """Make a span the one in which libraries' own spans lie, for this task.
+
+        Args:
+            trace_id: of its trace.
+            span_id: its own.
+            project_id: of its run.
+            asks: whether it is a model's request.
+
+        Returns:
+            What `leave` takes.
+        """
         ...
 
     def leave(self, entered: object) -> None:

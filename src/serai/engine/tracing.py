@@ -99,11 +99,15 @@ class Tracer:
 
     def begin(self, record: RunRecord) -> RunTrace:
         """Begin the trace of a root, or go on with it."""
+        trace = self.trace_of(record)
+        trace.begin(entry=Entry.ROOT if trace.run_span.within is None else Entry.LOCAL)
+        return trace
+
+    def trace_of(self, record: RunRecord) -> RunTrace:
+        """Return the trace of a root without a word about it, for work that follows the run."""
         caller = caller_of(record.input) if self.sink is not None else None
         trace_id = record.root_key if caller is None else caller.trace_id
-        trace = RunTrace(self, record, trace_id=trace_id, within=None if caller is None else caller.span_id)
-        trace.begin(entry=Entry.ROOT if caller is None else Entry.LOCAL)
-        return trace
+        return RunTrace(self, record, trace_id=trace_id, within=None if caller is None else caller.span_id)
 
     def tell_end_at_rest(self, record: RunRecord, outcome: Outcome) -> None:
         """Tell of a run that ends while nobody works on it."""
@@ -153,7 +157,9 @@ class RunTrace:
         if record.parent_key is not None:
             return
         now = time.time_ns()
-        if record.segment > 0:
+        if record.status is RunStatus.PAUSED:  # it ends while it waits
+            self._wait(record.segment + 1, now).end(ended_ns=now)
+        elif record.segment > 0:
             # It began when the run paused, which the first node told: the longer of the two is kept.
             self._wait(record.segment, now).end(ended_ns=now)
         elif record.epoch <= 1 + record.takeovers:
@@ -241,7 +247,10 @@ class RunTrace:
     def enter(self, span: OpenSpan) -> Entered:
         """Have the work of this task lie in a span; return what `leave` takes."""
         assert self._sink is not None
-        return current_span.set(span), self._sink.enter(self.trace_id, span.id)
+        entered = self._sink.enter(
+            self.trace_id, span.id, project_id=self._record.project_id, asks=span.kind is SpanKind.LLM
+        )
+        return current_span.set(span), entered
 
     def leave(self, entered: Entered) -> None:
         """Have it lie where it lay before."""

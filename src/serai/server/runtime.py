@@ -12,14 +12,12 @@ import pydantic_ai
 import structlog
 
 from serai.components.memory_extraction import extraction_handlers
-from serai.components.step_spans import StepSpans
 from serai.domain.schedules import ScheduleSpec
 from serai.engine import retention
 from serai.engine.engine import Engine, EngineOptions
 from serai.engine.jobs import JobHandler, JobRunner
 from serai.engine.retention import Retention, RetentionRules
 from serai.engine.schedules import Scheduler
-from serai.engine.tracing import Tracer
 from serai.errors import ConfigurationError, SeraiError
 from serai.evals.evals import Evals
 from serai.knowledge.bases import KnowledgeBases
@@ -34,6 +32,7 @@ from serai.server.components import Components
 from serai.server.record_indexing import KIND, RecordIndexing
 from serai.server.schedules import declare
 from serai.server.scope import DEFAULT_PROJECT
+from serai.server.tracing import Tracing
 from serai.settings import Settings
 from serai.storage.census import CensusTaker
 from serai.storage.connection import Database, retry_while_unavailable
@@ -46,10 +45,7 @@ from serai.storage.partitions import create_partitions
 from serai.storage.schedules import ScheduleStore
 from serai.storage.sessions import SessionStore
 from serai.storage.trace_store import TraceStore
-from serai.storage.traces import SpanStore
-from serai.telemetry.capture import Capture
 from serai.telemetry.series import Series
-from serai.telemetry.writer import SpanWriter
 
 if TYPE_CHECKING:
     from serai.engine.active_run import Component
@@ -91,7 +87,7 @@ class Runtime:
     sessions: SessionStore
     evals: Evals
     knowledge: KnowledgeBases
-    spans: SpanWriter
+    tracing: Tracing
     census: CensusTaker
 
     def __init__(
@@ -144,12 +140,7 @@ class Runtime:
                 self._knowledge,
                 announce=self._announce_content,
             )
-            self.spans = SpanWriter(
-                SpanStore(self.database),
-                _capture(self.settings),
-                on_write=partial(self.series.batch_written, "spans"),
-            )
-            self.series.spans = self.spans
+            self.tracing = Tracing(self.settings, self.database, self.series, os_id=self._declared[0])
             self.engine = Engine(
                 self.database,
                 cast("list[Component]", list(self.components)),
@@ -160,7 +151,7 @@ class Runtime:
                     max_takeovers=self.settings.max_takeovers,
                 ),
                 knowledge=self.knowledge,
-                tracer=Tracer(self.spans if self.settings.traces else None, StepSpans()),
+                tracer=self.tracing.tracer,
             )
             self.jobs = JobStore(self.database)
             self.memories = MemoryStore(self.database)
@@ -174,7 +165,7 @@ class Runtime:
             self.job_runner = JobRunner(
                 self.database, self.engine.node.id, self._job_handlers, tell=self.engine.tell_jobs
             )
-            extraction = extraction_handlers(self.database, self.components)
+            extraction = extraction_handlers(self.database, self.components, tracer=self.tracing.tracer)
             memory_jobs = JobRunner(self.database, self.engine.node.id, extraction, max_jobs=MEMORY_JOBS)
             self.evals = Evals(self.database, self.engine, self.components)
             self._knowledge_jobs = self._new_knowledge_jobs()
@@ -185,7 +176,7 @@ class Runtime:
                 self.evals,
                 *self._knowledge_jobs,
             )
-            self.spans.start()
+            self.tracing.start()
             await self.engine.start(on_jobs=self._look_for_jobs)
             for runner in self._runners:
                 runner.start()
@@ -219,7 +210,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self._indexing.close()
-        await self.spans.stop()
+        await self.tracing.stop()
         await self.series.stop()
         await self.database.close()
         await self._stop_postgres()
@@ -305,14 +296,6 @@ async def _repeat(pause_s: float, chore: Callable[[], Awaitable[Any]]) -> None:
             await chore()
         except Exception:  # noqa: BLE001 - there is a next time, and room until then
             _log.exception("upkeep_failed")
-
-
-def _capture(settings: Settings) -> Capture:
-    return Capture(
-        is_on=settings.trace_content,
-        most_characters=settings.trace_characters,
-        secret_names=settings.trace_secrets,
-    )
 
 
 def _retention_rules(settings: Settings) -> RetentionRules:

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Token
-from typing import cast
+from dataclasses import dataclass
+from typing import Final, cast
 from uuid import UUID
 
 from opentelemetry import context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+from serai.domain.traces import Span
+from serai.telemetry.capture import Capture
+
+MARK: Final = context.create_key("serai-step")
+"""Under which a context holds in which step work is done."""
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
 
-def enter_span(trace_id: UUID, span_id: int) -> object:
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """In which step work is done.
+
+    Attributes:
+        project_id: of the run.
+        asks: whether it is a model's request, which tells of its tokens itself.
+        keeper: knows what is kept of the contents of libraries' spans; None: these are not wanted.
+        tell: takes such a span, from any thread.
+    """
+
+    project_id: str
+    asks: bool
+    keeper: Capture | None
+    tell: Callable[[Span], None]
+
+
+def enter_span(trace_id: UUID, span_id: int, marked: Marked) -> object:
     """Make a span of ours the current one; return what `leave_span` takes."""
     ours = SpanContext(trace_id.int, span_id, is_remote=False, trace_flags=_SAMPLED)
-    return context.attach(set_span_in_context(NonRecordingSpan(ours)))
+    here = set_span_in_context(NonRecordingSpan(ours))
+    if marked.keeper is not None:
+        here = context.set_value(MARK, marked, here)
+    return context.attach(here)
 
 
 def leave_span(entered: object) -> None:

@@ -17,7 +17,7 @@ from serai.engine.spans import OpenSpan
 from serai.errors import DatabaseUnavailableError
 from serai.storage.traces import SpanStore
 from serai.telemetry.capture import Capture
-from serai.telemetry.otel_context import enter_span, leave_span
+from serai.telemetry.otel_context import Marked, enter_span, leave_span
 
 WRITE_S: Final = 0.25
 LONG_NS: Final = 500_000_000
@@ -33,6 +33,7 @@ class SpanWriter:
     Args:
         store: where they are written.
         capture: what is kept of contents.
+        takes_libraries: whether spans that libraries tell of inside steps are taken, too.
         most_waiting: spans held at a time; those that come when so many wait are lost, and counted.
         on_write: called with the number of spans of each write.
 
@@ -46,6 +47,7 @@ class SpanWriter:
         store: SpanStore,
         capture: Capture,
         *,
+        takes_libraries: bool = False,
         most_waiting: int = MOST_WAITING,
         on_write: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -54,12 +56,13 @@ class SpanWriter:
         self.largest_write = 0
         self._store = store
         self._capture = capture
+        self._keeper = capture if takes_libraries else None
+        self._marks: dict[tuple[str, bool], Marked] = {}
         self._most_waiting = most_waiting
         self._on_write = on_write
         self._waiting: deque[Span] = deque()
         self._open: dict[OpenSpan, None] = {}
-        self._listeners: list[Any] = []
-        self._due = asyncio.Event()
+        self._listeners: list[Callable[[Span], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._lost_told = (0, -_TOLD_S)
 
@@ -94,8 +97,11 @@ class SpanWriter:
             listener(span)
 
     def receive(self, spans: Sequence[Span]) -> bool:
-        """Take spans that another program has sent, all or none; False: there is no room, they may come again."""
-        if len(self._waiting) + len(spans) > self._most_waiting:
+        """Take spans that another program has sent, all or none; False: there is no room, they may come again.
+
+        The room that is left is for the runs of this process, whose spans come but once.
+        """
+        if len(self._waiting) + len(spans) > self._most_waiting // 2:
             return False
         self._waiting.extend(spans)
         return True
@@ -112,15 +118,18 @@ class SpanWriter:
         """Return what a span keeps of an input or an output."""
         return self._capture.text(value)
 
-    def enter(self, trace_id: UUID, span_id: int) -> object:
+    def enter(self, trace_id: UUID, span_id: int, *, project_id: str, asks: bool) -> object:
         """Make a span the current one of OpenTelemetry, so that what libraries tell, and send on, lies in it."""
-        return enter_span(trace_id, span_id)
+        marked = self._marks.get((project_id, asks))
+        if marked is None:
+            marked = self._marks[project_id, asks] = Marked(project_id, asks, self._keeper, self.add)
+        return enter_span(trace_id, span_id, marked)
 
     def leave(self, entered: object) -> None:
         """Make it the current one no more."""
         leave_span(entered)
 
-    def listen(self, listener: Any) -> None:
+    def listen(self, listener: Callable[[Span], None]) -> None:
         """Have every span of this process that ends told to somebody else, too."""
         self._listeners.append(listener)
 

@@ -129,4 +129,4 @@ async def a_run_of_an_unknown_agent_is_404(target):
 
 
 if __name__ == "__main__":
-    main(generation=int(version("agno").split(".")[0]))
+    main(generation=int(version("agno").split(".")[0]), at_once=6)

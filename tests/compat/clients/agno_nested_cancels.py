@@ -229,4 +229,4 @@ async def another_stream_is_not_disturbed_by_a_cancel(target):
 
 
 if __name__ == "__main__":
-    main(generation=int(version("agno").split(".")[0]))
+    main(generation=int(version("agno").split(".")[0]), at_once=6)

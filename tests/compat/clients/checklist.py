@@ -42,20 +42,31 @@ def check_generation(*generations: int) -> Callable[[Check], Check]:
     return register
 
 
-def main(*, generation: int | None = None) -> None:
-    """Run all checks against ``BASE_URL KEYED_URL KEY`` from the command line and print their outcomes."""
+def main(*, generation: int | None = None, at_once: int = 1) -> None:
+    """Run all checks against ``BASE_URL KEYED_URL KEY`` from the command line and print their outcomes.
+
+    ``at_once`` says how many checks go on at a time: for scripts whose checks mostly wait.
+    """
     target = Target(*sys.argv[1:4])
     chosen = [c for c in _CHECKS if generation in getattr(c, "generations", (generation,))]
-    asyncio.run(_run(chosen, target))
+    asyncio.run(_run(chosen, target, at_once))
 
 
-async def _run(checks: list[Check], target: Target) -> None:
-    for one in checks:
+async def _run(checks: list[Check], target: Target, at_once: int) -> None:
+    places = asyncio.Semaphore(at_once)
+    for one, running in [(one, asyncio.create_task(_details(one, target, places))) for one in checks]:
+        details = await running
+        _print(one, not details, details)
+
+
+async def _details(one: Check, target: Target, places: asyncio.Semaphore) -> str:
+    """Return the traceback of a check that fails."""
+    async with places:
         try:
             await asyncio.wait_for(one(target), CHECK_TIMEOUT_S)
-            _print(one, True, "")
         except Exception:  # noqa: BLE001 - a check may fail in any way
-            _print(one, False, traceback.format_exc(limit=-6))
+            return traceback.format_exc(limit=-6)
+    return ""
 
 
 def _print(one: Check, ok: bool, detail: str) -> None:
