@@ -24,6 +24,7 @@ from tests.compat.clients.roster import (
     STATE_SCRIPTS,
     STORES,
     TEAM_SCRIPTS,
+    TRACE_SCRIPTS,
     WORKFLOW_SCRIPTS,
     PublishedClient,
 )
@@ -128,6 +129,10 @@ such call, or that the check is made with others.
 
 {state_checks}
 
+### Traces
+
+{trace_checks}
+
 ### Agent Data
 
 {records_checks}
@@ -149,6 +154,7 @@ def render_http() -> str:
         workflows_checks="\n".join(_render_checks(AGENTS_CLIENTS, WORKFLOW_SCRIPTS)),
         cancels_checks="\n".join(_render_checks(AGENTS_CLIENTS, CANCEL_SCRIPTS)),
         state_checks="\n".join(_render_checks(AGENTS_CLIENTS, STATE_SCRIPTS)),
+        trace_checks="\n".join(_render_checks(AGENTS_CLIENTS, TRACE_SCRIPTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )
