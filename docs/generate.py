@@ -16,6 +16,9 @@ from serai.server.app import all_routes
 from serai.server.run_kinds import NOT_SERVED, RUN_KINDS
 from serai.server.run_schemas import run_form
 from serai.settings import Settings
+from serai.telemetry.exposition import GAUGES
+from serai.telemetry.series import Series
+from serai.telemetry.tally import Counter
 from tests.compat.clients.roster import (
     AGENT_SCRIPTS,
     AGENTS_CLIENTS,
@@ -24,6 +27,7 @@ from tests.compat.clients.roster import (
     STATE_SCRIPTS,
     STORES,
     TEAM_SCRIPTS,
+    TRACE_SCRIPTS,
     WORKFLOW_SCRIPTS,
     PublishedClient,
 )
@@ -128,6 +132,10 @@ such call, or that the check is made with others.
 
 {state_checks}
 
+### Traces
+
+{trace_checks}
+
 ### Agent Data
 
 {records_checks}
@@ -135,6 +143,27 @@ such call, or that the check is made with others.
 ### Workflows whose state is kept as records
 
 {stores_checks}
+"""
+
+
+_SERIES_PAGE = """{note}
+# Series for Prometheus
+
+What `GET /-/metrics` answers. Counters and histograms are of the node that is asked, since it started; so are the event
+loop's lag and `serai_database_up`. The other gauges are of all nodes, at most three seconds old: take the greatest of
+them, not the sum.
+
+A histogram has `_bucket`, `_sum` and `_count`. Labels are few by nature, and bounded: what comes after some hundred
+models, tools or routes is counted as `(other)`, and a path that no route is for as `(unmatched)`. `status` of a request
+is its class, as `2xx`. Runs inside of runs (members of teams, steps of workflows) are not counted by themselves, but
+their models and tools are. [Watch a server](../how-to/watch-a-server.md) says how to use them.
+
+| series | kind | labels | what it tells |
+|---|---|---|---|
+{rows}
+
+Beside these, on Linux, the usual ones of the process: `process_cpu_seconds_total`, `process_resident_memory_bytes`,
+`process_virtual_memory_bytes`, `process_start_time_seconds`, `process_open_fds` and `process_max_fds`.
 """
 
 
@@ -149,6 +178,7 @@ def render_http() -> str:
         workflows_checks="\n".join(_render_checks(AGENTS_CLIENTS, WORKFLOW_SCRIPTS)),
         cancels_checks="\n".join(_render_checks(AGENTS_CLIENTS, CANCEL_SCRIPTS)),
         state_checks="\n".join(_render_checks(AGENTS_CLIENTS, STATE_SCRIPTS)),
+        trace_checks="\n".join(_render_checks(AGENTS_CLIENTS, TRACE_SCRIPTS)),
         records_checks="\n".join(_render_checks(RECORDS_CLIENTS)),
         stores_checks="\n".join(_render_checks(STORES)),
     )
@@ -185,6 +215,18 @@ def _render_checks(clients: tuple[PublishedClient, ...], scripts: tuple[str, ...
     for check in dict.fromkeys(name for checked in names.values() for name in checked):
         cells = ["yes" if check in checked else "" for checked in names.values()]
         yield f"| {check.replace('_', ' ')} | {' | '.join(cells)} |"
+
+
+def render_series() -> str:
+    """Return the page of the series for Prometheus."""
+    tallies = [
+        (f"{tally.name}_total" if isinstance(tally, Counter) else tally.name, tally) for tally in Series().tallies
+    ]
+    rows = [
+        f"| `{name}` | {type(each).__name__.lower()} | {', '.join(map('`{}`'.format, each.labels))} | {each.help} |"
+        for name, each in [*tallies, *((gauge.name, gauge) for gauge in GAUGES)]
+    ]
+    return _SERIES_PAGE.format(note=_NOTE, rows="\n".join(rows))
 
 
 def render_settings() -> str:
@@ -239,6 +281,7 @@ def render_all() -> dict[str, str]:
         "cli.md": render_cli(),
         "errors.md": render_errors(),
         "http-api.md": render_http(),
+        "series.md": render_series(),
     }
 
 

@@ -67,6 +67,12 @@ DEFECTS_OF_THE_REFERENCE = {
     "the_version_that_is_asked_for_is_heeded",
     "the_items_of_a_list_have_state_metrics_and_summary",
     "the_size_of_a_content_is_read_by_its_id",
+    "durations_are_whole_milliseconds_or_seconds_with_two_places",
+    "the_error_of_a_failed_run_says_why",
+    "page_zero_of_traces_is_422",
+    "a_time_that_is_none_is_400",
+    "a_filter_of_no_conditions_is_400",
+    "a_filter_by_an_unknown_key_is_400",
 }
 DECIDED_OTHERWISE = {
     # It takes what is not answered for refused, and starts another run from one that has ended.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from pydantic_ai import Agent
@@ -15,7 +18,15 @@ from serai.settings import Settings
 from serai.testing import ScriptedModel, ToolCall, Turn
 from tests.hosting import http_client, make_os, serving
 
+DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana" / "serai.json"
+NAMED = set(re.findall(r"\b(?:serai|process)_\w+", " ".join(re.findall(r'"expr": "(.*)"', DASHBOARD.read_text()))))
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 KEY = {"Authorization": "Bearer secret"}
+
+
+def _is_of(name: str, family: Metric) -> bool:
+    """Tell whether a dashboard's name is one of a family's."""
+    return name in {f"{family.name}{suffix}" for suffix in SUFFIXES[family.type]}
 
 
 @pytest.fixture
@@ -38,12 +49,11 @@ async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.A
         assert answer.status_code == 200
     await client.get("/nowhere/at/all")
     await client.get("/agents/nobody")
-    text = (await client.get("/-/metrics")).text
+    families = list(text_string_to_metric_families((await client.get("/-/metrics")).text))
     values = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        (sample.name, *sorted(sample.labels.values())): sample.value for family in families for sample in family.samples
     }
+    assert {name for name in NAMED if not any(_is_of(name, family) for family in families)} == set()
     expected = {
         ("serai_runs_ended_total", "COMPLETED", "agent", "helper"): 2,
         ("serai_run_seconds_count", "agent", "helper"): 2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serai.domain.run_state import RunStatus
@@ -12,10 +11,11 @@ from serai.telemetry.series import Series
 from serai.telemetry.tally import OTHER, Counter, Histogram
 
 
-def read(series: Series) -> dict[tuple[str, ...], float]:
+def read(series: Series, census: Census | None = None) -> dict[tuple[str, ...], float]:
+    text, _ = series.expose(census).render("")
     return {
         (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(generate_latest(series.registry).decode())
+        for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
     }
 
@@ -94,6 +94,5 @@ def test_tokens_and_dollars_are_counted_by_model():
 def test_a_database_that_is_away_leaves_the_rest_readable():
     series = Series()
     assert read(series)["serai_database_up",] == 0
-    series.census = Census(runs={("agent", "PENDING"): 3}, queued=2, oldest_s=1.5, nodes=1)
-    values = read(series)
+    values = read(series, Census(runs={("agent", "PENDING"): 3}, queued=2, oldest_s=1.5, nodes=1))
     assert (values["serai_runs", "PENDING", "agent"], values["serai_queue_oldest_seconds",]) == (3, 1.5)

@@ -1,4 +1,4 @@
-"""What one server counts and measures, and how Prometheus reads it. Each server has its own; nothing is global."""
+"""What one server counts and measures. Each server has its own; nothing is global."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from serai.domain.meter import Meter
 from serai.domain.run_state import RunStatus
 from serai.storage.census import Census
-from serai.telemetry.tally import SIZES, SLOW, Counter, Histogram
+from serai.telemetry.exposition import Exposition
+from serai.telemetry.tally import REQUESTS, SIZES, SLOW, Counter, Histogram
 
 MINUTE_S: Final = 60.0
 _TICK_S: Final = 0.25
@@ -39,18 +37,15 @@ class SpanCounts(Protocol):
         ...
 
 
-class Series(Meter, Collector):
+class Series(Meter):
     """The series of one server.
 
     Attributes:
-        registry: where Prometheus finds them all.
-        census: what the database held when it was last asked, or None: it cannot be asked.
         spans: what became of spans; None where nothing is traced.
         http_seconds: how long requests took, by method, route and class of status.
     """
 
     def __init__(self) -> None:
-        self.census: Census | None = None
         self.spans: SpanCounts | None = None
         self.runs_ended = Counter("serai_runs_ended", "Runs that ended.", ("kind", "component", "status"))
         self.runs_paused = Counter("serai_runs_paused", "Times that runs paused for a person.", ("kind", "component"))
@@ -96,12 +91,9 @@ class Series(Meter, Collector):
             "serai_http_request_seconds",
             "Seconds from a request to the end of its answer, streams included.",
             ("method", "route", "status"),
-            bounds=SLOW,
+            bounds=REQUESTS,
             most=600,
         )
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
         self._lags: deque[tuple[float, float]] = deque()
         self._snapshots: deque[tuple[float, dict[str, float]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -122,6 +114,24 @@ class Series(Meter, Collector):
     def loop_lag_s(self) -> float:
         """The longest that the event loop kept somebody waiting in the last 30 seconds."""
         return max((lag for _, lag in self._lags), default=0.0)
+
+    @property
+    def tallies(self) -> tuple[Counter | Histogram, ...]:
+        """All counters and histograms."""
+        written, lost = Counter("serai_spans_written", "Spans written."), Counter("serai_spans_lost", "Spans lost.")
+        written.add(amount=self.spans.written if self.spans else 0)
+        lost.add(amount=self.spans.lost if self.spans else 0)
+        return (
+            *(self.runs_ended, self.runs_paused, self.run_seconds, self.queue_wait_seconds),
+            *(self.tokens, self.cost, self.model_seconds, self.tool_seconds, self.job_seconds),
+            *(self.event_lag_seconds, self.batch_items, self.database_wait_seconds, self.database_use_seconds),
+            *(self.http_seconds, written, lost),
+        )
+
+    def expose(self, census: Census | None) -> Exposition:
+        """Return all series as they are now; `census` is what the database counts, None while it does not answer."""
+        copies = [tally.copy() for tally in self.tallies]
+        return Exposition(copies, loop_lag_s=self.loop_lag_s, census=census)
 
     def rates(self) -> dict[str, float]:
         """Return what happened per second in the last minute, or since the start."""
@@ -179,30 +189,6 @@ class Series(Meter, Collector):
     def job_ended(self, kind: str, outcome: str, took_s: float) -> None:
         self.job_seconds.note(took_s, (kind, outcome))
 
-    @override
-    def collect(self) -> Iterator[Metric]:
-        for series in (self.runs_ended, self.runs_paused, self.run_seconds, self.queue_wait_seconds):
-            yield series.collect()
-        for series in (self.tokens, self.cost, self.model_seconds, self.tool_seconds, self.job_seconds):
-            yield series.collect()
-        for series in (self.event_lag_seconds, self.batch_items, self.database_wait_seconds, self.database_use_seconds):
-            yield series.collect()
-        yield self.http_seconds.collect()
-        yield GaugeMetricFamily(
-            "serai_loop_lag_seconds", "The longest wait of the event loop in the last 30 seconds.", self.loop_lag_s
-        )
-        yield from self._collect_spans()
-        yield from _collect_census(self.census)
-
-    def _collect_spans(self) -> Iterator[Metric]:
-        for name, help_text, count in (
-            ("serai_spans_written", "Spans that were written.", self.spans.written if self.spans else 0),
-            ("serai_spans_lost", "Spans for which there was no room.", self.spans.lost if self.spans else 0),
-        ):
-            counter = Counter(name, help_text)
-            counter.add(amount=count)
-            yield counter.collect()
-
     def _counts(self) -> dict[str, float]:
         tokens = self.tokens.values
         return {
@@ -233,20 +219,3 @@ class Series(Meter, Collector):
 
 def _outcome(is_ok: bool) -> str:
     return "ok" if is_ok else "error"
-
-
-def _collect_census(census: Census | None) -> Iterator[Metric]:
-    yield GaugeMetricFamily("serai_database_up", "Whether the database answers.", float(census is not None))
-    if census is None:
-        return
-    runs = GaugeMetricFamily("serai_runs", "Runs that have not ended, on all nodes.", labels=("kind", "status"))
-    for (kind, status), count in census.runs.items():
-        runs.add_metric((kind, status), count)
-    jobs = GaugeMetricFamily("serai_jobs", "Background jobs that have not ended.", labels=("kind", "status"))
-    for (kind, status), count in census.jobs.items():
-        jobs.add_metric((kind, status), count)
-    yield runs
-    yield jobs
-    yield GaugeMetricFamily("serai_queue_runs", "Runs that wait for a node.", census.queued)
-    yield GaugeMetricFamily("serai_queue_oldest_seconds", "Seconds that the oldest of them waits.", census.oldest_s)
-    yield GaugeMetricFamily("serai_nodes", "Nodes that are alive.", census.nodes)

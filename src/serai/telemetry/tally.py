@@ -12,7 +12,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 OTHER: Final = "(other)"
 """Stands for all names that come after the most that are told apart."""
 QUICK: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-SLOW: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1800.0)
+SLOW: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1800.0)
+REQUESTS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RECENT: Final = 512
 
@@ -48,6 +49,12 @@ class Counter:
         """All of them together."""
         return sum(self.values.values())
 
+    def copy(self) -> Counter:
+        """Return what it is now."""
+        copied = Counter(self.name, self.help, self.labels)
+        copied.values = dict(self.values)
+        return copied
+
     def collect(self) -> CounterMetricFamily:
         """Return it as Prometheus knows it; without labels it begins at 0."""
         family = CounterMetricFamily(self.name, self.help, labels=self.labels)
@@ -63,6 +70,11 @@ class _Cells:
         self.counts = [0] * (buckets + 1)
         self.total = 0.0
         self.recent: deque[tuple[float, float]] | None = None
+
+    def copy(self) -> _Cells:
+        copied = _Cells(0)
+        copied.counts, copied.total = self.counts.copy(), self.total
+        return copied
 
 
 class Histogram:
@@ -113,6 +125,12 @@ class Histogram:
         for labels, cells in self._cells.items():
             if values := [value for at, value in cells.recent or () if at >= since]:
                 yield labels, values
+
+    def copy(self) -> Histogram:
+        """Return what it is now, without the last values."""
+        copied = Histogram(self.name, self.help, self.labels, bounds=self._bounds)
+        copied._cells = {labels: cells.copy() for labels, cells in self._cells.items()}
+        return copied
 
     def collect(self) -> HistogramMetricFamily:
         """Return it as Prometheus knows it; without labels it begins at 0."""

@@ -61,7 +61,8 @@ STATE_SCRIPTS = (
     "agno_evals.py",
     "agno_knowledge.py",
 )
-_AGNO_SCRIPTS = (*AGENT_SCRIPTS, *TEAM_SCRIPTS, *WORKFLOW_SCRIPTS, *CANCEL_SCRIPTS, *STATE_SCRIPTS)
+TRACE_SCRIPTS = ("agno_traces.py",)
+_AGNO_SCRIPTS = (*AGENT_SCRIPTS, *TEAM_SCRIPTS, *WORKFLOW_SCRIPTS, *CANCEL_SCRIPTS, *STATE_SCRIPTS, *TRACE_SCRIPTS)
 AGENTS_CLIENTS = (
     PublishedClient("agno_3", "agno 3.1.10", "agno_3", _AGNO_SCRIPTS, 3),
     PublishedClient("agno_2", "agno 2.5.17", "agno_2", _AGNO_SCRIPTS, 2),
