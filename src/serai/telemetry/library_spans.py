@@ -15,7 +15,8 @@ from serai.domain import traces
 from serai.errors import ConfigurationError
 from serai.telemetry.otel_context import MARK, Marked
 from serai.telemetry.otlp_in.mapping import SpanMapper
-from serai.telemetry.otlp_in.received import ReceivedSpan, is_read
+from serai.telemetry.otlp_in.names import is_read
+from serai.telemetry.otlp_in.received import ReceivedSpan
 
 _STATUSES: Final = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
 _MOST_OPEN: Final = 10_000
