@@ -5,8 +5,10 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from serai.domain.traces import Entry, Span
 from serai.errors import BodyTooLargeError, RequestError
@@ -89,7 +91,7 @@ def _settled(spans: list[Span]) -> list[Span]:
         by_id = {(span.trace_id.int, span.span_id): span for span in spans}
         for index in doubtful:
             if any(span.kind in COMPONENTS for span in _above(spans[index], by_id)):
-                spans[index] = replace(spans[index], entry=Entry.NONE)
+                spans[index] = msgspec.structs.replace(spans[index], entry=Entry.NONE)
     return spans
 
 
