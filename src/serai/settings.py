@@ -69,6 +69,7 @@ class Settings(BaseSettings):
         7, ge=0, description="Days until the pieces of an ended run's answer become one event; 0: never."
     )
     keep_events_days: float = Field(30, ge=0, description="Days the events of an ended run are kept; 0: for ever.")
+    keep_traces_days: float = Field(30, ge=0, description="Days traces are kept; 0: for ever.")
     keep_sessions_days: float = Field(
         0, ge=0, description="Days a session is kept with its runs after its last change; 0: for ever."
     )

@@ -160,6 +160,7 @@ async def test_each_table_that_may_name_a_user_is_thought_of(client: httpx.Async
         *("jobs", "blobs", "usage_deltas", "metrics_days", "metrics_models", "metrics_kept_days"),
         *("metrics_kept_models", "retention_left"),
         *("knowledge_contents", "knowledge_sources", "knowledge_chunks", "knowledge_vectors", "knowledge_embeddings"),
+        *("traces", "spans", "trace_deltas", "trace_counts", "trace_session_parts"),
     }
     # Nothing writes a user there: records and their indexes belong to projects, nodes to nobody, counts to all.
     never = {

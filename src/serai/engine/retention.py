@@ -14,6 +14,7 @@ from serai.storage.jobs import JobStore
 from serai.storage.partitions import drop_partitions
 from serai.storage.run_tidying import RunTidying, Tidied
 from serai.storage.session_expiry import count_expired, remove_expired
+from serai.storage.trace_removal import count_old_traces, remove_old_traces
 
 JOB: Final = "retention.apply"
 PROJECT: Final = "default"
@@ -52,6 +53,7 @@ class RetentionRules:
         steps: the journals of runs, since these ended.
         token_deltas: the pieces of answers, which become one event.
         events: the logs of runs, since these ended.
+        traces: since they began and ended.
         blobs: media that no run refers to.
         schedule_runs: which runs a schedule has started.
         memory_changes: what was changed in memories, and can be undone.
@@ -64,6 +66,7 @@ class RetentionRules:
     steps: float = 1
     token_deltas: float = 7
     events: float = 30
+    traces: float = 30
     blobs: float = 1
     schedule_runs: float = 90
     memory_changes: float = 365
@@ -130,6 +133,8 @@ class Retention:
                 return await count_expired(self._database, before=before)
             case "blobs":
                 return await sweep_blobs(self._database, before=before, removes=False)
+            case "traces":
+                return await count_old_traces(self._database, before=before)
             case "steps" | "token_deltas" | "events":
                 return await self._tidying.count(Tidied(kind), before=before)
             case _:
@@ -143,6 +148,9 @@ class Retention:
                     yield rows
             case "blobs":
                 yield await sweep_blobs(self._database, before=before)
+            case "traces":
+                while rows := await remove_old_traces(self._database, before=before):
+                    yield rows
             case "steps" | "token_deltas" | "events":
                 if kind == "events":
                     yield await drop_partitions(self._database, before=before)

@@ -304,6 +304,7 @@ def _retention_rules(settings: Settings) -> RetentionRules:
         steps=settings.keep_steps_days,
         token_deltas=settings.keep_token_deltas_days,
         events=settings.keep_events_days,
+        traces=settings.keep_traces_days,
         schedule_runs=settings.keep_schedule_runs_days,
         memory_changes=settings.keep_memory_changes_days,
     )

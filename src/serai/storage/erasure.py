@@ -12,6 +12,8 @@ from serai.storage.memories import erase_user_memories
 from serai.storage.metrics import fold_all, forget_user
 from serai.storage.session_leaving import leave_session, lock_shared
 from serai.storage.sessions import remove_sessions
+from serai.storage.trace_counts import fold_all_traces
+from serai.storage.trace_removal import erase_user_traces, forget_trace_counts
 
 SESSIONS_AT_A_TIME: Final = 100
 
@@ -32,7 +34,8 @@ order by session_id limit $3"""
 # Whether the user has come back since.
 _IS_BACK = """
 select exists(select from sessions where project_id = $1 and user_id = $2)
-       or exists(select from runs where project_id = $1 and user_id = $2 and parent_key is null)"""
+       or exists(select from runs where project_id = $1 and user_id = $2 and parent_key is null)
+       or exists(select from traces where project_id = $1 and user_id = $2)"""
 
 # Rows that are the user's by themselves. The rest goes with sessions, runs, memories and contents.
 _OWN_ROWS: Final = {
@@ -65,6 +68,7 @@ select (select count(*) from sessions where project_id = $1 and user_id = $2) as
        (select count(*) from runs where project_id = $1 and user_id = $2 and parent_key is null) as runs,
        (select count(*) from memories where project_id = $1 and user_id = $2) as memories,
        (select count(*) from memory_changes where project_id = $1 and user_id = $2) as memory_changes,
+       (select count(*) from traces where project_id = $1 and user_id = $2) as traces,
        (select count(*) from eval_runs where project_id = $1 and user_id = $2) as eval_runs,
        (select count(*) from schedules where project_id = $1 and user_id = $2) as schedules,
        (select count(*) from knowledge_contents where project_id = $1 and user_id = $2) as knowledge_contents,
@@ -87,8 +91,8 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
     Args:
         database: where the project is.
         project_id: the project.
-        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, blob, content of
-            a knowledge base, and no name in the totals of days, which stay as they are.
+        user_id: of whom nothing is left: no session, run, event, step, memory, schedule, eval, job, trace, blob,
+            content of a knowledge base, and no name in the totals of days, which stay as they are.
 
     Sessions go some at a time, or one by one where others are, each time in a transaction; the rest goes in one. Safe
     to stop at any place and to repeat. A run that is at work just now is refused its next write; one that comes
@@ -104,11 +108,14 @@ async def erase_user(database: Database, project_id: str, user_id: str) -> dict[
         removed.update(await _erase_sessions(database, project_id, user_id))
         async with database.transaction() as connection:
             removed.update(await erase_user_memories(connection, project_id, user_id))
+            removed.update(await erase_user_traces(connection, project_id, user_id))
             for table, sql in _OWN_ROWS.items():
                 removed[table] += count_of(await connection.execute(sql, project_id, user_id))
             keys = await connection.execute(_REMOVE_KEYS, project_id, list(ids), user_id)
             removed["idempotency_keys"] += count_of(keys)
             await fold_all(connection)
+            await fold_all_traces(connection)
+            await forget_trace_counts(connection, project_id, user_id)
             # What comes after the fold is in no total yet: a name that is taken from them now was whole in them.
             if is_done := not await connection.fetchval(_IS_BACK, project_id, user_id):
                 removed.update(await forget_user(connection, project_id, user_id))

@@ -26,6 +26,7 @@ from serai.storage.metrics import keep_totals
 from serai.storage.runs import RECORD_COLUMNS, Answer, read_answer, read_record
 from serai.storage.session_creates import Created, SessionCreator
 from serai.storage.session_lists import COLUMNS, SessionLists
+from serai.storage.trace_removal import remove_traces_of_sessions
 
 _READ_AT_A_TIME: Final = 50
 
@@ -256,6 +257,7 @@ async def remove_sessions(
     await keep_totals(connection, project_id, found)
     if with_runs:
         await connection.execute(_REMOVE_RUNS, project_id, with_runs)
+        await remove_traces_of_sessions(connection, project_id, with_runs)
     await connection.execute(_REMOVE, project_id, found)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from serai.storage.connection import Connection, Database
+from serai.storage.trace_removal import remove_late_traces
 
 FOLDED_AT_A_TIME: Final = 10_000
 _MANY: Final = 1000
@@ -38,25 +39,29 @@ with taken as materialized (
     select project_id, kind, component_id, status, hour, sum(traces) from about
     group by project_id, kind, component_id, hour, rollup (status) having sum(traces) <> 0
     on conflict (project_id, kind, component_id, status, hour) do update set traces = kept.traces + excluded.traces
-), of_sessions as materialized (
+), parts as materialized (
     select project_id, session_id, user_id, agent_id, team_id, workflow_id, sum(traces) as traces,
            min(first_at) as first_at, max(last_at) as last_at, bool_or(traces < 0) as has_lost
     from taken where session_id is not null
     group by project_id, session_id, user_id, agent_id, team_id, workflow_id
-), counted_sessions as (
-    insert into trace_sessions as kept (project_id, session_id, user_id, agent_id, team_id, workflow_id, traces,
-                                        first_at, last_at, has_lost)
-    select * from of_sessions
+), counted_parts as (
+    insert into trace_session_parts as kept (project_id, session_id, user_id, agent_id, team_id, workflow_id, traces,
+                                             first_at, last_at, has_lost)
+    select * from parts
     on conflict (project_id, session_id, user_id, agent_id, team_id, workflow_id) do update
     set traces = kept.traces + excluded.traces, first_at = least(kept.first_at, excluded.first_at),
         last_at = greatest(kept.last_at, excluded.last_at), has_lost = kept.has_lost or excluded.has_lost
+), counted_sessions as (
+    insert into trace_sessions as kept (project_id, session_id, traces, first_at, last_at, has_lost)
+    select project_id, session_id, sum(traces), min(first_at), max(last_at), bool_or(has_lost)
+    from parts group by project_id, session_id
+    on conflict (project_id, session_id) do update
+    set traces = kept.traces + excluded.traces, first_at = least(kept.first_at, excluded.first_at),
+        last_at = greatest(kept.last_at, excluded.last_at), has_lost = kept.has_lost or excluded.has_lost
+    returning project_id, xmax = 0 as is_new
 ), number_of_sessions as (
     insert into trace_session_counts as kept (project_id, sessions)
-    select project_id, count(distinct session_id) from of_sessions
-    where not exists (
-        select from trace_sessions
-        where trace_sessions.project_id = of_sessions.project_id and trace_sessions.session_id = of_sessions.session_id)
-    group by project_id
+    select project_id, count(*) from counted_sessions where is_new group by project_id
     on conflict (project_id) do update set sessions = kept.sessions + excluded.sessions
 )
 select count(*) as deltas, coalesce(bool_or(traces < 0), false) as has_lost from taken"""
@@ -65,28 +70,31 @@ select count(*) as deltas, coalesce(bool_or(traces < 0), false) as has_lost from
 _TIDY: Final = (
     "delete from trace_counts where traces = 0",
     "delete from trace_hours where traces = 0",
+    "delete from trace_session_parts where has_lost and traces = 0",
     """
-with gone as (
-    delete from trace_sessions where has_lost and traces = 0 returning project_id, session_id
-), sessions as (
-    select project_id, count(distinct session_id) as sessions from gone
-    where not exists (
-        select from trace_sessions as other
-        where other.project_id = gone.project_id and other.session_id = gone.session_id
-          and not (other.has_lost and other.traces = 0))
-    group by project_id
-)
-update trace_session_counts as kept set sessions = kept.sessions - sessions.sessions
-from sessions where kept.project_id = sessions.project_id""",
-    """
-update trace_sessions as kept set first_at = found.first_at, last_at = found.last_at, has_lost = false
-from trace_sessions as lost cross join lateral (
+update trace_session_parts as kept set first_at = found.first_at, last_at = found.last_at, has_lost = false
+from trace_session_parts as lost cross join lateral (
     select min(created_at) as first_at, max(created_at) as last_at from traces
     where traces.project_id = lost.project_id and traces.session_id = lost.session_id
       and (traces.user_id, traces.agent_id, traces.team_id, traces.workflow_id)
           is not distinct from (lost.user_id, lost.agent_id, lost.team_id, lost.workflow_id)
 ) as found
 where lost.has_lost and kept.nr = lost.nr""",
+    """
+with gone as (
+    delete from trace_sessions where has_lost and traces = 0 returning project_id
+), sessions as (
+    select project_id, count(*) as sessions from gone group by project_id
+)
+update trace_session_counts as kept set sessions = kept.sessions - sessions.sessions
+from sessions where kept.project_id = sessions.project_id""",
+    """
+update trace_sessions as kept set first_at = found.first_at, last_at = found.last_at, has_lost = false
+from trace_sessions as lost cross join lateral (
+    select min(first_at) as first_at, max(last_at) as last_at from trace_session_parts as part
+    where part.project_id = lost.project_id and part.session_id = lost.session_id
+) as found
+where lost.has_lost and kept.project_id = lost.project_id and kept.session_id = lost.session_id""",
 )
 
 
@@ -128,6 +136,7 @@ async def fold_all_traces(connection: Connection) -> None:
 
 
 async def _fold(connection: Connection) -> int:
+    await remove_late_traces(connection)
     row = await connection.fetchrow(_FOLD, FOLDED_AT_A_TIME)
     assert row is not None  # it counts
     if row["has_lost"]:

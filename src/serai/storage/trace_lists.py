@@ -49,10 +49,10 @@ select hour as day, traces as number from trace_hours where project_id = $1 and 
 union all
 select hour, traces from trace_deltas where project_id = $1{told}"""
 
-# Up to so many are counted; a page of them, if there are no more.
+# Up to so many are counted; a page of them.
 _SEARCH = """
 with matched as materialized (
-    select trace_id, started_at from traces where {where} limit {most}
+    select trace_id, started_at from traces where {where} order by {order} limit {most}
 ), page as (
     select trace_id from matched order by {order} limit {limit} offset {offset}
 )
@@ -63,7 +63,7 @@ from (select count(*) as total from matched) as counted left join lateral (
 ) as page on true
 order by {order}"""
 
-# A page of many: found in the list's own order.
+# A page that lies behind those.
 _COMMON = """
 select page.* from (
     select trace_id, started_at from traces where {where} order by {order} limit {limit} offset {offset}
@@ -124,10 +124,9 @@ class TraceLists:
             return await self._counted(asked)
         rows = await self._database.fetch(asked.search(), *asked.values)
         total: int = rows[0]["total"]
-        if total <= MOST_COUNTED:
-            return TracePage(records_of(rows), total)
-        rows = await self._database.fetch(asked.common(), *asked.values)
-        return TracePage(records_of(rows), MOST_COUNTED, is_exact=False)
+        if total > MOST_COUNTED and question.offset + question.limit > total:
+            rows = await self._database.fetch(asked.common(), *asked.values)
+        return TracePage(records_of(rows), min(total, MOST_COUNTED), is_exact=total <= MOST_COUNTED)
 
     async def _counted(self, asked: _Asked) -> TracePage:
         question = asked.question
@@ -151,7 +150,8 @@ class _Asked:
             self._since = arguments.add(question.since, "timestamptz")
             conditions.append(f"started_at >= {self._since}")
         if question.until is not None:
-            conditions.append(f"ended_at <= {arguments.add(question.until, 'timestamptz')}")
+            until = arguments.add(question.until, "timestamptz")
+            conditions += [f"ended_at <= {until}", f"started_at <= {until}"]  # the latter is in an index
         if question.search is not None:
             conditions.append(condition_of(question.search, arguments))
         self._where = " and ".join(conditions)

@@ -9,32 +9,46 @@ from typing import Final, NamedTuple
 from serai.storage.connection import Database
 from serai.storage.trace_counts import TraceCounts
 from serai.storage.trace_filters import Arguments, condition_of, equals
-from serai.storage.trace_lists import MOST_COUNTED, TraceQuestion
+from serai.storage.trace_lists import TraceQuestion
 
-MOST_LOOKED_AT: Final = 10_000
-"""The most traces that a search by session looks at, the newest."""
+MOST_LOOKED_AT: Final = 2000
+"""The most traces that a search by session looks at, the newest; and of sessions of somebody or something."""
 
 _KEPT_MEMBERS: Final = ("session_id", "user_id", "agent_id", "team_id", "workflow_id")
 _NAMES: Final = """max(user_id) as user_id, max(agent_id) as agent_id, max(team_id) as team_id,
        max(workflow_id) as workflow_id"""
 
-# A session stands where the latest of its rows does; what is kept of it is added up.
-_LATEST = """
-select session_id, last_at, nr from trace_sessions as one
-where project_id = $1 and traces > 0{one_of} and not exists (
-    select from trace_sessions as other
-    where other.project_id = $1 and other.session_id = one.session_id and other.traces > 0{other_of}
-      and (other.last_at, other.nr) > (one.last_at, one.nr))"""
-_PAGE = """
-select told.* from ({latest} order by last_at desc, nr desc limit {limit} offset {offset}) as page
-cross join lateral (
-    select page.session_id, {names}, sum(traces)::bigint as traces, min(first_at) as first_at, max(last_at) as last_at
-    from trace_sessions as one
-    where project_id = $1 and session_id = page.session_id and traces > 0{one_of}
-) as told
-order by page.last_at desc, page.nr desc"""
+# All sessions: how many there are, and a page.
 _ALL = "select coalesce((select sessions from trace_session_counts where project_id = $1), 0)"
-_SOME = "select count(*) from ({latest} limit {most}) as counted"
+_PAGE = """
+select told.* from (
+    select session_id, traces, first_at, last_at from trace_sessions where project_id = $1
+    order by last_at {direction}, session_id {direction} limit {limit} offset {offset}
+) as page cross join lateral (
+    select page.session_id, {names}, page.traces, page.first_at, page.last_at
+    from trace_session_parts as one where project_id = $1 and session_id = page.session_id
+) as told
+order by page.last_at desc, page.session_id desc"""
+
+# Those of somebody or something: each stands where the latest of its parts does.
+_SOME = """
+select count(distinct session_id), count(*) > {most} from (
+    select session_id from trace_session_parts as one where project_id = $1{of_one}
+    order by last_at desc limit {most} + 1
+) as looked_at"""
+_PAGE_OF_SOME = """
+select told.* from (
+    select session_id, last_at from trace_session_parts as one
+    where project_id = $1{of_one} and not exists (
+        select from trace_session_parts as other
+        where other.project_id = $1 and other.session_id = one.session_id{of_other}
+          and (other.last_at, other.nr) > (one.last_at, one.nr))
+    order by last_at desc, session_id desc limit {limit} offset {offset}
+) as page cross join lateral (
+    select page.session_id, {names}, sum(traces)::bigint as traces, min(first_at) as first_at, max(last_at) as last_at
+    from trace_session_parts as one where project_id = $1 and session_id = page.session_id{of_one}
+) as told
+order by page.last_at desc, page.session_id desc"""
 
 # The sessions of the newest traces that meet a search; of those on the page all that meet it are counted.
 _SEARCH = """
@@ -44,14 +58,14 @@ with matched as materialized (
 ), latest as (
     select session_id, max(created_at) as last_at from matched group by session_id
 ), page as (
-    select * from latest order by last_at desc, session_id limit {limit} offset {offset}
+    select * from latest order by last_at desc, session_id desc limit {limit} offset {offset}
 )
 select (select count(*) from matched) as looked_at, (select count(*) from latest) as total, told.*
 from (select) as one_row left join (page cross join lateral (
     select page.session_id, {names}, count(*) as traces, min(created_at) as first_at, max(created_at) as last_at
     from traces where {where} and session_id = page.session_id
 ) as told) on true
-order by page.last_at desc, page.session_id"""
+order by page.last_at desc, page.session_id desc"""
 
 
 class SessionOfTraces(NamedTuple):
@@ -91,29 +105,38 @@ class TraceSessions:
     async def page(self, question: TraceQuestion) -> TraceSessionPage:
         """Return a page of the sessions whose traces meet a question.
 
-        Cost: by user and component the page, what comes before it, and up to a thousand sessions more that are
-        counted; within a time, or of a search, up to ten thousand traces, and all traces of the page's sessions.
+        Cost: of all sessions the page, and what lies between it and the nearer end of the list; by user and component
+        the page, what comes before it, and two thousand sessions that are counted; within a time, or of a search, two
+        thousand traces, and all traces of the page's sessions.
         """
         is_kept = question.search is None and question.since is None and question.until is None
-        if is_kept and question.members.keys() <= set(_KEPT_MEMBERS):
-            await self._counts.fold()
-            return await self._kept(question)
-        return await self._search(question)
+        if not is_kept or not question.members.keys() <= set(_KEPT_MEMBERS):
+            return await self._search(question)
+        await self._counts.fold()
+        return await self._some(question) if question.members else await self._all(question)
 
-    async def _kept(self, question: TraceQuestion) -> TraceSessionPage:
+    async def _all(self, question: TraceQuestion) -> TraceSessionPage:
+        total = await self._database.fetchval(_ALL, question.project_id)
+        limit, offset, direction = question.limit, question.offset, "desc"
+        if offset > total // 2:  # it is nearer to the end
+            limit, offset, direction = min(limit, max(0, total - offset)), max(0, total - offset - limit), "asc"
+        sql = _PAGE.format(direction=direction, names=_NAMES, limit="$2", offset="$3")
+        rows = await self._database.fetch(sql, question.project_id, limit, offset)
+        return TraceSessionPage([SessionOfTraces(*row) for row in rows], total)
+
+    async def _some(self, question: TraceQuestion) -> TraceSessionPage:
         arguments = Arguments(question.project_id)
         placed = {name: arguments.add(value, "text") for name, value in question.members.items()}
-        one_of, other_of = (
+        of_one, of_other = (
             "".join(f" and {row}.{name} = {place}" for name, place in placed.items()) for row in ("one", "other")
         )
-        latest = _LATEST.format(one_of=one_of, other_of=other_of)
-        count = _SOME.format(latest=latest, most=MOST_COUNTED + 1) if placed else _ALL
-        total = await self._database.fetchval(count, *arguments.values)
-        is_exact = not placed or total <= MOST_COUNTED
+        counted = await self._database.fetchrow(_SOME.format(of_one=of_one, most=MOST_LOOKED_AT), *arguments.values)
+        assert counted is not None  # it counts
+        total, has_more = counted
         limit, offset = arguments.add(question.limit, "bigint"), arguments.add(question.offset, "bigint")
-        sql = _PAGE.format(latest=latest, names=_NAMES, one_of=one_of, limit=limit, offset=offset)
+        sql = _PAGE_OF_SOME.format(names=_NAMES, of_one=of_one, of_other=of_other, limit=limit, offset=offset)
         rows = await self._database.fetch(sql, *arguments.values)
-        return TraceSessionPage([SessionOfTraces(*row) for row in rows], total if is_exact else MOST_COUNTED, is_exact)
+        return TraceSessionPage([SessionOfTraces(*row) for row in rows], total, is_exact=not has_more)
 
     async def _search(self, question: TraceQuestion) -> TraceSessionPage:
         arguments = Arguments(question.project_id)

@@ -142,8 +142,21 @@ create table trace_hours (
 ) with (fillfactor = 50);
 create index trace_hours_zero on trace_hours (project_id) where traces = 0;
 
--- The traces of each session, apart by whose they are and what they are of.
+-- The traces of each session.
 create table trace_sessions (
+    project_id text        not null,
+    session_id text        not null,
+    traces     bigint      not null,
+    first_at   timestamptz,
+    last_at    timestamptz,
+    has_lost   boolean     not null default false,         -- the first or the last may be gone
+    primary key (project_id, session_id)
+) with (fillfactor = 50);
+create index trace_sessions_latest on trace_sessions (project_id, last_at, session_id);
+create index trace_sessions_less on trace_sessions (project_id) where has_lost;
+
+-- The same apart by whose they are and what they are of: mostly one row for each session.
+create table trace_session_parts (
     nr          bigint      generated always as identity primary key,
     project_id  text        not null,
     session_id  text        not null,
@@ -154,16 +167,26 @@ create table trace_sessions (
     traces      bigint      not null,
     first_at    timestamptz,
     last_at     timestamptz,
-    has_lost    boolean     not null default false,        -- the first or the last may be gone
+    has_lost    boolean     not null default false,
     unique nulls not distinct (project_id, session_id, user_id, agent_id, team_id, workflow_id)
 ) with (fillfactor = 50);
-create index trace_sessions_latest on trace_sessions (project_id, last_at, nr);
-create index trace_sessions_of_user on trace_sessions (project_id, user_id, last_at, nr) where user_id is not null;
-create index trace_sessions_of_agent on trace_sessions (project_id, agent_id, last_at, nr) where agent_id is not null;
-create index trace_sessions_of_team on trace_sessions (project_id, team_id, last_at, nr) where team_id is not null;
-create index trace_sessions_of_workflow on trace_sessions (project_id, workflow_id, last_at, nr)
+create index trace_session_parts_of_user on trace_session_parts (project_id, user_id, last_at, session_id)
+    where user_id is not null;
+create index trace_session_parts_of_agent on trace_session_parts (project_id, agent_id, last_at, session_id)
+    where agent_id is not null;
+create index trace_session_parts_of_team on trace_session_parts (project_id, team_id, last_at, session_id)
+    where team_id is not null;
+create index trace_session_parts_of_workflow on trace_session_parts (project_id, workflow_id, last_at, session_id)
     where workflow_id is not null;
-create index trace_sessions_less on trace_sessions (project_id) where has_lost;
+create index trace_session_parts_less on trace_session_parts (project_id) where has_lost;
+
+-- Sessions and users that were just removed, as SHA-256 of their names: writers may still hold spans of them.
+create table trace_removals (
+    project_id text        not null,
+    digest     bytea       not null,
+    removed_at timestamptz not null default now(),
+    primary key (project_id, digest)
+);
 
 -- How many sessions have traces.
 create table trace_session_counts (
