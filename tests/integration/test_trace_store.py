@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from random import Random
@@ -20,8 +20,6 @@ from serai.storage.trace_lists import TraceQuestion
 from serai.storage.trace_removal import count_old_traces, remove_old_traces
 from serai.storage.trace_store import TraceStore
 from serai.storage.traces import SpanStore
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 from tests.span_values import BEGAN_NS, span
 
 BEGAN = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=BEGAN_NS // 1000)
@@ -36,12 +34,6 @@ VALUES: dict[str, list[str | None]] = {
     "status": [None, "OK", "ERROR", "UNSET"],
 }
 COMPONENTS = [{}, {"agent_id": "a"}, {"agent_id": "b"}, {"team_id": "a"}, {"workflow_id": "w"}]
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture
