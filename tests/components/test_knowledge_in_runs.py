@@ -25,6 +25,7 @@ from serai.storage.knowledge_contents import ContentStore
 from serai.testing import Asked, ScriptedModel, ToolCall, Turn
 from tests.component_runs import Ran, engine_of, go_on, run, submit
 from tests.teams import ask
+from tests.traces import spans_of
 
 RULES = Knowledge(id="rules", description="The rules of the house.")
 WINES = Knowledge(id="wines", name="Wine list")
@@ -73,6 +74,18 @@ def names(ran: Ran) -> list[list[str]]:
 
 def results(ran: Ran) -> list[str]:
     return [tool["result"] for tool in ran.output["tools"]]
+
+
+async def test_a_search_is_a_span_in_its_tools_call(database: Database):
+    await put(database, "Shoes off at the door")
+    asking = component(search("shoes"))
+    async with node_of(database, asking) as engine:
+        ran = await run(engine, asking, "What about shoes?")
+    rows = await spans_of(database, ran.record.key)
+    [call] = [row for row in rows if row["kind"] == "TOOL"]
+    [searched] = [row for row in rows if row["kind"] == "RETRIEVER"]
+    assert (searched["parent_id"], searched["name"], searched["input"]) == (call["span_id"], "rules", "shoes")
+    assert '"name":"Shoes"' in searched["output"]
 
 
 # What is found

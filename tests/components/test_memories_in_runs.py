@@ -33,6 +33,7 @@ from serai.testing import Asked, ScriptedModel, ToolCall, Turn, provider_error
 from tests.component_runs import Ran, engine_of, go_on, run, submit
 from tests.run_values import until
 from tests.teams import ask
+from tests.traces import spans_of
 
 FOUND = "final_result"
 """The tool by which the model that looks for memories answers."""
@@ -42,7 +43,7 @@ FOUND = "final_result"
 async def node_of(database: Database, *components: Component) -> AsyncIterator[Engine]:
     """Run a node with these components that does their jobs, too."""
     async with engine_of(database, *components) as engine:
-        jobs = JobRunner(database, engine.node.id, extraction_handlers(database, components))
+        jobs = JobRunner(database, engine.node.id, extraction_handlers(database, components, tracer=engine._tracer))
         engine._on_jobs = jobs.look
         jobs.start()
         try:
@@ -93,6 +94,24 @@ async def texts(database: Database, user_id: str = "ann") -> list[str]:
 
 async def until_extracted(database: Database, *, count: int = 1) -> None:
     await until(database, "select count(*) = $1 from jobs where status = 'COMPLETED'", count)
+
+
+async def test_what_is_recalled_and_what_is_found_afterwards_are_spans_of_the_runs_trace(database: Database):
+    told = Told()
+    await remember(database, "Has a dog.")
+    remembering = component(told, memory=Memory(model=finding({"memory": "Likes tea."}).model))
+    async with node_of(database, remembering) as engine:
+        ran = await run(engine, remembering, "I like tea", user_id="ann")
+        await until_extracted(database)
+    rows = await spans_of(database, ran.record.key)
+    root = next(row for row in rows if row["kind"] == "AGENT")
+    recalled, found = [row for row in rows if row["kind"] == "MEMORY"]
+    assert recalled["parent_id"] == found["parent_id"] == root["span_id"]
+    assert (recalled["name"], recalled["input"]) == ("recall memories", "I like tea")
+    assert "Has a dog." in recalled["output"]
+    assert (found["name"], found["output"], found["status"]) == ("extract memories", '["Likes tea."]', "OK")
+    assert found["input_tokens"] > 0
+    assert found["started_at"] > root["started_at"]
 
 
 # What a run is told

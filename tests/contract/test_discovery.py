@@ -28,7 +28,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     bare = DescribedAgent(
         id="bare", name="Bare", description=None, model_name=None, model_provider=None, instructions=None
     )
-    os = make_os(agents=[agent, bare], description="For tests.", quick_prompts={"my-agent": ["Hello"]})
+    os = make_os(agents=[agent, bare], description="For tests.", quick_prompts={"my-agent": ["Hello", "2", "3", "4"]})
     async with serving(os.app) as url, http_client(url) as client:
         yield client
 
@@ -91,7 +91,7 @@ async def test_config_has_all_that_strict_clients_demand(client: httpx.AsyncClie
     assert config["databases"] == ["serai"]
     assert config["available_models"] == []
     assert config["teams"] == config["workflows"] == config["interfaces"] == []
-    assert config["chat"] == {"quick_prompts": {"my-agent": ["Hello"]}}
+    assert config["chat"] == {"quick_prompts": {"my-agent": ["Hello", "2", "3"]}}
     assert config["agents"][0]["model"] == {"id": "scripted", "provider": "serai"}
     assert config["agents"][0]["sandboxed"] is False
     assert not has_null(config)

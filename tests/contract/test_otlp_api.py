@@ -184,12 +184,10 @@ def tell(url: str) -> UUID:
 async def test_what_the_published_exporter_sends_is_a_trace_about_its_agent(database_url: str):
     agent = Agent(ScriptedModel(["Hello."]), name="near-agent")
     os = AgentOS(agents=[agent], settings=Settings(database_url=SecretStr(database_url)))
-    async with serving(os.app) as url:
+    async with serving(os.app) as url, http_client(url) as client:
         trace_id = await asyncio.to_thread(tell, url)
-        database = os.app.state.serai.database
-        await until(database, "select count(*) = 4 from spans where trace_id = $1", trace_id)
-        trace = await database.fetchrow("select * from traces where trace_id = $1", trace_id)
-        failed = await database.fetchrow("select * from spans where trace_id = $1 and status = 'ERROR'", trace_id)
+        await until(os.app.state.serai.database, "select count(*) = 4 from spans where trace_id = $1", trace_id)
+        trace = (await client.get(f"/traces/{trace_id.hex}")).json()
     told = {name: trace[name] for name in ("name", "agent_id", "session_id", "user_id", "input", "status")}
     assert told == {
         "name": "invoke_agent far",
@@ -199,5 +197,14 @@ async def test_what_the_published_exporter_sends_is_a_trace_about_its_agent(data
         "input": "password=*** please",
         "status": "OK",
     }
-    assert (trace["total_spans"], trace["error_count"], trace["input_tokens"]) == (4, 1, 5)
-    assert (failed["kind"], failed["name"], failed["error"]) == ("TOOL", "add", "ValueError: boom")
+    assert (trace["total_spans"], trace["error_count"], trace["total_tokens"]) == (4, 1, 5)
+    (request,) = trace["tree"]
+    (agent_node,) = request["spans"]
+    assert [(node["type"], node["name"]) for node in (request, agent_node)] == [
+        ("OTHER", "POST /ask"),
+        ("AGENT", "invoke_agent far"),
+    ]
+    asks, calls = agent_node["spans"]
+    assert (asks["type"], asks["metadata"]["input_tokens"]) == ("LLM", 5)
+    assert (calls["type"], calls["status"], calls["error"]) == ("TOOL", "ERROR", "ValueError: boom")
+    assert calls["metadata"]["tool_name"] == "add"

@@ -167,15 +167,15 @@ def test_a_workflow_of_agno_and_its_steps_are_told_apart():
 
 
 def test_an_agent_of_pydantic_ai_has_what_was_asked_last_and_the_id_that_it_would_have_here():
+    said = json.loads(messages(("user", "old"), ("assistant", "a"), ("user", "new"), ("assistant", "b")))
+    returned = {"type": "tool_call_response", "id": "1", "name": "add", "result": 9}
     agent = only(
         {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": "My Agent",
             "gen_ai.agent.call.id": "r",
             "gen_ai.conversation.id": "c",
-            "pydantic_ai.all_messages": messages(
-                ("user", "old"), ("assistant", "a"), ("user", "new"), ("assistant", "b")
-            ),
+            "pydantic_ai.all_messages": json.dumps([*said, {"role": "user", "parts": [returned]}]),
             "final_result": "b",
             "logfire.json_schema": "{}",
         },

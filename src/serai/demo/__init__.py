@@ -44,7 +44,7 @@ def build_demo(settings: Settings) -> AgentOS:
         teams=[build_team(model)],
         workflows=[build_workflow(model)],
         quick_prompts={
-            "my-agent": ("What is 2 + 2?", "What time is it?", "Note: buy milk", "What do you know about me?"),
+            "my-agent": ("What is 2 + 2?", "What time is it?", "What do you know about me?"),
             "careful-agent": ("Note: buy milk", "Delete my notes"),
             "files-agent": ("How long is /etc/hosts?",),
             "serai-guide": ("What happens to a run when its node dies?", "How can I test an agent without a model?"),

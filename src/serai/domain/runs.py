@@ -172,7 +172,7 @@ class Outcome:
 
 
 class _Asked(msgspec.Struct):
-    message: str
+    message: str = ""
     traceparent: str | None = None
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+
+NO_ATTRIBUTES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class SpanStatus(StrEnum):
@@ -47,8 +53,7 @@ class Entry(IntEnum):
     ROOT = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work in a trace.
 
     Attributes:
@@ -90,7 +95,7 @@ class Span:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: float | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = NO_ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True)

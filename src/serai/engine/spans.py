@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 from uuid import UUID
 
-from serai.domain.traces import Entry, Span, SpanKind, SpanStatus
+import msgspec
+
+from serai.domain.traces import NO_ATTRIBUTES, Entry, Span, SpanKind, SpanStatus
 from serai.engine.interruption import describe, is_stop_request
 from serai.errors import FencedError
 
@@ -64,8 +66,7 @@ class SpanSink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanFacts:
+class SpanFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a piece of work once it is done.
 
     Attributes:
@@ -81,7 +82,10 @@ class SpanFacts:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: float | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = NO_ATTRIBUTES
+
+
+NO_FACTS: Final = SpanFacts()
 
 
 class Facts:
@@ -94,7 +98,7 @@ class Facts:
     __slots__ = ("known",)
 
     def __init__(self) -> None:
-        self.known = SpanFacts()
+        self.known = NO_FACTS
 
 
 class StepReader(Protocol):
@@ -165,10 +169,10 @@ class OpenSpan:
 
     def so_far(self) -> Span:
         """Return it as it is while it goes on."""
-        return self.trace.span_of(self, SpanFacts(), status=SpanStatus.UNSET, ended_ns=None)
+        return self.trace.span_of(self, NO_FACTS, status=SpanStatus.UNSET, ended_ns=None)
 
     def end(
-        self, facts: SpanFacts = SpanFacts(), *, status: SpanStatus | None = None, ended_ns: int | None = None
+        self, facts: SpanFacts = NO_FACTS, *, status: SpanStatus | None = None, ended_ns: int | None = None
     ) -> None:
         """Tell it."""
         self.trace.close(self, facts, status=status, ended_ns=ended_ns or time.time_ns())

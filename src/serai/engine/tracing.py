@@ -307,7 +307,6 @@ class RunTrace:
         record, sink = self._record, self._sink
         assert sink is not None
         is_failure = facts.error is not None
-        ids = {f"{record.kind}_id": record.component_id}
         return Span(
             project_id=record.project_id,
             trace_id=self.trace_id,
@@ -325,15 +324,15 @@ class RunTrace:
             run_id=record.id,
             session_id=record.session_id,
             user_id=record.user_id,
-            agent_id=ids.get("agent_id"),
-            team_id=ids.get("team_id"),
-            workflow_id=ids.get("workflow_id"),
+            agent_id=record.component_id if record.kind == "agent" else None,
+            team_id=record.component_id if record.kind == "team" else None,
+            workflow_id=record.component_id if record.kind == "workflow" else None,
             model=facts.model,
             provider=facts.provider,
             input_tokens=facts.input_tokens,
             output_tokens=facts.output_tokens,
             cost=facts.cost,
-            attributes={**span.attributes, **facts.attributes},
+            attributes={**span.attributes, **facts.attributes} if span.attributes else facts.attributes,
         )
 
     def close(self, span: OpenSpan, facts: SpanFacts, *, status: SpanStatus | None, ended_ns: int) -> None:

@@ -70,7 +70,8 @@ class AgentOS:
         workflows: workflows.
         base_app: a FastAPI app to build into; its routes, middleware and lifespan stay.
         settings: default read from the environment.
-        quick_prompts: prompts that user interfaces offer, by the id of an agent, team or workflow.
+        quick_prompts: prompts that user interfaces offer, by the id of an agent, team or workflow; of each the first
+            three.
         record_indexes: indexes of records to be made whether questions are slow or not.
         memory: what agents remember of their users that are given as they are; an `AgentComponent` or a team says it
             itself.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
+
+import msgspec
 
 from serai.domain.json_text import dump_json
 from serai.domain.stored_text import storable
@@ -152,7 +153,7 @@ def _latest(spans: Iterable[Span]) -> list[Span]:
         before = latest.get(key)
         if before is not None and before.started_ns < span.started_ns:
             longer_ns = None if span.duration_ns is None else span.duration_ns + span.started_ns - before.started_ns
-            latest[key] = replace(span, started_ns=before.started_ns, duration_ns=longer_ns)
+            latest[key] = msgspec.structs.replace(span, started_ns=before.started_ns, duration_ns=longer_ns)
         else:
             latest[key] = span
     return list(latest.values())

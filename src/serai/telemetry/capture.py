@@ -78,8 +78,10 @@ class Capture:
     def mask(self, text: str) -> str:
         """Return a text without what is secret by its name or its form."""
         lowered = text.lower()
-        if any(stem in lowered for stem in self._stems):
-            text = self._fields.sub(_mask_value, text)
+        for stem in self._stems:
+            if stem in lowered:
+                text = self._fields.sub(_mask_value, text)
+                break
         if "earer " in text or "asic " in text or "EARER " in text:
             text = _BEARER.sub(rf"\1 {MASK}", text)
         return _KEYS.sub(MASK, text) if "-" in text or "_" in text else text

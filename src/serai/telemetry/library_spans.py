@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
@@ -15,7 +15,8 @@ from serai.domain import traces
 from serai.errors import ConfigurationError
 from serai.telemetry.otel_context import MARK, Marked
 from serai.telemetry.otlp_in.mapping import SpanMapper
-from serai.telemetry.otlp_in.received import ReceivedSpan, is_read
+from serai.telemetry.otlp_in.names import is_read
+from serai.telemetry.otlp_in.received import ReceivedSpan
 
 _STATUSES: Final = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
 _MOST_OPEN: Final = 10_000
@@ -76,8 +77,8 @@ def _mapped(span: ReadableSpan, marked: Marked) -> traces.Span:
     assert keeper is not None
     mapped = SpanMapper(keeper, project_id=marked.project_id).map(_received(span))
     if marked.asks:  # the step tells of these tokens itself
-        mapped = replace(mapped, input_tokens=None, output_tokens=None, cost=None)
-    return replace(mapped, entry=traces.Entry.NONE)
+        mapped = msgspec.structs.replace(mapped, input_tokens=None, output_tokens=None, cost=None)
+    return msgspec.structs.replace(mapped, entry=traces.Entry.NONE)
 
 
 def _received(span: ReadableSpan) -> ReceivedSpan:

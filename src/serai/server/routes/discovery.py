@@ -31,6 +31,8 @@ from serai.wire.discovery import (
 PROTOCOL_VERSION = "3.1.10"
 # Components are made in code, which knows one version of each.
 CURRENT_VERSION = 1
+# Clients of the older generation refuse a configuration with more for a component.
+_MOST_PROMPTS = 3
 
 
 async def get_root(request: Request) -> Response:
@@ -85,7 +87,7 @@ async def get_config(request: Request) -> Response:
     if os.description:
         config["description"] = os.description
     if os.quick_prompts:
-        config["chat"] = {"quick_prompts": os.quick_prompts}
+        config["chat"] = {"quick_prompts": {key: each[:_MOST_PROMPTS] for key, each in os.quick_prompts.items()}}
     if os.knowledge:
         config["knowledge"] = show_bases(os.knowledge)
     return json_answer(config)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
+
+import msgspec
 
 from serai.domain.traces import Entry, Span
 from serai.errors import BodyTooLargeError, RequestError
-from serai.telemetry.otlp_in.mapping import COMPONENTS, SpanMapper, refusal_of
+from serai.telemetry.otlp_in.mapping import SpanMapper, refusal_of
+from serai.telemetry.otlp_in.names import COMPONENTS
 from serai.telemetry.otlp_in.received import ReceivedSpan
 
 MOST_SPANS: Final = 10_000
@@ -86,18 +88,18 @@ def _settled(spans: list[Span]) -> list[Span]:
     """Return spans of which none tells what its trace is about when it lies in one that does."""
     doubtful = [index for index, span in enumerate(spans) if span.entry is Entry.LOCAL]
     if doubtful:
-        by_id = {(span.trace_id, span.span_id): span for span in spans}
+        by_id = {(span.trace_id.int, span.span_id): span for span in spans}
         for index in doubtful:
             if any(span.kind in COMPONENTS for span in _above(spans[index], by_id)):
-                spans[index] = replace(spans[index], entry=Entry.NONE)
+                spans[index] = msgspec.structs.replace(spans[index], entry=Entry.NONE)
     return spans
 
 
-def _above(span: Span, by_id: Mapping[tuple[UUID, int], Span]) -> Iterator[Span]:
+def _above(span: Span, by_id: Mapping[tuple[int, int], Span]) -> Iterator[Span]:
     """Yield the spans around one, from the inside out, as far as they have come with it."""
     seen = {span.span_id}
     while span.parent_id is not None and span.parent_id not in seen:
-        above = by_id.get((span.trace_id, span.parent_id))
+        above = by_id.get((span.trace_id.int, span.parent_id))
         if above is None:
             return
         yield above

@@ -25,7 +25,7 @@ def question_in(messages: Any) -> Any:
 def prompt_in(messages: Any) -> Any:
     """Return what a person asked in a list of messages, at last."""
     for message in _from_the_end(messages):
-        if message.get("role") == "user" and (said := _shown(message)):
+        if message.get("role") == "user" and not _is_result(message) and (said := _shown(message)):
             return said
     return question_in(messages)
 
@@ -41,6 +41,14 @@ def answer_in(messages: Any) -> Any:
 
 def _is_answer(message: Mapping[str, Any]) -> bool:
     return message.get("role") in ("assistant", "model", "ai") or message.get("event.name") == _CHOICE
+
+
+def _is_result(message: Mapping[str, Any]) -> bool:
+    """Return whether a message holds what a tool returned, whoever is said to have written it."""
+    parts = message.get("parts")
+    return isinstance(parts, list) and any(
+        isinstance(part, dict) and part.get("type") == "tool_call_response" for part in parts
+    )
 
 
 def _from_the_end(messages: Any) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,8 @@ import msgspec
 
 from serai.domain.json_text import dump_json
 from serai.errors import RequestError
-from serai.telemetry.otlp_in.received import MOST_ATTRIBUTES, MOST_EVENTS, ReceivedSpan, bytes_of_hex, is_read
+from serai.telemetry.otlp_in.names import USES
+from serai.telemetry.otlp_in.received import MOST_ATTRIBUTES, MOST_EVENTS, ReceivedSpan, bytes_of_hex
 
 _LONGEST_NUMBER: Final = 40
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
@@ -153,7 +154,7 @@ def _span_of(span: _Span, scope: str, service: str | None) -> ReceivedSpan:
 def _attributes_of(pairs: Sequence[_Pair] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs or ():
-        if is_read(pair.key):
+        if USES[pair.key][0]:
             found[pair.key] = _value_of(pair.value)
             if len(found) == MOST_ATTRIBUTES:
                 break

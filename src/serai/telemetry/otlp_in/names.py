@@ -5,6 +5,7 @@ Of several names for the same thing the first one in its row counts.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 from serai.domain.traces import SpanKind
@@ -56,10 +57,9 @@ _TELL: Final = {
     "traceloop": ("traceloop.span.kind",),
     "request_type": ("llm.request.type",),
 }
-MEANINGS: Final = {name: (told, rank) for told, names in _TELL.items() for rank, name in enumerate(names)}
-"""What an attribute tells, and how many names for it are better."""
+_MEANINGS: Final = {name: (told, rank) for told, names in _TELL.items() for rank, name in enumerate(names)}
 
-RENAMED: Final = {
+_RENAMED: Final = {
     "agno.workflow.description": "description",
     "agno.workflow.steps_count": "steps_count",
     "agno.workflow.steps": "steps",
@@ -87,6 +87,85 @@ NO_CONTENT: Final = frozenset(
 )
 """Texts that are no contents, and stay where contents are not to be kept."""
 
+_UNREAD: Final = frozenset(
+    {
+        "embedding.embeddings",
+        "gen_ai.tool.definitions",
+        "graph.node.id",
+        "graph.node.name",
+        "graph.node.parent_id",
+        "input.mime_type",
+        "langsmith.metadata.usage_metadata",
+        "langsmith.trace.name",
+        "langsmith.trace.session_name",
+        "llm.invocation_parameters",
+        "llm.tools",
+        "logfire.json_schema",
+        "logfire.msg",
+        "logfire.msg_template",
+        "model_request_parameters",
+        "output.mime_type",
+        "tool.description",
+    }
+)
+"""Attributes that are large, or that say again what others say."""
+_UNREAD_PREFIXES: Final = (
+    "embedding.embeddings.",
+    "langsmith.metadata.LANG",
+    "llm.input_messages.",
+    "llm.output_messages.",
+    "llm.request.functions.",
+    "llm.tools.",
+    "retrieval.documents.",
+)
+NUMBERED_PREFIXES: Final = ("gen_ai.prompt.", "gen_ai.completion.")
+"""Messages whose parts are attributes of their own, as ``gen_ai.prompt.0.content``."""
+LONGEST_NAME: Final = 200
+_MOST_KNOWN: Final = 5000
+
+
+class Use(IntEnum):
+    """What an attribute is good for."""
+
+    NONE = 0
+    FACT = 1
+    NUMBERED = 2
+    REST = 3
+
+
+class Uses(dict[str, tuple[Use, str, int]]):
+    """What each attribute is good for, what that is called here, and how many names for it are better.
+
+    It is found once for each name: there are few, and each span has many of them.
+    """
+
+    def __missing__(self, name: str) -> tuple[Use, str, int]:
+        """Find it for a name that comes for the first time."""
+        use = _use_of(name)
+        if len(self) < _MOST_KNOWN:
+            self[name] = use
+        return use
+
+
+def _use_of(name: str) -> tuple[Use, str, int]:
+    if name in _UNREAD or name.startswith(_UNREAD_PREFIXES):
+        return Use.NONE, name, 0
+    if name in _MEANINGS:
+        return Use.FACT, *_MEANINGS[name]
+    if name.startswith(NUMBERED_PREFIXES):
+        return Use.NUMBERED, name, 0
+    return Use.REST, _RENAMED.get(name, name)[:LONGEST_NAME], 0
+
+
+USES: Final = Uses()
+
+
+def is_read(name: str) -> bool:
+    """Return whether an attribute's value is looked at."""
+    return USES[name][0] is not Use.NONE
+
+
+COMPONENTS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
 _K: Final = SpanKind
 OF_OPENINFERENCE: Final = {
     "AGENT": _K.AGENT,

@@ -16,13 +16,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from serai.errors import RequestError
-from serai.telemetry.otlp_in.received import (
-    MOST_ATTRIBUTES,
-    MOST_EVENTS,
-    UNREAD,
-    UNREAD_PREFIXES,
-    ReceivedSpan,
-)
+from serai.telemetry.otlp_in.names import USES
+from serai.telemetry.otlp_in.received import MOST_ATTRIBUTES, MOST_EVENTS, ReceivedSpan
 
 
 def read_protobuf(body: bytes) -> Iterator[ReceivedSpan]:
@@ -88,13 +83,12 @@ def read_attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         name = pair.key
-        if name in UNREAD or name.startswith(UNREAD_PREFIXES):
-            continue
-        value = pair.value
-        # Most are texts: asking which it is costs as much as reading it.
-        found[name] = value.string_value or _value_of(value)
-        if len(found) == MOST_ATTRIBUTES:
-            break
+        if USES[name][0]:
+            value = pair.value
+            # Most are texts: asking which it is costs as much as reading it.
+            found[name] = value.string_value or _value_of(value)
+            if len(found) == MOST_ATTRIBUTES:
+                break
     return found
 
 

@@ -10,35 +10,6 @@ MOST_ATTRIBUTES: Final = 200
 """Of one span; exporters send at most 128 unless they are told otherwise."""
 MOST_EVENTS: Final = 200
 """Of one span; the last ones count."""
-UNREAD: Final = frozenset(
-    {
-        "embedding.embeddings",
-        "gen_ai.tool.definitions",
-        "graph.node.id",
-        "graph.node.name",
-        "graph.node.parent_id",
-        "input.mime_type",
-        "langsmith.metadata.usage_metadata",
-        "llm.invocation_parameters",
-        "llm.tools",
-        "logfire.json_schema",
-        "logfire.msg",
-        "logfire.msg_template",
-        "model_request_parameters",
-        "output.mime_type",
-        "tool.description",
-    }
-)
-"""Attributes that are large, or that say again what others say."""
-UNREAD_PREFIXES: Final = (
-    "embedding.embeddings.",
-    "langsmith.metadata.LANG",
-    "llm.input_messages.",
-    "llm.output_messages.",
-    "llm.request.functions.",
-    "llm.tools.",
-    "retrieval.documents.",
-)
 _HEX: Final = re.compile("[0-9a-f]+", re.IGNORECASE)
 
 
@@ -73,11 +44,6 @@ class ReceivedSpan:
     events: list[tuple[str, dict[str, Any]]]
     scope: str
     service: str | None
-
-
-def is_read(name: str) -> bool:
-    """Return whether an attribute's value is looked at."""
-    return name not in UNREAD and not name.startswith(UNREAD_PREFIXES)
 
 
 def bytes_of_hex(text: str) -> bytes:
