@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_ai import Agent
 
-from serai import AgentOS, Step, Team, Workflow
+from serai import AgentOS, Step, Team, Workflow, tool
 from serai.settings import Settings
 from serai.telemetry.prices import price_of
 from serai.testing import ScriptedModel, ToolCall, Turn
@@ -32,8 +33,15 @@ async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
     leader = ScriptedModel(
         [Turn(tools=[ToolCall("delegate_task_to_member", {"member_id": "member", "task": "Go"})]), "So."]
     )
+
+    @tool(requires_confirmation=True)
+    def delete(path: str) -> str:
+        return f"deleted {path}"
+
+    deletes: list[Turn | str] = [Turn(tools=[ToolCall("delete", {"path": "/x"})]), "Gone."]
+    careful = Agent(ScriptedModel(deletes, model_name="gpt-4o", provider_name="openai"), name="careful", tools=[delete])
     os = AgentOS(
-        agents=[helper, Agent(ScriptedModel("Hello."), name="free")],
+        agents=[helper, careful, Agent(ScriptedModel("Hello."), name="free")],
         teams=[Team("pair", members=[member], model=leader)],
         workflows=[Workflow("flow", steps=[Step("ask", agent=helper)])],
         settings=Settings(database_url=SecretStr(database_url)),
@@ -51,6 +59,20 @@ async def run(client: httpx.AsyncClient, path: str, **form: Any) -> dict[str, An
 
 def price(metrics: dict[str, Any]) -> Any:
     return pytest.approx(price_of("gpt-4o", "openai", metrics), rel=1e-6, abs=0)
+
+
+async def test_a_run_that_paused_costs_what_it_cost_before_and_after(client: httpx.AsyncClient):
+    paused = await run(client, "/agents/careful")
+    before = paused["metrics"]
+    assert (paused["status"], before["cost"]) == ("PAUSED", price(before))
+    answered = [{**call, "confirmed": True} for call in paused["tools"]]
+    form = {"tools": json.dumps(answered), "session_id": paused["session_id"], "stream": "false"}
+    response = await client.post(f"/agents/careful/runs/{paused['run_id']}/continue", data=form)
+    after = response.json()["metrics"]
+    assert after["cost"] == price(after)
+    assert after["cost"] > before["cost"]
+    (day,) = (await client.get("/metrics")).json()["metrics"]
+    assert day["cost"] == pytest.approx(after["cost"])
 
 
 async def test_a_run_its_session_and_its_day_know_what_they_cost(client: httpx.AsyncClient):

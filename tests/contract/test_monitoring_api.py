@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -33,14 +36,23 @@ def _is_of(name: str, family: Metric) -> bool:
 async def client(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
     helper = Agent(ScriptedModel([Turn(tools=[ToolCall("add", {"a": 2})]), "Done."], model_name="small"), name="helper")
 
-    @helper.tool_plain
     def add(a: int) -> int:
         return a + 2
 
+    helper.tool_plain(add)
+    slow = Agent(ScriptedModel([Turn(tools=[ToolCall("add", {"a": 2})]), Turn("At last.", delay_s=60)]), name="slow")
+    slow.tool_plain(add)
+    base = FastAPI()
+    base.get("/mine/{name}")(lambda name: name)
     settings = Settings(database_url=SecretStr(database_url), security_key=SecretStr("secret"))
-    os = AgentOS(agents=[helper], settings=settings)
+    os = AgentOS(agents=[helper, slow], settings=settings, base_app=base)
     async with serving(os.app) as url, http_client(url, timeout=20, headers=KEY) as connected:
         yield connected
+
+
+async def look(client: httpx.AsyncClient) -> dict[str, Any]:
+    status: dict[str, Any] = (await client.get("/-/status")).json()
+    return status
 
 
 async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.AsyncClient):
@@ -49,6 +61,7 @@ async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.A
         assert answer.status_code == 200
     await client.get("/nowhere/at/all")
     await client.get("/agents/nobody")
+    await client.get("/mine/own")
     families = list(text_string_to_metric_families((await client.get("/-/metrics")).text))
     values = {
         (sample.name, *sorted(sample.labels.values())): sample.value for family in families for sample in family.samples
@@ -63,6 +76,7 @@ async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.A
         ("serai_http_request_seconds_count", "/agents/{agent_id}/runs", "2xx", "POST"): 2,
         ("serai_http_request_seconds_count", "(unmatched)", "4xx", "GET"): 1,
         ("serai_http_request_seconds_count", "/agents/{agent_id}", "4xx", "GET"): 1,
+        ("serai_http_request_seconds_count", "/mine/{name}", "2xx", "GET"): 1,
         ("serai_runs", "RUNNING", "agent"): 0,
         ("serai_database_up",): 1,
         ("serai_nodes",): 1,
@@ -89,6 +103,25 @@ async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.A
     assert openmetrics.text.endswith("# EOF\n")
     refused = await client.get("/-/status", params={"limit": "many"})
     assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["query", "limit"])
+
+
+async def test_a_run_at_work_is_in_the_status_until_it_is_cancelled(client: httpx.AsyncClient):
+    form = {"message": "hi", "stream": "false", "background": "true", "user_id": "ada"}
+    begun = (await client.post("/agents/slow/runs", data=form)).json()
+    async with asyncio.timeout(20):
+        while (status := await look(client)) and [run["last_step"] for run in status["runs"]] != ["tool_call"]:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.05)
+    (run,) = status["runs"]
+    assert (run["run_id"], run["kind"], run["component_id"]) == (begun["run_id"], "agent", "slow")
+    assert (run["status"], run["node"], run["user_id"]) == ("RUNNING", status["nodes"][0]["name"], "ada")
+    assert (run["last_step"], run["takeovers"], status["nodes"][0]["runs"]) == ("tool_call", 0, 1)
+    url = f"/agents/slow/runs/{run['run_id']}/cancel"
+    assert (await client.post(url, params={"session_id": run["session_id"]})).status_code == 200
+    async with asyncio.timeout(20):
+        while (await look(client))["runs"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    lines = (await client.get("/-/metrics")).text.splitlines()
+    assert 'serai_runs_ended_total{component="slow",kind="agent",status="CANCELLED"} 1.0' in lines
 
 
 async def test_a_server_with_a_key_shows_its_work_to_no_stranger():

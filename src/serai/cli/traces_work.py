@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -35,6 +35,7 @@ _NOT_FOUND: Final = 404
 _POLL_S: Final = 0.3
 _COMES_WITHIN_S: Final = 5.0
 """How long after its run a trace may come."""
+_SETTLES_WITHIN: Final = timedelta(seconds=2)
 _LATE: Final = timedelta(seconds=30)
 """How far back new traces are looked for: those of other servers come in late."""
 
@@ -66,7 +67,7 @@ def show_trace(
         found = client.get_trace(trace_id, span_id)
         if isinstance(found, TraceNode):
             _print_span(found, as_json=as_json)
-        elif follow and found.is_running:
+        elif follow and not _is_settled(found):
             _follow_trace(client, found, texts=texts, as_json=as_json)
         else:
             _print_trace(found, texts=texts, as_json=as_json)
@@ -115,7 +116,7 @@ def show_trace_of_run(client: SyncAgentOSClient, run_id: str | None, *, has_ende
     while run_id is not None:
         rows = client.get_traces(run_id=run_id, limit=1).data
         trace = rows[0] if rows else None
-        if (trace is not None and not (has_ended and trace.is_running)) or time.monotonic() >= deadline:
+        if (trace is not None and (_is_settled(trace) or not has_ended)) or time.monotonic() >= deadline:
             break
         time.sleep(_POLL_S / 5)
     if trace is None:
@@ -187,7 +188,7 @@ def _follow_trace(client: SyncAgentOSClient, trace: TraceDetail, *, texts: bool,
     is_drawn = console.is_terminal and not as_json
     try:
         with Live(console=console, auto_refresh=False, transient=True) if is_drawn else nullcontext() as live:
-            while trace.is_running:
+            while not _is_settled(trace):
                 if live is not None:
                     lines = trace_lines(trace, console)
                     live.update(Group(*lines[-max(1, console.height - 1) :]), refresh=True)
@@ -196,6 +197,15 @@ def _follow_trace(client: SyncAgentOSClient, trace: TraceDetail, *, texts: bool,
     except KeyboardInterrupt:
         fail(EXIT_STOPPED, f"Stopped watching; see it with: {own_command()} traces show {trace.trace_id}")
     _print_trace(trace, texts=texts, as_json=as_json)
+
+
+def _is_settled(trace: TraceSummary) -> bool:
+    """Say whether no more is to come: the first spans of a run may be there before that of the run itself."""
+    if status_of(trace) in ("RUNNING", "WAITING"):
+        return False
+    if trace.status != "UNSET":
+        return True
+    return datetime.now(UTC) - trace.end_time > _SETTLES_WITHIN
 
 
 def _again(client: SyncAgentOSClient, trace: TraceDetail) -> TraceDetail:
@@ -211,7 +221,7 @@ def _follow_list(client: SyncAgentOSClient, part: Part, filters: Mapping[str, An
         print(_FOLLOWED.format(*_TRACES.heading), flush=True)
     try:
         while True:
-            news = [row for row in reversed(rows) if row.trace_id not in told and not row.is_running]
+            news = [row for row in reversed(rows) if row.trace_id not in told and _is_settled(row)]
             for row in news:
                 told[row.trace_id] = row.start_time
                 line = json_line(row, exclude_none=True) if as_json else _FOLLOWED.format(*_cells(row)).rstrip()
@@ -230,7 +240,7 @@ def _since(latest_first: Iterator[TraceSummary], since: datetime | None) -> list
 
 def _horizon(rows: Sequence[TraceSummary], told: Mapping[str, datetime]) -> datetime | None:
     """Return from when on traces are read again: those that go on must be, and so must late ones."""
-    begun = [row.start_time for row in rows if row.is_running]
+    begun = [row.start_time for row in rows if not _is_settled(row)]
     latest = max([*told.values(), *begun], default=None)
     return None if latest is None else min([latest - _LATE, *begun])
 

@@ -23,8 +23,8 @@ class Meter:
     def run_begun(self, kind: str, waited_s: float) -> None:
         """Note that a run has waited in the queue for so long."""
 
-    def run_rested(self, kind: str, component_id: str, status: RunStatus, worked_s: float) -> None:
-        """Note how a run came to rest, and how long this node worked on it."""
+    def run_rested(self, kind: str, component_id: str, status: RunStatus, worked_s: float | None) -> None:
+        """Note how a run came to rest, and how long this node worked on it; None: nobody did."""
 
     def usage_counted(self, usage: Iterable[Mapping[str, Any]]) -> None:
         """Note what models were used, as a `Usage` says it."""

@@ -393,7 +393,8 @@ class Engine:
         moved = await self._moves.cancel(record, end=end)
         if isinstance(moved, Cancelled):
             self._tracer.tell_end_at_rest(*ended[-1])
-            self._meter.run_rested(record.kind, record.component_id, moved.answer.status, 0.0)
+            self._meter.run_rested(record.kind, record.component_id, moved.answer.status, None)
+            self._meter.usage_counted(ended[-1][1].usage)
             self._events.publish(record.key, [moved.event], answer=moved.answer)
             if moved.next_key is not None:
                 self.worker.wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from serai.server.times import utc_text
@@ -11,28 +12,33 @@ from serai.telemetry.series import MINUTE_S, Series
 from serai.telemetry.tally import Histogram
 
 
-def show_status(
-    series: Series, census: Census | None, *, node: str, nodes: list[LiveNode], runs: list[LiveRun]
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView:
+    """What the database tells of all nodes: counts, the nodes that are alive, and runs that wait or are at work."""
+
+    census: Census
+    nodes: list[LiveNode]
+    runs: list[LiveRun]
+
+
+def show_status(series: Series, view: ClusterView | None, *, node: str) -> dict[str, Any]:
     """Return the status: nodes, runs and queue of all nodes; rates and times of the one that answers.
 
     Args:
         series: what this node has measured.
-        census: what the database counts; None: it does not answer, and there are no nodes and runs either.
+        view: what the database tells; None: it does not answer.
         node: the id of the node that answers.
-        nodes: those that are alive.
-        runs: those that wait or are at work.
     """
     spans = series.spans
     return {
         "node": node,
-        "database": "up" if census is not None else "down",
-        "nodes": [_show_node(each) for each in nodes],
-        "runs": [_show_run(run) for run in runs],
-        "run_counts": _show_counts(census),
+        "database": "down" if view is None else "up",
+        "nodes": [] if view is None else [_show_node(each) for each in view.nodes],
+        "runs": [] if view is None else [_show_run(run) for run in view.runs],
+        "run_counts": {} if view is None else _show_counts(view.census),
         "queue": {
-            "runs": census.queued if census is not None else None,
-            "oldest_s": round(census.oldest_s, 3) if census is not None else None,
+            "runs": None if view is None else view.census.queued,
+            "oldest_s": None if view is None else round(view.census.oldest_s, 3),
         },
         "rates": {name: round(rate, 6) for name, rate in series.rates().items()},
         "models": _show_slowest(series.model_seconds),
@@ -62,9 +68,9 @@ def _show_run(run: LiveRun) -> dict[str, Any]:
     }
 
 
-def _show_counts(census: Census | None) -> dict[str, int]:
+def _show_counts(census: Census) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for (_, status), number in census.runs.items() if census is not None else ():
+    for (_, status), number in census.runs.items():
         counts[status] = counts.get(status, 0) + number
     return counts
 

@@ -328,6 +328,7 @@ class MetricsStore:
         if usage:
             text = dump_json(usage).decode()
             await self._database.execute(_KEEP_USAGE, project_id, user_id, kind, component_id, text)
+            self._database.meter.usage_counted(usage)
 
     async def _read_days(self, project_id: str, first: date, last: date, user_id: str | None) -> list[DayTotals]:
         models: dict[date, list[ModelTotals]] = {}

@@ -160,12 +160,13 @@ class Series(Meter):
         self.queue_wait_seconds.note(waited_s, (kind,))
 
     @override
-    def run_rested(self, kind: str, component_id: str, status: RunStatus, worked_s: float) -> None:
+    def run_rested(self, kind: str, component_id: str, status: RunStatus, worked_s: float | None) -> None:
         if status is RunStatus.PAUSED:
             self.runs_paused.add((kind, component_id))
         else:
             self.runs_ended.add((kind, component_id, status.value))
-        self.run_seconds.note(worked_s, (kind, component_id))
+        if worked_s is not None:
+            self.run_seconds.note(worked_s, (kind, component_id))
 
     @override
     def usage_counted(self, usage: Iterable[Mapping[str, Any]]) -> None:

@@ -23,7 +23,7 @@ class LiveRun(OpenModel):
         since: when a node took it first; of one that waits, when it came.
         takeovers: how many nodes lost it.
         node: the name of the node that works on it.
-        last_step: what it finished last, as ``model`` or ``tool``.
+        last_step: what it finished last, as ``model_request`` or ``tool_call``.
     """
 
     run_id: str

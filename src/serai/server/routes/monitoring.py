@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,17 +16,18 @@ from serai.server.dispatch import Route
 from serai.server.openapi import JsonObject, errors, json_result, query_parameter
 from serai.server.paging import read_paging
 from serai.server.routes.record_shapes import COUNT, TEXT, TIME, object_schema, or_null
-from serai.server.status_view import show_status
-from serai.storage.census import Census
+from serai.server.status_view import ClusterView, show_status
+from serai.storage.census import CensusTaker
 
+Answer = TypeVar("Answer")
 MOST_RUNS: Final = 500
 _ANSWERS_WITHIN_S: Final = 5.0
 
 
 async def get_series(request: Request) -> Response:
     """Everything that this node counts and measures, and the queue of all nodes, as text for Prometheus."""
-    census = await _take_census(request)
-    exposition = runtime_of(request).series.expose(census)
+    runtime = runtime_of(request)
+    exposition = runtime.series.expose(await _unless_away(runtime.census.take()))
     text, media_type = await asyncio.to_thread(exposition.render, request.headers.get("accept", ""))
     return Response(text, media_type=media_type)
 
@@ -34,23 +36,21 @@ async def get_status(request: Request) -> Response:
     """The nodes, the runs that wait or are at work, the rates of the last minute, and what is slow."""
     limit = read_paging(request, default=100, most=MOST_RUNS).limit
     runtime = runtime_of(request)
-    census = await _take_census(request)
-    return json_answer(
-        show_status(
-            runtime.series,
-            census,
-            node=runtime.engine.node.id,
-            nodes=await runtime.census.list_nodes() if census is not None else [],
-            runs=await runtime.census.list_runs(limit=limit) if census is not None else [],
-        )
+    view = await _unless_away(_look_around(runtime.census, limit))
+    return json_answer(show_status(runtime.series, view, node=runtime.engine.node.id))
+
+
+async def _look_around(taker: CensusTaker, limit: int) -> ClusterView:
+    return ClusterView(
+        census=await taker.take(), nodes=await taker.list_nodes(), runs=await taker.list_runs(limit=limit)
     )
 
 
-async def _take_census(request: Request) -> Census | None:
-    """Return what the database counts; None when it does not answer soon."""
+async def _unless_away(asking: Awaitable[Answer]) -> Answer | None:
+    """Return what the database answers; None when it does not, or not soon."""
     try:
         async with asyncio.timeout(_ANSWERS_WITHIN_S):
-            return await runtime_of(request).census.take()
+            return await asking
     except (DatabaseUnavailableError, TimeoutError):
         return None
 
