@@ -125,7 +125,7 @@ async def test_spans_that_are_not_in_order_are_counted_and_the_others_taken(
             gzip.compress(bytes(1_000_000), mtime=0),
             413,
             8,
-            "SERAI_MAX_BODY_BYTES",
+            "over 100,000 bytes",
         ),
         ({"Content-Type": "text/plain"}, b"", 415, 3, "application/x-protobuf or application/json"),
         ({}, b"", 415, 3, "Content-Type"),
