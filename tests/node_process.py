@@ -6,12 +6,14 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.nursery import Launch, launch
 
 _KEPT_OUT = ("SERAI_", "OPENAI_", "PYTHON")
 
@@ -22,25 +24,30 @@ class NodeProcess:
     Args:
         arguments: what follows ``serai``, for example ``["serve", "--port", "0"]``.
         env: variables beside those of the tests; SERAI_…, OPENAI_… and PYTHON… are not passed on otherwise.
+        launch: how to start it.
 
     Attributes:
         url: where it listens; empty for a worker.
         lines: what it has printed so far.
     """
 
-    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, launch: Launch = launch
+    ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_KEPT_OUT)}
         marked = {name: os.environ[name] for name in ("SERAI_TEST_RUN",) if name in os.environ}
         self._env = {**kept, **marked, **(env or {})}
-        self._command = [sys.executable, "-m", "serai", *arguments]
+        self._arguments = arguments
+        self._launch = launch
         self._arrived: queue.Queue[str | None] = queue.Queue()
         self.url = ""
         self.lines: list[str] = []
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self._command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
+        said, says = os.pipe()
+        with os.fdopen(says, "wb") as output:
+            self.process = self._launch(self._arguments, env=self._env, folder=Path.cwd(), stdout=output, stderr=output)
+        self._output = os.fdopen(said, encoding="utf-8", errors="replace")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         return self
@@ -49,14 +56,13 @@ class NodeProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.process.poll() is None:
-            self.process.terminate()
+            self.send(signal.SIGTERM)
             try:
                 self.process.wait(40)
             except subprocess.TimeoutExpired:
                 self.kill()
         self._reader.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._output.close()
 
     def wait_for(self, text: str, *, timeout_s: float = 60) -> str:
         """Return the first line that holds ``text``, printed before or after now.
@@ -78,7 +84,7 @@ class NodeProcess:
             self.lines.append(arrived)
             if text in arrived:
                 return arrived
-        raise AssertionError(f"{' '.join(self._command)} never printed {text!r}:\n" + "\n".join(self.lines))
+        raise AssertionError(f"serai {' '.join(self._arguments)} never printed {text!r}:\n" + "\n".join(self.lines))
 
     def wait_until_listening(self) -> str:
         """Return the base URL once the server accepts connections."""
@@ -104,7 +110,6 @@ class NodeProcess:
         return code
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self._output:
             self._arrived.put(line.rstrip("\n"))
         self._arrived.put(None)

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -65,6 +66,19 @@ def launch(
     """Start ``python -m serai``."""
     command = [sys.executable, "-m", "serai", *arguments]
     return subprocess.Popen(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+
+
+def run_command(arguments: Sequence[str], *, launch: Launch) -> subprocess.CompletedProcess[str]:
+    """Run a ``serai`` command to its end; at most a minute."""
+    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        process = launch(arguments, env=clean_environment(), folder=Path.cwd(), stdout=stdout, stderr=stderr)
+        try:
+            code = process.wait(60)
+        finally:
+            process.kill()
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(list(arguments), code, stdout.read(), stderr.read())
 
 
 class LaunchedServer(ServerProcess):

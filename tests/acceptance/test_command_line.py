@@ -23,6 +23,7 @@ import pytest
 
 from serai.client import SyncAgentOSClient
 from tests.node_process import NodeProcess
+from tests.nursery import Launch, launch, run_command
 from tests.postgres import data_folder
 
 SLOW_OS = str(Path(__file__).parent / "slow_os.py")
@@ -36,19 +37,18 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-def serve(folder: Path, *arguments: str) -> NodeProcess:
-    return NodeProcess(["serve", *arguments, "--port", "0", "--data-dir", str(folder)])
+def serve(folder: Path, *arguments: str, launch: Launch = launch) -> NodeProcess:
+    return NodeProcess(["serve", *arguments, "--port", "0", "--data-dir", str(folder)], launch=launch)
 
 
-def ask(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+def ask(*arguments: str, url: str, launch: Launch = launch) -> subprocess.CompletedProcess[str]:
     """Run ``serai run``."""
-    return command("run", *arguments, url=url)
+    return command("run", *arguments, url=url, launch=launch)
 
 
-def command(*arguments: str, url: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, url: str, launch: Launch = launch) -> subprocess.CompletedProcess[str]:
     """Run a command that speaks to a server."""
-    line = [sys.executable, "-m", "serai", *arguments, "--url", url]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, input=given)
+    return run_command([*arguments, "--url", url], launch=launch)
 
 
 def copied(text: str, *, url: str) -> list[str]:
@@ -85,68 +85,72 @@ def test_serve_alone_says_what_it_runs_and_answers_with_its_tools(folder):
         assert "There is no agent, team or workflow 'nobody' on this server. It has: agents " in unknown.stderr
 
 
-def test_a_paused_run_goes_on_by_the_command_it_offers(folder):
-    with serve(folder) as node:
+def test_a_paused_run_goes_on_by_the_command_it_offers(folder, launcher):
+    with serve(folder, launch=launcher) as node:
         url = node.wait_until_listening()
         session = str(uuid4())
-        command("run", "careful-agent", "Note: buy milk", "--session", session, url=url)
-        paused = command("run", "careful-agent", "Delete my notes", "--session", session, url=url)
+        command("run", "careful-agent", "Note: buy milk", "--session", session, url=url, launch=launcher)
+        paused = command("run", "careful-agent", "Delete my notes", "--session", session, url=url, launch=launcher)
         assert paused.returncode == 5
         assert "delete_notes() waits for a yes or no" in paused.stdout
         offered = copied(paused.stdout, url=url)
         run_id = offered[3]
 
-        listed = command("runs", "list", "careful-agent", "--session", session, "--status", "paused", url=url)
+        listed = command(
+            "runs", "list", "careful-agent", "--session", session, "--status", "paused", url=url, launch=launcher
+        )
         assert [line.split()[:2] for line in listed.stdout.splitlines()[1:]] == [[run_id, "PAUSED"]]
-        shown = command("runs", "show", "careful-agent", run_id, url=url)
+        shown = command("runs", "show", "careful-agent", run_id, url=url, launch=launcher)
         assert shown.returncode == 0
         assert copied(shown.stdout, url=url) == offered
-        unanswered = command("runs", "continue", "careful-agent", run_id, url=url)
+        unanswered = command("runs", "continue", "careful-agent", run_id, url=url, launch=launcher)
         assert unanswered.returncode == 2
         assert "--confirm" in unanswered.stderr
-        wrong = command("runs", "continue", "careful-agent", run_id, "--confirm", "nobody", url=url)
+        wrong = command("runs", "continue", "careful-agent", run_id, "--confirm", "nobody", url=url, launch=launcher)
         assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
-        done = command(*offered, url=url)
+        done = command(*offered, url=url, launch=launcher)
         assert done.returncode == 0, done.stderr
         assert "Deleted 1 of 1 notes." in done.stdout
-        again = command(*offered, url=url)
+        again = command(*offered, url=url, launch=launcher)
         assert again.returncode == 4
         assert f"Run {run_id} is not paused, it is COMPLETED." in again.stderr
-        followed = command("runs", "follow", "careful-agent", run_id, url=url)
+        followed = command("runs", "follow", "careful-agent", run_id, url=url, launch=launcher)
         assert followed.returncode == 0
         assert "· paused, and continued" in followed.stdout
-        as_json = command("runs", "follow", "careful-agent", run_id, "--json", "--after", "3", url=url)
+        as_json = command("runs", "follow", "careful-agent", run_id, "--json", "--after", "3", url=url, launch=launcher)
         assert next(json.loads(line)["event_index"] for line in as_json.stdout.splitlines()) == 4
 
 
-def test_a_team_and_a_workflow_are_drawn_and_reviewed_in_the_terminal(folder):
-    with serve(folder) as node:
+def test_a_team_and_a_workflow_are_drawn_and_reviewed_in_the_terminal(folder, launcher):
+    with serve(folder, launch=launcher) as node:
         url = node.wait_until_listening()
-        team = ask("research-team", "Research the latest AI trends", url=url)
+        team = ask("research-team", "Research the latest AI trends", url=url, launch=launcher)
         assert team.returncode == 0, team.stderr
         assert '· delegate_task_to_member(member_id="searcher"' in team.stdout
         assert "\n  searcher │ " in team.stdout
         assert "\n  writer │ Report on " in team.stdout
 
-        paused = ask("qa-workflow", "What are AI agents? Let me review the answer.", url=url)
+        paused = ask("qa-workflow", "What are AI agents? Let me review the answer.", url=url, launch=launcher)
         assert paused.returncode == 5, paused.stderr
         assert re.search(r"^▸ gather: 2 branches at a time$", paused.stdout, re.MULTILINE)
         assert re.search(r"^✓ write \d+ ms in \d rounds?$", paused.stdout, re.MULTILINE)
         assert "\n  step review waits for a yes or no to its answer: " in paused.stdout
         offered = copied(paused.stdout, url=url)
-        done = command(*offered[:-2], "--edit", "review=They call tools.", url=url)
+        done = command(*offered[:-2], "--edit", "review=They call tools.", url=url, launch=launcher)
         assert done.returncode == 0, done.stderr
         assert "\nThey call tools." in done.stdout
-        followed = command("runs", "follow", "workflow:qa-workflow", offered[3], url=url)
+        followed = command("runs", "follow", "workflow:qa-workflow", offered[3], url=url, launch=launcher)
         assert followed.returncode == 0, followed.stderr
         assert "· paused, and continued" in followed.stdout
 
 
-def test_a_terminal_is_asked_what_a_paused_run_waits_for(folder):
-    with serve(folder) as node:
+def test_a_terminal_is_asked_what_a_paused_run_waits_for(folder, launcher):
+    with serve(folder, launch=launcher) as node:
         url = node.wait_until_listening()
-        run = json.loads(ask("careful-agent", "Delete my notes", "--json", "--no-stream", url=url).stdout)
+        run = json.loads(
+            ask("careful-agent", "Delete my notes", "--json", "--no-stream", url=url, launch=launcher).stdout
+        )
         typed, terminal = pty.openpty()
         os.write(typed, b"n\nnot today\n")
         line = [sys.executable, "-m", "serai", "runs", "continue", "careful-agent", run["run_id"], "--url", url]
@@ -158,25 +162,31 @@ def test_a_terminal_is_asked_what_a_paused_run_waits_for(folder):
         assert "Then I leave your notes as they are. (not today)" in done.stdout
 
 
-def test_the_caller_executes_a_tool_and_cancels_from_the_terminal(folder, tmp_path):
-    with serve(folder) as node:
+def test_the_caller_executes_a_tool_and_cancels_from_the_terminal(folder, tmp_path, launcher):
+    with serve(folder, launch=launcher) as node:
         url = node.wait_until_listening()
         (tmp_path / "hosts").write_text("one\ntwo\n")
-        paused = ask("files-agent", f"How long is {tmp_path / 'hosts'}?", "--json", "--no-stream", url=url)
+        paused = ask(
+            "files-agent", f"How long is {tmp_path / 'hosts'}?", "--json", "--no-stream", url=url, launch=launcher
+        )
         assert paused.returncode == 5
         run = json.loads(paused.stdout)
         from_file = f"read_file={run['tools'][0]['tool_args']['path']}"
-        done = command("runs", "continue", "files-agent", run["run_id"], "--result-file", from_file, url=url)
+        done = command(
+            "runs", "continue", "files-agent", run["run_id"], "--result-file", from_file, url=url, launch=launcher
+        )
         assert done.returncode == 0, done.stderr
         assert "It has 2 lines" in done.stdout
 
-        run = json.loads(ask("files-agent", "How long is a.txt?", "--json", "--no-stream", url=url).stdout)
+        run = json.loads(
+            ask("files-agent", "How long is a.txt?", "--json", "--no-stream", url=url, launch=launcher).stdout
+        )
         for said in ("is cancelled", "is cancelled"):
-            cancelled = command("runs", "cancel", "files-agent", run["run_id"], url=url)
+            cancelled = command("runs", "cancel", "files-agent", run["run_id"], url=url, launch=launcher)
             assert (cancelled.returncode, said in cancelled.stdout) == (0, True)
-        followed = command("runs", "follow", "files-agent", run["run_id"], url=url)
+        followed = command("runs", "follow", "files-agent", run["run_id"], url=url, launch=launcher)
         assert followed.returncode == 1
-        unknown = command("runs", "show", "files-agent", "nobody", url=url)
+        unknown = command("runs", "show", "files-agent", "nobody", url=url, launch=launcher)
         assert (unknown.returncode, "Run not found" in unknown.stderr) == (4, True)
 
 
@@ -192,14 +202,14 @@ def test_what_the_banner_offers_to_copy_works_as_it_is_printed(folder):
     assert by_python.stdout.startswith("2 + 2 = 4")
 
 
-def test_a_model_or_database_that_cannot_be_used_is_one_clear_line(folder):
+def test_a_model_or_database_that_cannot_be_used_is_one_clear_line(folder, launcher):
     missing_key = ["serve", "--model", "openai:gpt-5-mini", "--data-dir", str(folder)]
     unreachable = ["serve", "--port", "0", "--database-url", "postgresql://ann:secret@127.0.0.1:1/x"]
     for arguments, said in (
         (missing_key, "The model 'openai:gpt-5-mini'"),
         (unreachable, "PostgreSQL cannot be reached"),
     ):
-        with NodeProcess(arguments) as node:
+        with NodeProcess(arguments, launch=launcher) as node:
             assert node.wait() == 1
         assert len(node.lines) == 1
         assert node.lines[0].startswith(f"serai: {said}")
@@ -215,11 +225,11 @@ def test_a_signal_while_starting_ends_it_cleanly():
         assert node.wait() == 0
 
 
-def test_run_without_a_server_says_how_to_start_one():
+def test_run_without_a_server_says_how_to_start_one(launcher):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    done = ask("my-agent", "hello", url=url)
+    done = ask("my-agent", "hello", url=url, launch=launcher)
     assert done.returncode == 3
     assert re.search(r"Start one with: (uv run )?serai serve", done.stderr)
 
@@ -247,8 +257,8 @@ def test_other_addresses_need_a_key_or_the_word_insecure(folder):
             assert agents == ["my-agent", "careful-agent", "files-agent", "serai-guide"]
 
 
-def test_one_signal_lets_a_stream_run_to_its_end(folder):
-    with serve(folder, SLOW_OS) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
+def test_one_signal_lets_a_stream_run_to_its_end(folder, launcher):
+    with serve(folder, SLOW_OS, launch=launcher) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
         told = ""
         for event in client.run_agent_stream("slow", "count"):
             if event.event == "RunContent":
@@ -260,8 +270,8 @@ def test_one_signal_lets_a_stream_run_to_its_end(folder):
         assert node.wait() == 0
 
 
-def test_a_second_signal_hands_the_run_over_and_a_worker_finishes_it(folder):
-    with serve(folder, SLOW_OS) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
+def test_a_second_signal_hands_the_run_over_and_a_worker_finishes_it(folder, launcher):
+    with serve(folder, SLOW_OS, launch=launcher) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
         events = client.run_agent_stream("slow", "count")
         run_id = next(str(event.run_id) for event in events if event.event == "RunContent")
         began = time.monotonic()
@@ -269,12 +279,12 @@ def test_a_second_signal_hands_the_run_over_and_a_worker_finishes_it(folder):
         node.send(signal.SIGTERM)
         assert node.wait() == 0
         assert time.monotonic() - began < 5
-    with NodeProcess(["worker", SLOW_OS, "--data-dir", str(folder)]) as worker:
+    with NodeProcess(["worker", SLOW_OS, "--data-dir", str(folder)], launch=launcher) as worker:
         worker.wait_for("working")
         asyncio.run(wait_until_completed(database_of(folder), run_id))
         worker.send(signal.SIGINT)
         assert worker.wait() == 0
-    with serve(folder, SLOW_OS) as later, SyncAgentOSClient(later.wait_until_listening()) as client:
+    with serve(folder, SLOW_OS, launch=launcher) as later, SyncAgentOSClient(later.wait_until_listening()) as client:
         assert client.get_agent_run("slow", run_id).content == WHOLE_ANSWER
 
 

@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 from serai.client import SyncAgentOSClient
 from serai.run.agent import ToolCallCompletedEvent
 from tests.node_process import NodeProcess
+from tests.nursery import Launch
 from tests.postgres import data_folder
 from tests.suites import not_run
 
@@ -50,14 +51,14 @@ def folder() -> Iterator[Path]:
         yield made
 
 
-def serve(model: str, model_url: str, folder: Path) -> NodeProcess:
+def serve(model: str, model_url: str, folder: Path, launch: Launch) -> NodeProcess:
     arguments = ["serve", "--model", model, "--port", "0", "--data-dir", str(folder)]
-    return NodeProcess(arguments, env={"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "none"})
+    return NodeProcess(arguments, env={"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "none"}, launch=launch)
 
 
 @pytest.mark.parametrize("model", ["openai-chat:gpt-5-mini", "openai-responses:gpt-5-mini"])
-def test_a_streamed_run_with_a_tool_call_over_the_wire(model, model_url, folder):
-    with serve(model, model_url, folder) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
+def test_a_streamed_run_with_a_tool_call_over_the_wire(model, model_url, folder, launcher):
+    with serve(model, model_url, folder, launcher) as node, SyncAgentOSClient(node.wait_until_listening()) as client:
         events = list(client.run_agent_stream("my-agent", QUESTION))
         names = [event.event for event in events]
         pieces = [event.content for event in events if event.event == "RunContent"]
@@ -72,8 +73,8 @@ def test_a_streamed_run_with_a_tool_call_over_the_wire(model, model_url, folder)
         assert client.run_agent("my-agent", QUESTION).content == ANSWER
 
 
-def test_a_provider_that_refuses_ends_the_run_with_its_reason(model_url, folder):
-    with serve("openai-chat:gpt-5-mini", model_url, folder) as node:
+def test_a_provider_that_refuses_ends_the_run_with_its_reason(model_url, folder, launcher):
+    with serve("openai-chat:gpt-5-mini", model_url, folder, launcher) as node:
         with SyncAgentOSClient(node.wait_until_listening()) as client:
             *_, last = client.run_agent_stream("my-agent", "please fail")
         assert last.event == "RunError"

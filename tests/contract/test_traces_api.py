@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from msgspec import structs
 from pydantic import SecretStr
 
 from serai import AgentOS
@@ -65,7 +65,7 @@ async def spans(shared_url: str) -> AsyncIterator[SpanStore]:
 async def write(store: SpanStore, *written: Span) -> str:
     """Write spans into a project of their own, and return its name."""
     project = f"p-{uuid4().hex}"
-    await store.write([replace(one, project_id=project) for one in written])
+    await store.write([structs.replace(one, project_id=project) for one in written])
     return project
 
 

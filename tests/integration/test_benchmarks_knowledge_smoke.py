@@ -31,6 +31,7 @@ where table_name in ('knowledge_chunks', 'knowledge_vectors') and column_name no
 _INDEXES = "select array_agg(indexdef order by indexdef) from pg_indexes where tablename like 'knowledge%'"
 
 
+@pytest.mark.thorough
 def test_knowledge_benchmark_measures_every_row(tmp_path: Path) -> None:
     assert main(["--quick", "--no-peers", "--results", str(tmp_path)]) == 0
     result = read_result(tmp_path)

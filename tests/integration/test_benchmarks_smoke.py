@@ -26,6 +26,7 @@ def test_benchmark_measures_serai_alone(name: str, tmp_path: Path) -> None:
     assert all(sample.wall_ms > 0 for sample in result.samples)
 
 
+@pytest.mark.thorough
 def test_profile_names_the_packages_that_worked() -> None:
     try:
         profile = profile_runs(Operation.PLAIN, 50)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.state.__main__ import main
 from benchmarks.state.operations import LISTS, ONE_BY_ONE, QUICK, Operation, Place
 from benchmarks.state.results import read_result
 
 
+@pytest.mark.thorough
 def test_state_benchmark_measures_every_row(tmp_path: Path) -> None:
     assert main(["--quick", "--no-peers", "--results", str(tmp_path)]) == 0
     result = read_result(tmp_path)

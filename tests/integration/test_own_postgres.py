@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks.environments import clean_environment
-from benchmarks.processes import ServerProcess, postgres_pid
+from benchmarks.processes import postgres_pid
+from tests.nursery import Launch, LaunchedServer
 from tests.postgres import data_folder
 
 RUNS = "/agents/my-agent/runs"
 
 
-def demo(folder: Path, tmp_path: Path) -> ServerProcess:
-    command = [sys.executable, "-m", "serai", "serve", "--port", "{port}", "--data-dir", str(folder)]
-    return ServerProcess(command, env=clean_environment(), log=tmp_path / "server.log")
+def demo(folder: Path, tmp_path: Path, launch: Launch) -> LaunchedServer:
+    log = tmp_path / "server.log"
+    arguments = ["--data-dir", str(folder)]
+    return LaunchedServer(arguments, launch=launch, env=clean_environment(), log=log, folder=tmp_path)
 
 
 async def served(client: httpx.AsyncClient, method: str, path: str, **options: Any) -> httpx.Response:
@@ -32,9 +33,9 @@ async def served(client: httpx.AsyncClient, method: str, path: str, **options: A
     return answer
 
 
-async def test_a_server_starts_its_postgresql_again_when_it_dies(tmp_path: Path):
+async def test_a_server_starts_its_postgresql_again_when_it_dies(tmp_path: Path, launcher: Launch):
     with data_folder() as folder:
-        server = demo(folder, tmp_path)
+        server = demo(folder, tmp_path, launcher)
         server.start()
         try:
             async with httpx.AsyncClient(base_url=server.base_url, timeout=20) as client:
@@ -54,15 +55,15 @@ async def test_a_server_starts_its_postgresql_again_when_it_dies(tmp_path: Path)
         assert not (folder / "postmaster.pid").exists()
 
 
-async def test_what_was_answered_survives_kill_9_of_the_server(tmp_path: Path):
+async def test_what_was_answered_survives_kill_9_of_the_server(tmp_path: Path, launcher: Launch):
     with data_folder() as folder:
-        server = demo(folder, tmp_path)
+        server = demo(folder, tmp_path, launcher)
         server.start()
         form = {"message": "hello", "stream": "false"}
         async with httpx.AsyncClient(timeout=20) as client:
             answered = (await client.post(server.base_url + RUNS, data=form)).json()["run_id"]
         os.kill(server.pid, signal.SIGKILL)
-        successor = demo(folder, tmp_path)
+        successor = demo(folder, tmp_path, launcher)
         successor.start()
         try:
             async with httpx.AsyncClient(timeout=20) as client:

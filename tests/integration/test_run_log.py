@@ -63,7 +63,11 @@ async def test_a_child_is_stored_with_the_append_as_it_was_last(log: RunLog, rec
     for children in ([begun], [begun, ended], [ended]):
         append = Append(record, steps=[step("1")], children=children)
         assert await log.append([append], node_id="node") == {record.key}
-    assert await log.read_children(record.key) == [ended]
+    [stored] = await log.read_children(record.key)
+    assert replace(stored, started_at=None, ended_at=None) == ended
+    assert stored.started_at is not None
+    assert stored.ended_at is not None
+    assert stored.started_at < stored.ended_at
 
 
 async def test_a_child_of_a_run_that_was_lost_is_not_stored(log: RunLog, record: RunRecord):

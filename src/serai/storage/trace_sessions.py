@@ -22,10 +22,10 @@ _NAMES: Final = """max(user_id) as user_id, max(agent_id) as agent_id, max(team_
 _ALL = "select coalesce((select sessions from trace_session_counts where project_id = $1), 0)"
 _PAGE = """
 select told.* from (
-    select session_id, traces, first_at, last_at from trace_sessions where project_id = $1
+    select session_id, last_at from trace_sessions where project_id = $1
     order by last_at {direction}, session_id {direction} limit {limit} offset {offset}
 ) as page cross join lateral (
-    select page.session_id, {names}, page.traces, page.first_at, page.last_at
+    select page.session_id, {names}, sum(traces)::bigint as traces, min(first_at) as first_at, max(last_at) as last_at
     from trace_session_parts as one where project_id = $1 and session_id = page.session_id
 ) as told
 order by page.last_at desc, page.session_id desc"""
