@@ -101,8 +101,13 @@ def test_packed_bodies_are_unpacked(pack: Any):
 
 
 def test_a_small_body_that_would_become_a_large_one_is_refused():
-    with pytest.raises(BodyTooLargeError, match="SERAI_MAX_BODY_BYTES"):
+    with pytest.raises(BodyTooLargeError, match="over 1,000,000 bytes"):
         inflate(gzip.compress(bytes(50_000_000)), most_bytes=1_000_000)
+
+
+def test_a_body_of_very_many_packed_pieces_is_refused_soon():
+    with pytest.raises(RequestError, match="more than 100 pieces"):
+        inflate(gzip.compress(b"", mtime=0) * 500_000, most_bytes=1_000_000)
 
 
 @pytest.mark.parametrize("body", [b"plain", PACKED[:-12], PACKED + b"more"])
