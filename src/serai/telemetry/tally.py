@@ -125,7 +125,7 @@ class Histogram:
         return copied
 
     def buckets(self) -> Iterator[tuple[Labels, list[tuple[str, float]], float]]:
-        """Yield for each set of labels how many values lie up to each bound, and their sum; with no labels from 0."""
+        """Yield each set of labels with the counts up to each bound, and the sum; without labels it begins at 0."""
         bounds = (*map(str, map(float, self._bounds)), "+Inf")
         cells_of = self._cells or ({} if self.labels else {(): _Cells(len(self._bounds))})
         for labels, cells in cells_of.items():
