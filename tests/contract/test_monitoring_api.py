@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,8 +19,11 @@ from pydantic_ai import Agent
 
 from serai import AgentOS
 from serai.settings import Settings
+from serai.storage.census import CensusTaker
+from serai.storage.connection import Database
+from serai.telemetry.series import Series
 from serai.testing import ScriptedModel, ToolCall, Turn
-from tests.hosting import http_client, make_os, serving
+from tests.hosting import IdleRuntime, http_client, make_os, serving
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana" / "serai.json"
 NAMED = set(re.findall(r"\b(?:serai|process)_\w+", " ".join(re.findall(r'"expr": "(.*)"', DASHBOARD.read_text()))))
@@ -122,6 +126,27 @@ async def test_a_run_at_work_is_in_the_status_until_it_is_cancelled(client: http
             await asyncio.sleep(0.05)
     lines = (await client.get("/-/metrics")).text.splitlines()
     assert 'serai_runs_ended_total{component="slow",kind="agent",status="CANCELLED"} 1.0' in lines
+
+
+class AwayRuntime(IdleRuntime):
+    """A runtime whose database cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.series = Series()
+        self.census = CensusTaker(Database("postgresql://nobody@127.0.0.1:9/none"))
+        self.engine = SimpleNamespace(node=SimpleNamespace(id="n1"))
+
+
+async def test_a_server_whose_database_is_away_still_tells_of_itself():
+    async with serving(make_os(AwayRuntime()).app) as url, http_client(url) as client:
+        assert (await client.get("/health")).status_code == 200
+        lines = (await client.get("/-/metrics")).text.splitlines()
+        assert "serai_database_up 0.0" in lines
+        assert 'serai_http_request_seconds_count{method="GET",route="/health",status="2xx"} 1.0' in lines
+        assert [line for line in lines if line.startswith("serai_queue_runs ")] == []
+        status = await look(client)
+        assert (status["database"], status["nodes"], status["queue"]) == ("down", [], {"runs": None, "oldest_s": None})
 
 
 async def test_a_server_with_a_key_shows_its_work_to_no_stranger():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from msgspec import structs
 from pydantic import SecretStr
 
 from serai import AgentOS
@@ -65,7 +65,7 @@ async def spans(shared_url: str) -> AsyncIterator[SpanStore]:
 async def write(store: SpanStore, *written: Span) -> str:
     """Write spans into a project of their own, and return its name."""
     project = f"p-{uuid4().hex}"
-    await store.write([replace(one, project_id=project) for one in written])
+    await store.write([structs.replace(one, project_id=project) for one in written])
     return project
 
 
@@ -176,6 +176,20 @@ async def test_a_trace_is_a_tree_of_its_spans(client: httpx.AsyncClient, spans: 
     assert (alone["input"], alone["output"]) == ("in", "out")
     assert "spans" not in alone
     assert alone["id"] == helper["id"] == f"{2:016x}"
+
+
+async def test_the_root_of_a_workflow_says_which_steps_there_were(client: httpx.AsyncClient, spans: SpanStore):
+    step: dict[str, Any] = {"parent": 1, "kind": SpanKind.WORKFLOW}
+    project = await write(
+        spans,
+        span(1, 1, kind=SpanKind.WORKFLOW, workflow_id="flow", attributes={"description": "Writes."}),
+        span(1, 2, parent=1, kind=SpanKind.QUEUE),
+        span(1, 3, name="ask", attributes={"step_type": "Step"}, **step),
+        span(1, 4, name="both", attributes={"step_type": "Parallel"}, **step),
+    )
+    (root,) = (await get(client, f"/traces/{1:032x}", project))["tree"]
+    steps = {"steps_count": 2, "steps": ["ask", "both"], "step_types": ["Step", "Parallel"]}
+    assert root["metadata"] == {"description": "Writes.", **steps}
 
 
 async def test_a_trace_that_failed_says_why_and_has_no_output(client: httpx.AsyncClient, spans: SpanStore):

@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 
+from tests.hosting import shared_database
 from tests.postgres import PostgresServer, running_server
 
 _ASKED = os.environ.get("SERAI_TEST_POSTGRES")
@@ -33,3 +34,10 @@ def _servers() -> Iterator[Callable[[str], PostgresServer]]:
 def postgres_server(request: pytest.FixtureRequest, _servers: Callable[[str], PostgresServer]) -> PostgresServer:
     """One PostgreSQL of each version for all integration tests."""
     return _servers(request.param)
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database that the tests of a file share."""
+    with shared_database(postgres_server) as dsn:
+        yield dsn

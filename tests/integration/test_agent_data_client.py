@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ from pydantic import BaseModel
 
 from serai.agent_data import AgentDataClient, AsyncAgentDataClient, ExtractedData, InvalidAgentDataError
 from serai.storage.connection import connect
-from tests.hosting import RecordsRuntime, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import RecordsRuntime, make_os, serving
 
 pytestmark = pytest.mark.one_postgres
 
@@ -30,12 +29,6 @@ class Person(BaseModel):
 
 
 ADA = Person(name="Ada", age=36)
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,8 +20,7 @@ from typer.testing import CliRunner, Result
 from serai.agent_data import AsyncAgentDataClient
 from serai.cli import app
 from serai.storage.connection import connect
-from tests.hosting import RecordsRuntime, make_os, serving, shared_database
-from tests.postgres import PostgresServer
+from tests.hosting import RecordsRuntime, make_os, serving
 
 pytestmark = pytest.mark.one_postgres
 
@@ -39,12 +38,6 @@ values ('slots_1', $1, '_public', 'people', 'shape',
 class Person(BaseModel):
     name: str
     age: int
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -19,16 +19,8 @@ from serai.storage.jobs import JobStatus, JobStore
 from serai.storage.knowledge_chunks import put_chunks
 from serai.storage.knowledge_contents import SORTS, ContentChanges, ContentStore, TakenIn
 from serai.storage.knowledge_vectors import prepare
-from tests.hosting import shared_database
 from tests.knowledge_values import JOB, new_content, question, take_in
-from tests.postgres import PostgresServer
 from tests.run_values import open_database
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

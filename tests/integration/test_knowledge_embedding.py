@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -29,16 +29,8 @@ from serai.knowledge.options import Knowledge
 from serai.storage.connection import Database
 from serai.storage.knowledge_embeddings import VectorKind, find_embeddings, forget_embeddings, keep_embeddings
 from serai.testing import HashedEmbeddingModel, provider_error
-from tests.hosting import shared_database
 from tests.model_endpoint import Answer, embeddings, endpoint
-from tests.postgres import PostgresServer
 from tests.run_values import open_database
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

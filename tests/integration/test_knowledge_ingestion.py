@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
@@ -16,18 +16,10 @@ from serai.knowledge.options import Knowledge
 from serai.storage.connection import Database
 from serai.storage.knowledge_contents import ContentChanges
 from serai.testing import HashedEmbeddingModel, provider_error
-from tests.hosting import shared_database
 from tests.knowledge_intake import WORDS, GatedModel, Intake, intake, paragraphs, website
-from tests.postgres import PostgresServer
 from tests.run_values import open_database, until
 
 pytestmark = pytest.mark.one_postgres
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

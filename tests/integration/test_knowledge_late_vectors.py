@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -15,20 +15,12 @@ from serai.storage.connection import Database
 from serai.storage.erasure import erase_user
 from serai.storage.jobs import JobStatus, JobStore
 from serai.testing import HashedEmbeddingModel, provider_error
-from tests.hosting import shared_database
 from tests.knowledge_intake import GatedModel, Intake, intake, paragraphs, website
-from tests.postgres import PostgresServer
 from tests.run_values import open_database, until
 
 pytestmark = pytest.mark.one_postgres
 
 IDLE = "select count(*) = 0 from jobs where status in ('PENDING', 'RUNNING')"
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

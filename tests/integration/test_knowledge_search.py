@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, log
 from typing import Any
@@ -22,9 +22,7 @@ from serai.storage.connection import Database
 from serai.storage.knowledge_contents import ContentStore
 from serai.storage.knowledge_vectors import VectorSearch, prepare
 from serai.storage.knowledge_words import Stems, check_language
-from tests.hosting import shared_database
 from tests.knowledge_values import new_content, place, question, take_in
-from tests.postgres import PostgresServer
 from tests.run_values import open_database
 
 KEYWORD, VECTOR, HYBRID = SearchType.KEYWORD, SearchType.VECTOR, SearchType.HYBRID
@@ -38,12 +36,6 @@ values = st.sampled_from(VALUES)
 terms = st.tuples(st.sampled_from(("", "", "", "-")), st.one_of(words, st.lists(words, min_size=2, max_size=3)))
 pairs = st.dictionaries(st.sampled_from(("k", "l")), values, max_size=2)
 vectors = st.lists(st.floats(-1, 1, width=16), min_size=4, max_size=4)
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

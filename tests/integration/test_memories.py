@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,19 +23,11 @@ from serai.storage.memory_changes import ChangeSource, apply_automatic, list_cha
 from serai.storage.memory_lists import SORTS, MemoryFilter, list_memories
 from serai.storage.memory_stats import list_memory_users, list_topics
 from serai.storage.metrics import MetricsStore
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 from tests.run_values import open_database
 
 USERS = ("ada", "bob", "Ümit")
 TOPICS = ("tea", "work", 'a "b"\\', "null")
 TEXTS = ("Likes tea", "LIKES  Tea", "Живёт в Риме, 喜欢喝茶", "NULL", 'Say "hi", {a}\\')
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

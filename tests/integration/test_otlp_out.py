@@ -22,17 +22,9 @@ from serai.telemetry.otel_environment import wants_export
 from serai.telemetry.series import Series
 from serai.testing import ToolCall, Turn
 from tests.component_runs import engine_of, run
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 from tests.teams import agent
 
 pytestmark = pytest.mark.one_postgres
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

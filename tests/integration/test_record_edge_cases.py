@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.hosting import RecordsRuntime, http_client, make_os, serving, shared_database
+from tests.hosting import RecordsRuntime, http_client, make_os, serving
 from tests.oracle.edge_cases import GROUPS, RECORDS, REFUSED_FILTERS, REFUSED_GROUPS, REFUSED_ORDERS, SEARCHES
 from tests.oracle.mirror import Mirror
-from tests.postgres import PostgresServer
 
 BASE = "/api/v1/beta/agent-data"
 QUESTIONS = (":search", ":aggregate", ":delete")
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

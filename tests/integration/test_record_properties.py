@@ -6,7 +6,7 @@ On one PostgreSQL: `test_record_edge_cases.py` asks every version.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -16,14 +16,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.hosting import RecordsRuntime, http_client, make_os, serving, shared_database
+from tests.hosting import RecordsRuntime, http_client, make_os, serving
 from tests.oracle.groups import Group
 from tests.oracle.mirror import Mirror
 from tests.oracle.payloads import histories, payloads
 from tests.oracle.questions import BROKEN_FILTERS, BROKEN_ORDERS, PAGES, Known, filters, groupings, orders
 from tests.oracle.record import Record
 from tests.oracle.values import identity, is_kept
-from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.one_postgres
 
@@ -39,12 +38,6 @@ def ask(*, collections: int) -> Callable[[Callable[..., Any]], Callable[..., Any
     # Making a failure smaller takes minutes; what was drawn is printed anyway.
     phases = (Phase.explicit, Phase.reuse, Phase.generate)
     return settings(max_examples=collections, phases=phases, deadline=None, suppress_health_check=quiet)
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,11 +27,9 @@ from serai.records.shapes import Shape, SlotPlan, shape_of
 from serai.records.slots import FILL, SLOTS, SWEEP, can_have_slot, long_bit, nested_bit, paths_of_slot
 from serai.records.store import RecordStore
 from serai.storage.connection import Database
-from tests.hosting import shared_database
 from tests.oracle.payloads import histories, member_names
 from tests.oracle.questions import Known, filters, groupings, orders
 from tests.oracle.record import Record
-from tests.postgres import PostgresServer
 
 QUIET = settings(
     max_examples=25,
@@ -40,12 +38,6 @@ QUIET = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 QUESTIONS = 12
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

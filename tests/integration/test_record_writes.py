@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,11 @@ from serai.storage.connection import Connection, Database
 from serai.storage.idempotency import answer_once, request_key
 from serai.storage.migrate import MIGRATIONS, migrate
 from serai.storage.rounds import in_rounds
-from tests.hosting import shared_database
 from tests.postgres import PostgresServer, empty_database
 from tests.run_values import apply_retention
 
 PLACE = Place(project_id="p", deployment_name="_public", collection="default")
 EXPIRE = "update idempotency_keys set expires_at = now() - interval '1 second'"
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -19,16 +19,8 @@ from serai.records.queries import RecordQueries
 from serai.records.search import Search
 from serai.records.store import RecordStore
 from serai.storage.connection import Database
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 
 PLACE = Place(project_id="p", deployment_name="_public", collection="default")
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -26,8 +26,6 @@ from serai.storage.run_moves import RunMoves
 from serai.storage.runs import RunStore
 from serai.storage.session_lists import MOST_COUNTED, ORDERS
 from serai.storage.sessions import SessionStore
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 from tests.run_values import completed, content, finish_of, new_run, open_database, submit
 
 WORDS = ("Zürich", "straße", "日本語", "a_b%c", "Hello there", "hello")
@@ -45,12 +43,6 @@ _acts = st.tuples(
     st.sampled_from((*WORDS, "")),
 )
 Act = tuple[str, str, str | None, str, str | None, str]
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

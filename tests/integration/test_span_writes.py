@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,7 @@ import pytest
 from serai.domain.traces import Entry, SpanKind, SpanStatus
 from serai.storage.connection import Database
 from serai.storage.traces import SpanStore
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 from tests.span_values import BEGAN_NS, span
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture

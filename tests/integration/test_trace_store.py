@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from random import Random
@@ -20,8 +20,6 @@ from serai.storage.trace_lists import TraceQuestion
 from serai.storage.trace_removal import count_old_traces, remove_old_traces
 from serai.storage.trace_store import TraceStore
 from serai.storage.traces import SpanStore
-from tests.hosting import shared_database
-from tests.postgres import PostgresServer
 from tests.span_values import BEGAN_NS, span
 
 BEGAN = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=BEGAN_NS // 1000)
@@ -36,12 +34,6 @@ VALUES: dict[str, list[str | None]] = {
     "status": [None, "OK", "ERROR", "UNSET"],
 }
 COMPONENTS = [{}, {"agent_id": "a"}, {"agent_id": "b"}, {"team_id": "a"}, {"workflow_id": "w"}]
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with shared_database(postgres_server) as dsn:
-        yield dsn
 
 
 @pytest.fixture
@@ -138,26 +130,30 @@ async def test_lists_and_counts_are_right_whatever_was_written_again_and_removed
     assert await database.fetchval("select sum(sessions) from trace_session_counts") == 0
 
 
-async def test_a_list_that_is_not_counted_says_that_there_are_more(database: Database):
+async def test_long_lists_have_pages_far_in_and_say_when_there_are_more_than_were_counted(database: Database):
     await database.execute(
         """insert into traces (project_id, trace_id, user_id, session_id, name, status, entry, entry_span_id,
                                started_at, ended_at, duration_ns, total_spans, error_count)
            select 'default', gen_random_uuid(), 'ada', 's' || nr % 1500, 'n', 'OK', 3, 1,
-                  $1::timestamptz + nr * interval '1 s', $1::timestamptz + nr * interval '1 s', 1, 1, 0
+                  $1::timestamptz + nr * interval '1 min', $1::timestamptz + nr * interval '1 min', 1, 1, 0
            from generate_series(1, 3000) as nr""",
         BEGAN,
     )
     store = TraceStore(database)
-    until = BEGAN + timedelta(seconds=2000)
+    until = BEGAN + timedelta(minutes=2000)
     page = await store.lists.page(TraceQuestion(project_id="default", until=until, offset=1500))
     assert (page.total, page.is_exact, len(page.records)) == (1000, False, 20)
-    assert page.records[0].started_at == BEGAN + timedelta(seconds=500)
+    assert page.records[0].started_at == BEGAN + timedelta(minutes=500)
     exact = await store.lists.page(TraceQuestion(project_id="default", members={"user_id": "ada", "status": "OK"}))
     assert (exact.total, exact.is_exact) == (3000, True)
+    for members in ({}, {"status": "OK"}, {"user_id": "ada"}):
+        far = await store.lists.page(TraceQuestion(project_id="default", members=members, offset=1400))
+        assert (far.total, far.records[0].started_at) == (3000, BEGAN + timedelta(minutes=1600)), members
     of_ada = await store.sessions.page(TraceQuestion(project_id="default", members={"user_id": "ada"}))
-    assert (of_ada.total, of_ada.is_exact, of_ada.records[0].traces) == (1500, True, 2)
-    of_all = await store.sessions.page(TraceQuestion(project_id="default"))
-    assert (of_all.total, of_all.is_exact) == (1500, True)
+    assert (of_ada.total, of_ada.is_exact, of_ada.records[0].traces) == (1000, False, 2)
+    of_all = [await store.sessions.page(TraceQuestion(project_id="default", offset=at)) for at in (0, 700, 800, 1490)]
+    assert {(page.total, page.is_exact) for page in of_all} == {(1500, True)}
+    assert [len({one.session_id for one in page.records}) for page in of_all] == [20, 20, 20, 10]
 
 
 async def test_old_traces_go_and_those_that_go_on_stay(database: Database):

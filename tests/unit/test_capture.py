@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.telemetry.capture import MASK, Capture
+from serai.telemetry.capture import _VALUE, MASK, SECRET_NAMES, Capture, _masked
 
 SECRET = "hunter2hunter2"
 
@@ -79,6 +80,58 @@ def test_a_secret_at_the_cut_is_masked_whole():
 
 def test_nothing_is_kept_where_contents_are_not_wanted():
     assert Capture(is_on=False).text("anything") is None
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "key",
+            "api_key",
+            "api key",
+            "token",
+            "TOKEN",
+            "x-",
+            "access",
+            "-",
+            "_",
+            ":",
+            "=",
+            "=>",
+            " ",
+            "\n",
+            ",",
+            "a",
+            "1",
+        ),
+        *(
+            '"',
+            "'",
+            "\\",
+            '\\"',
+            "[",
+            "]",
+            "{",
+            "}",
+            "b'",
+            "null",
+            "bearer ",
+            "password",
+            "client",
+            "secret",
+            "set-",
+            "cookie",
+        ),
+    ]
+)
+NAME = rf"""(?ix) (?<![a-z0-9]) (?:[a-z0-9]{{1,32}}[-_]){{0,4}}
+    (?:{"|".join(re.sub("[-_]", "[-_ ]?", name) for name in SECRET_NAMES)})"""
+
+
+@given(st.lists(PIECES, max_size=20).map("".join))
+def test_every_value_behind_a_secret_name_is_masked_and_nothing_else(text: str):
+    whole = re.compile(f"{NAME} {_VALUE.pattern.removeprefix('(?ix)')}")
+    expected = whole.sub(lambda found: found[0][: found.start("between") - found.start()] + _masked(found), text)
+    assert Capture()._mask_fields(text) == expected
 
 
 @given(st.text(alphabet=st.sampled_from("ab-_=:\"'\\ {}[]key token"), max_size=4000))

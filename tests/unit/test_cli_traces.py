@@ -78,6 +78,16 @@ def test_a_trace_is_drawn_as_a_tree_with_bars_tokens_costs_and_errors() -> None:
     ]
 
 
+def test_bars_share_the_time_of_what_goes_on_and_a_trace_that_only_waits_says_so() -> None:
+    waiting = span("wait", "WAIT", 100, 400, duration_ms=300, is_running=True)
+    lines = drawn(trace(span("agent", "AGENT", 0, 100, waiting), status="UNSET"), encoding="ascii")
+    assert lines[0].startswith("team  WAITING  ")
+    assert lines[4:] == [
+        f"agent    AGENT  {'#' * 15}{'.' * 45}  100ms",
+        f"`- wait  WAIT   {'.' * 15}{'#' * 45}  300ms",
+    ]
+
+
 def test_a_plain_drawing_takes_the_characters_that_there_are_and_all_texts_where_they_are_wanted() -> None:
     assert drawn(trace(TREE), encoding="ascii", with_texts=True)[4:] == [
         f"team       TEAM  {'#' * 60}  100ms  1,210+32",
@@ -85,7 +95,7 @@ def test_a_plain_drawing_takes_the_characters_that_there_are_and_all_texts_where
         f"|- search  TOOL  {'.' * 30}{'#' * 15}{'.' * 15}   25ms",
         '|     input: {"q": 1}',
         "|     error: no",
-        "|     error: answer",
+        "|            answer",
         f"`- say     TOOL  {'.' * 45}{'#' * 15}   25ms",
         "      output: spoken",
     ]

@@ -19,7 +19,12 @@ from serai.telemetry.prices import price_of, price_of_response
         ("gpt-4o", "openai", {"input_tokens": 1000, "output_tokens": 100, "cache_read_tokens": 400}),
         ("gpt-4o", None, {"input_tokens": 7, "output_tokens": 0}),
         ("claude-sonnet-4-5", "anthropic", {"input_tokens": 300_000, "output_tokens": 1, "cache_write_tokens": 9}),
+        ("claude-sonnet-4-5", "anthropic", {"input_tokens": 300, "output_tokens": 7, "cache_read_tokens": 9}),
+        ("gemini-2.5-pro", "google", {"input_tokens": 199_999, "output_tokens": 1000}),
+        ("gemini-2.5-pro", "google", {"input_tokens": 200_000, "output_tokens": 1000}),
         ("gemini-2.5-pro", "google", {"input_tokens": 300_000, "output_tokens": 1000}),
+        ("deepseek-chat", "deepseek", {"input_tokens": 1000, "output_tokens": 1000}),
+        ("sonar", "perplexity", {"input_tokens": 1000, "output_tokens": 1000}),
     ],
 )
 def test_a_price_is_that_of_genai_prices(model, provider, tokens):

@@ -23,12 +23,14 @@ from serai.wire.server_status import ServerStatus
 
 _PATIENCE = RetryPolicy(max_requests=1)
 _ANSWERS_WITHIN_S = 10.0
+_WIDTH = 160
+"""Of what is no terminal."""
 _QUIT = (b"q", b"Q", b"")
 
 
 def print_looks(url: str, key: str | None, *, limit: int, interval_s: float | None, as_json: bool) -> None:
     """Print what a server is doing, once, or again and again; without a server the command ends."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     try:
         with failures_told(url), _client(url, key) as client:
             while True:

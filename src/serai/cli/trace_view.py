@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH: Final = 120
 """Columns of a drawing that no terminal limits."""
 
-_STYLES: Final = {"OK": "green", "ERROR": "red", "UNSET": "yellow"}
-_RUNNING: Final = "cyan"
+_STYLES: Final = {"OK": "green", "ERROR": "red", "UNSET": "yellow", "RUNNING": "cyan", "WAITING": "cyan"}
 _MOST_BAR: Final = 60
 _LEAST_BAR: Final = 8
 _GAP: Final = "  "
@@ -84,7 +83,13 @@ def span_lines(node: TraceNode) -> list[Text]:
 
 
 def status_of(item: TraceSummary | TraceNode) -> str:
-    """Return what people read as the status."""
+    """Return what people read as the status; that of a trace in full knows whether it waits for somebody."""
+    if isinstance(item, TraceDetail) and item.status == "UNSET":
+        going_on = {span.type for span in item.spans if span.is_running}
+        if going_on == {"WAIT"}:
+            return "WAITING"
+        if going_on:
+            return "RUNNING"
     return "RUNNING" if item.is_running else item.status
 
 
@@ -128,11 +133,12 @@ def _tree(trace: TraceDetail, glyphs: _Glyphs, width: int, *, with_texts: bool) 
     shown = [index for index, fact_width in enumerate(fact_widths) if fact_width]
     taken = label_width + kind_width + sum(fact_widths) + len(_GAP) * (2 + len(shown))
     bar_width = max(_LEAST_BAR, min(_MOST_BAR, width - taken))
+    total_ms = _total_ms(trace, lines)
     for line in lines:
         node, style = line.node, _style(line.node)
         text = Text(set_cell_size(_cut(line.label, label_width), label_width))
         text.append(f"{_GAP}{kind_of(node):<{kind_width}}{_GAP}", style="dim")
-        text.append_text(_bar(trace, node, glyphs, bar_width, style))
+        text.append_text(_bar(_offset_ms(trace, node.start_time), node.duration_ms, total_ms, bar_width, glyphs, style))
         for index in shown:
             text.append(f"{_GAP}{line.facts[index]:>{fact_widths[index]}}", style="" if index == 0 else "dim")
         text.rstrip()
@@ -141,8 +147,8 @@ def _tree(trace: TraceDetail, glyphs: _Glyphs, width: int, *, with_texts: bool) 
             yield _below(line, "", shortened(node.error, max(20, width - cell_len(line.below))), "red")
         if with_texts:
             for name, content in (("input", node.input), ("output", node.output), ("error", node.error)):
-                for part in printable(content or "").splitlines():
-                    yield _below(line, f"{name}: ", part, _text_style(name))
+                for number, part in enumerate(printable(content or "").splitlines()):
+                    yield _below(line, " " * (len(name) + 2) if number else f"{name}: ", part, _text_style(name))
 
 
 def _walk(roots: Sequence[TraceNode], glyphs: _Glyphs) -> Iterator[_Line]:
@@ -167,13 +173,15 @@ def _facts(node: TraceNode) -> Sequence[str]:
     return (node.duration, tokens, cost_text(cost if isinstance(cost, (int, float)) else None))
 
 
-def _bar(trace: TraceSummary, node: TraceNode, glyphs: _Glyphs, width: int, style: str) -> Text:
-    begin_ms, end_ms = _offset_ms(trace, node.start_time), _offset_ms(trace, node.end_time)
-    if node.is_running:
-        end_ms = max(end_ms, begin_ms + node.duration_ms)
-    total_ms = max(_offset_ms(trace, trace.end_time), trace.duration_ms, end_ms, 0.001)
+def _total_ms(trace: TraceSummary, lines: Sequence[_Line]) -> float:
+    """Return the time that the bars share: to the end of the last span, or to now."""
+    ends = (_offset_ms(trace, line.node.start_time) + line.node.duration_ms for line in lines)
+    return max([trace.duration_ms, 0.001, *ends])
+
+
+def _bar(begin_ms: float, length_ms: float, total_ms: float, width: int, glyphs: _Glyphs, style: str) -> Text:
     first = min(width - 1, max(0, int(begin_ms / total_ms * width)))
-    past = min(width, max(first + 1, round(end_ms / total_ms * width)))
+    past = min(width, max(first + 1, round((begin_ms + length_ms) / total_ms * width)))
     return Text.assemble(
         (glyphs.rail * first, "dim"), (glyphs.bar * (past - first), style), (glyphs.rail * (width - past), "dim")
     )
@@ -188,7 +196,7 @@ def _below(line: _Line, name: str, text: str, style: str) -> Text:
 
 
 def _style(item: TraceSummary | TraceNode) -> str:
-    return _RUNNING if item.is_running else _STYLES.get(item.status, "")
+    return _STYLES.get(status_of(item), "")
 
 
 def _text_style(name: str) -> str:

@@ -201,8 +201,10 @@ def _follow_trace(client: SyncAgentOSClient, trace: TraceDetail, *, texts: bool,
 
 def _is_settled(trace: TraceSummary) -> bool:
     """Say whether no more is to come: the first spans of a run may be there before that of the run itself."""
-    if trace.is_running or trace.status != "UNSET":
-        return not trace.is_running
+    if status_of(trace) in ("RUNNING", "WAITING"):
+        return False
+    if trace.status != "UNSET":
+        return True
     return datetime.now(UTC) - trace.end_time > _SETTLES_WITHIN
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Token
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol, TypeAlias
+from functools import wraps
+from typing import Any, Final, ParamSpec, Protocol, TypeAlias
 from uuid import UUID
+
+import structlog
 
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
@@ -20,10 +23,25 @@ from serai.domain.runs import ChildRun, Outcome, RunRecord, Step, caller_of, mes
 from serai.domain.traces import Entry, Span, SpanKind, SpanStatus, span_id_of
 from serai.engine.spans import Facts, OpenSpan, SpanFacts, SpanSink, StepReader, Telling, current_span
 
+_Given = ParamSpec("_Given")
+_log = structlog.get_logger("serai.engine")
 _STATUS: Final = {RunStatus.COMPLETED: SpanStatus.OK, RunStatus.ERROR: SpanStatus.ERROR}
 _RUN: Final = "run"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Entered: TypeAlias = tuple[Token[OpenSpan | None], object]
+
+
+def _harmless(tell: Callable[_Given, None]) -> Callable[_Given, None]:
+    """Keep what goes wrong with telling from the run that is told of."""
+
+    @wraps(tell)
+    def told(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
+        try:
+            tell(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - a run's boundary: it goes on without this span
+            _log.exception("span_not_told")
+
+    return told
 
 
 class ToldStep(Protocol):
@@ -97,10 +115,10 @@ class Tracer:
         self.sink = sink
         self.steps = steps
 
-    def begin(self, record: RunRecord) -> RunTrace:
-        """Begin the trace of a root, or go on with it."""
+    def begin(self, record: RunRecord, *, node: str | None = None) -> RunTrace:
+        """Begin the trace of a root, or go on with it, at a node."""
         trace = self.trace_of(record)
-        trace.begin(entry=Entry.ROOT if trace.run_span.within is None else Entry.LOCAL)
+        trace.begin(entry=Entry.ROOT if trace.run_span.within is None else Entry.LOCAL, node=node)
         return trace
 
     def trace_of(self, record: RunRecord) -> RunTrace:
@@ -146,10 +164,13 @@ class RunTrace:
         """Whether anything is traced."""
         return self._sink is not None
 
-    def begin(self, *, entry: Entry = Entry.NONE) -> None:
+    @_harmless
+    def begin(self, *, entry: Entry = Entry.NONE, node: str | None = None) -> None:
         """Open the run's own span, with what it waited for and who took it over."""
         if self._sink is None:
             return
+        if node is not None:
+            self.run_span.attributes["node"] = node
         self.run_span.entry = entry
         self.run_span.input = self._sink.text(message_of(self._record.input))
         self._watch(self.run_span)
@@ -165,8 +186,9 @@ class RunTrace:
         elif record.epoch <= 1 + record.takeovers:
             self._tell("queue", SpanKind.QUEUE, "0", "waited in the queue", self.run_span.started_ns, now)
         if record.takeovers and record.epoch > 1:
-            name = f"taken over ({record.takeovers})"
-            self._tell("takeover", SpanKind.TAKEOVER, str(record.epoch), name, now, now)
+            taken = self._new("takeover", SpanKind.TAKEOVER, str(record.epoch), "taken over by another node", now)
+            taken.attributes.update({"node": node, "takeovers": record.takeovers})
+            taken.end(ended_ns=now)
 
     def inside(self, record: RunRecord, *, stored_parent: int | None) -> RunTrace:
         """Return the trace of a run inside this one: in the span at work, or in that in which it lay before."""
@@ -183,6 +205,7 @@ class RunTrace:
         span = current_span.get()
         return span if span is not None and span.trace is self else self.run_span
 
+    @_harmless
     def end(self, outcome: Outcome) -> None:
         """Tell how the run came to rest, and what was still under way in it."""
         if self._sink is None:
@@ -214,6 +237,7 @@ class RunTrace:
         self._watch(span)
         return _OpenStep(self, span, operation, () if telling is None else telling.signals)
 
+    @_harmless
     def retell(self, step: Step, telling: Telling | None = None) -> None:
         """Tell of a step that an earlier node did, as that node did or would have."""
         reader, sink = self._tracer.steps, self._sink
@@ -225,6 +249,7 @@ class RunTrace:
             span.within.began_by(step.started_ns)
         span.end(reader.facts_of(step.operation, load_json(step.result)), ended_ns=step.ended_ns)
 
+    @_harmless
     def retell_run(self, child: ChildRun, steps: Iterable[Step]) -> None:
         """Tell of a run inside another that came to rest under an earlier claim."""
         if self._sink is None or child.started_at is None:
@@ -239,6 +264,7 @@ class RunTrace:
         output = {} if child.output is None else load_json(child.output)
         self._end_run(child.status, output, ended_ns=ended_ns)
 
+    @_harmless
     def end_step(self, span: OpenSpan, operation: str, result: Any, ended_ns: int) -> None:
         """Tell a step that was done."""
         assert self._tracer.steps is not None
@@ -362,9 +388,14 @@ class RunTrace:
 
     def _of_step(self, kind: SpanKind, operation: str, call: str, telling: Telling | None, started_ns: int) -> OpenSpan:
         span = self._new(operation, kind, call, operation if telling is None else telling.name, started_ns)
-        if telling is not None and self._sink is not None:
-            span.input = self._sink.text(telling.input())
+        if telling is not None:
+            self._take_input(span, telling)
         return span
+
+    @_harmless
+    def _take_input(self, span: OpenSpan, telling: Telling) -> None:
+        if self._sink is not None:
+            span.input = self._sink.text(telling.input())
 
     def _new(self, place: str, kind: SpanKind, call: str, name: str, started_ns: int) -> OpenSpan:
         span_id = span_id_of(self._record.key, f"{self._record.segment}/{place}/{call}")

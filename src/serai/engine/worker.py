@@ -282,7 +282,7 @@ class Worker:
     def _begin(self, record: RunRecord) -> None:
         if record.epoch == 1 and record.segment == 0:
             self._events.meter.run_begun(record.kind, max(0.0, time.time() - record.created_at.timestamp()))
-        held = _HeldRun(record, self._tracer.begin(record))
+        held = _HeldRun(record, self._tracer.begin(record, node=self._node_id))
         self._held[record.key] = held
         self._employ(held, self._work(held))
 

@@ -44,10 +44,12 @@ coalesce((select sum(traces)::bigint from trace_hours where project_id = $1 and 
 + (select count(*) from traces where {where} and started_at < {next_hour})"""
 _NEXT_HOUR = "date_trunc('hour', {since}, 'UTC') + interval '1 hour'"
 
+# Six of them together are few enough to add up, and short enough to walk through.
 _HOURS = """
-select hour as day, traces as number from trace_hours where project_id = $1 and {counted}
+select date_bin('6 hours', hour, 'epoch') as day, traces as number from trace_hours
+where project_id = $1 and {counted}
 union all
-select hour, traces from trace_deltas where project_id = $1{told}"""
+select date_bin('6 hours', hour, 'epoch'), traces from trace_deltas where project_id = $1{told}"""
 
 # Up to so many are counted; a page of them.
 _SEARCH = """
@@ -119,7 +121,7 @@ class TraceLists:
         and the nearer end of the list, or of one of its hours. Other lists: up to a thousand of its traces more; and
         where few traces meet what no index has, all of them.
         """
-        asked = _Asked(_simplified(question))
+        asked = _Asked(simplified(question))
         if asked.is_counted:
             return await self._counted(asked)
         rows = await self._database.fetch(asked.search(), *asked.values)
@@ -190,7 +192,7 @@ class _Asked:
             is_descending=True,
             days=_HOURS.format(counted=self._counted_by("kind", "component_id", "status"), told=self._told),
             least=f"${len(self.values) + 1}::bigint",
-            day_after="day + interval '1 hour'",
+            day_after="day + interval '6 hours'",
         )
 
     def search(self) -> str:
@@ -253,7 +255,7 @@ def records_of(rows: Sequence[asyncpg.Record]) -> list[TraceRecord]:
     return [TraceRecord(*row[-TRACE_WIDTH:]) for row in rows if row["trace_id"] is not None]
 
 
-def _simplified(question: TraceQuestion) -> TraceQuestion:
+def simplified(question: TraceQuestion) -> TraceQuestion:
     """Return the same question with what counts are kept of: nothing has ended later than now."""
     if question.until is not None and question.until >= datetime.now(UTC):
         question = replace(question, until=None)

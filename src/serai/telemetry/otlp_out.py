@@ -50,7 +50,7 @@ class SpanExport:
 
     def tell(self, span: Span) -> None:
         """Send a span on, if it has ended and the sampler wants its trace."""
-        if span.duration_ns is None:
+        if span.duration_ns is None or span.attributes.get("run_status") == "PAUSED":  # it will be told once more
             return
         sampled = self._sampler.should_sample(None, span.trace_id.int, span.name)
         if sampled.decision is Decision.RECORD_AND_SAMPLE:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from decimal import Decimal
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, Provider
+from genai_prices.types import ModelInfo, Provider, TieredPrices, TimeOfDateConstraint
 from pydantic_ai.messages import ModelResponse
 
 _KINDS: Final = {
@@ -28,8 +30,16 @@ _PARTS: Final = {
     "audio_output_tokens": "output_tokens",
 }
 """Kinds of token that are counted in another kind too."""
-_PROBE: Final = 1_000_000
+_PROBE: Final = 1000
+_DAY_S: Final = 86_400
 _MODELS_KEPT: Final = 1000
+
+
+class _Rates(NamedTuple):
+    """The price of one token of each kind, in requests with fewer input tokens than `below`."""
+
+    of: dict[str, float]
+    below: float
 
 
 def price_of(model: str | None, provider: str | None, tokens: Mapping[str, int]) -> float | None:
@@ -40,22 +50,22 @@ def price_of(model: str | None, provider: str | None, tokens: Mapping[str, int])
         provider: as pydantic-ai or OpenTelemetry names it, ``openai``; None: whoever is known to serve the model.
         tokens: their counts under their names on the wire; ``input_tokens`` holds those read from a cache too.
 
-    Cost: 2 µs for most models, 50 to 100 µs for those whose price depends on the request's length or on the day.
+    Cost: 2 µs; 50 to 100 µs for a request so long that it has a price of its own, or where the hour counts.
     """
     found = _find(model, provider) if model else None
     if model is None or found is None:
         return None
-    rates = _rates(model, provider)
+    rates = _rates(model, provider, int(time.time() // _DAY_S))
     counts = {name: tokens.get(name, 0) for name in _KINDS}
     if any(count < 0 for count in counts.values()):
         return None
-    if rates is None:
+    if rates is None or counts["input_tokens"] >= rates.below:
         return _ask(found, counts)
     for part, whole in _PARTS.items():
         counts[whole] -= counts[part]
     if counts["input_tokens"] < 0 or counts["output_tokens"] < 0:
         return None
-    return sum(count * rates[name] for name, count in counts.items())
+    return sum(count * rates.of[name] for name, count in counts.items())
 
 
 def price_of_response(response: ModelResponse) -> float | None:
@@ -81,20 +91,27 @@ def _find(model: str, provider: str | None) -> tuple[Provider, ModelInfo] | None
 
 
 @lru_cache(maxsize=_MODELS_KEPT)
-def _rates(model: str, provider: str | None) -> dict[str, float] | None:
-    """Return the price of one token of each kind; None where a kind has more than one price."""
+def _rates(model: str, provider: str | None, day: int) -> _Rates | None:  # noqa: ARG001 - they are kept for a day
+    """Return the prices of single tokens today; None where the hour counts, or a request costs something by itself."""
     found = _find(model, provider)
-    if found is None or not isinstance(found[1].prices, ModelPrice):
+    if found is None:
         return None
-    if not all(isinstance(price, Decimal) for price in vars(found[1].prices).values() if price is not None):
+    prices = found[1].prices
+    if isinstance(prices, list) and any(isinstance(each.constraint, TimeOfDateConstraint) for each in prices):
         return None
+    if _ask(found, {}) != 0:
+        return None
+    of_today = vars(found[1].get_prices(datetime.now(UTC))).values()
+    below = min(
+        (tier.start for price in of_today if isinstance(price, TieredPrices) for tier in price.tiers), default=inf
+    )
     rates: dict[str, float] = {}
     for name in _KINDS:
         price = _ask(found, {name: _PROBE, **({_PARTS[name]: _PROBE} if name in _PARTS else {})})
-        if price is None:
+        if price is None or below <= _PROBE:
             return None
         rates[name] = price / _PROBE
-    return rates
+    return _Rates(rates, below)
 
 
 def _ask(found: tuple[Provider, ModelInfo], counts: Mapping[str, int]) -> float | None:

@@ -23,6 +23,8 @@ WRITE_S: Final = 0.25
 LONG_NS: Final = 500_000_000
 MOST_AT_ONCE: Final = 500
 MOST_WAITING: Final = 20_000
+MOST_CHARACTERS: Final = 50_000_000
+STOP_S: Final = 5.0
 _TOLD_S: Final = 10.0
 _log = structlog.get_logger("serai.telemetry")
 
@@ -61,6 +63,7 @@ class SpanWriter:
         self._most_waiting = most_waiting
         self._on_write = on_write
         self._waiting: deque[Span] = deque()
+        self._characters = 0
         self._open: dict[OpenSpan, None] = {}
         self._listeners: list[Callable[[Span], None]] = []
         self._task: asyncio.Task[None] | None = None
@@ -82,17 +85,18 @@ class SpanWriter:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         try:
-            while self._waiting:
-                await self._write_some()
-        except DatabaseUnavailableError:
+            async with asyncio.timeout(STOP_S):
+                while self._waiting:
+                    await self._write_some()
+        except (DatabaseUnavailableError, TimeoutError):
             self._lose(len(self._waiting))
 
     def add(self, span: Span) -> None:
         """Take a span that has ended; it is lost when too many wait."""
-        if len(self._waiting) >= self._most_waiting:
+        if not self._has_room(1):
             self._lose(1)
             return
-        self._waiting.append(span)
+        self._put(span)
         for listener in self._listeners:
             listener(span)
 
@@ -101,9 +105,10 @@ class SpanWriter:
 
         The room that is left is for the runs of this process, whose spans come but once.
         """
-        if len(self._waiting) + len(spans) > self._most_waiting // 2:
+        if self._characters > MOST_CHARACTERS // 2 or not self._has_room(self._most_waiting // 2 + len(spans)):
             return False
-        self._waiting.extend(spans)
+        for span in spans:
+            self._put(span)
         return True
 
     def watch(self, span: OpenSpan) -> None:
@@ -133,6 +138,18 @@ class SpanWriter:
         """Have every span of this process that ends told to somebody else, too."""
         self._listeners.append(listener)
 
+    def _has_room(self, places: int) -> bool:
+        return len(self._waiting) + places <= self._most_waiting and self._characters < MOST_CHARACTERS
+
+    def _put(self, span: Span) -> None:
+        self._waiting.append(span)
+        self._characters += _length_of(span)
+
+    def _take(self) -> Span:
+        span = self._waiting.popleft()
+        self._characters -= _length_of(span)
+        return span
+
     async def _write_on(self) -> None:
         while True:
             await asyncio.sleep(WRITE_S)
@@ -149,18 +166,20 @@ class SpanWriter:
         """Take spans that go on for long as they are so far, each once."""
         now = time.time_ns()
         for span in self._open:
-            if not span.is_announced and now - span.started_ns > LONG_NS and len(self._waiting) < self._most_waiting:
+            if not span.is_announced and now - span.started_ns > LONG_NS and self._has_room(1):
                 span.is_announced = True
-                self._waiting.append(span.so_far())
+                self._put(span.so_far())
 
     async def _write_some(self) -> None:
-        spans = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
+        spans = [self._take() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
         self.largest_write = max(self.largest_write, len(spans))
         self._on_write(len(spans))
         try:
             await self._store.write(spans)
         except (DatabaseUnavailableError, asyncio.CancelledError):
-            self._waiting.extendleft(reversed(spans))  # nobody else takes from it meanwhile
+            for span in reversed(spans):  # nobody else takes from it meanwhile
+                self._waiting.appendleft(span)
+                self._characters += _length_of(span)
             raise
         except Exception:  # noqa: BLE001 - one of them is refused
             await self._write_each(spans)
@@ -174,7 +193,7 @@ class SpanWriter:
                 await self._store.write([span])
                 self.written += 1
             except DatabaseUnavailableError:
-                self._waiting.append(span)
+                self._put(span)
             except Exception as error:  # noqa: BLE001 - as above
                 _log.warning("span_refused", name=span.name, reason=str(error))
                 self._lose(1)
@@ -185,3 +204,8 @@ class SpanWriter:
         if self.lost > told and time.monotonic() - told_at > _TOLD_S:
             self._lost_told = (self.lost, time.monotonic())
             _log.warning("spans_lost", lost=self.lost - told, waiting=len(self._waiting))
+
+
+def _length_of(span: Span) -> int:
+    """Return about how many characters a span holds."""
+    return 300 + len(span.input or "") + len(span.output or "") + len(span.error or "")

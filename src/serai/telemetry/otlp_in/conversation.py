@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -51,17 +51,17 @@ def _is_result(message: Mapping[str, Any]) -> bool:
     )
 
 
-def _from_the_end(messages: Any) -> Sequence[Mapping[str, Any]]:
-    """Return the last messages, the last one first; none where they have no form that is known."""
+def _from_the_end(messages: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the last messages, the last one first; none where they have no form that is known."""
     if isinstance(messages, list):
-        return [message for message in messages[: -_FURTHEST - 1 : -1] if isinstance(message, dict)]
-    if not isinstance(messages, str) or len(messages) > _LONGEST_READ:
-        return ()
-    try:
-        # A long history is split and not read.
-        return [_message.decode(message) for message in _messages.decode(messages)[: -_FURTHEST - 1 : -1]]
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return ()
+        yield from (message for message in messages[: -_FURTHEST - 1 : -1] if isinstance(message, dict))
+    elif isinstance(messages, str) and len(messages) <= _LONGEST_READ:
+        try:
+            # A long history is split, and only its end is read.
+            for message in _messages.decode(messages)[: -_FURTHEST - 1 : -1]:
+                yield _message.decode(message)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return
 
 
 def _shown(message: Mapping[str, Any]) -> Any:

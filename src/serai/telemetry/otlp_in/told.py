@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from serai.telemetry.otlp_in.names import USES, Use
@@ -26,14 +26,14 @@ class Told:
         numbered: messages whose parts are attributes of their own.
     """
 
-    facts: dict[str, Any] = field(default_factory=dict)
-    rest: dict[str, Any] = field(default_factory=dict)
-    numbered: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any]
+    rest: dict[str, Any]
+    numbered: dict[str, Any]
 
 
 def read_told(span: ReceivedSpan) -> Told:
     """Return what a span tells."""
-    told = Told()
+    told = Told({}, {}, {})
     ranks: dict[str, int] = {}
     _take(span.attributes, told, ranks)
     for name, attributes in span.events:
