@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,11 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import inject
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from pydantic import SecretStr
 from pydantic_ai import Agent
 
@@ -65,6 +67,24 @@ async def client(runtime: IntakeRuntime) -> AsyncIterator[httpx.AsyncClient]:
         yield connected
 
 
+@pytest.fixture
+async def os_url(database_url: str) -> AsyncIterator[str]:
+    """A whole server with an agent."""
+    agent = Agent(ScriptedModel(["Hello."]), name="near-agent")
+    os = AgentOS(agents=[agent], settings=Settings(database_url=SecretStr(database_url)))
+    async with serving(os.app) as url:
+        yield url
+
+
+@pytest.fixture
+async def traces(database_url: str) -> AsyncIterator[Database]:
+    """Its database."""
+    database = Database(database_url, connections=2)
+    await database.open()
+    yield database
+    await database.close()
+
+
 async def test_spans_are_taken_in_either_encoding_packed_or_not(client: httpx.AsyncClient, runtime: IntakeRuntime):
     request = request_of(sent(1, "root"))
     body = request.SerializeToString()
@@ -105,7 +125,7 @@ async def test_spans_that_are_not_in_order_are_counted_and_the_others_taken(
             gzip.compress(bytes(1_000_000), mtime=0),
             413,
             8,
-            "SERAI_MAX_BODY_BYTES",
+            "over 100,000 bytes",
         ),
         ({"Content-Type": "text/plain"}, b"", 415, 3, "application/x-protobuf or application/json"),
         ({}, b"", 415, 3, "Content-Type"),
@@ -155,12 +175,18 @@ async def test_spans_need_the_key_as_everything_does():
         assert answer.status_code == 200
 
 
-def tell(url: str) -> UUID:
-    """Have the published exporter send the spans of an agent behind a web server; return the trace's id."""
+@contextmanager
+def telling(url: str) -> Iterator[Tracer]:
+    """Lend a tracer whose spans the published exporter has sent when the block ends."""
     provider = TracerProvider()
     exporter = OTLPSpanExporter(f"{url}/v1/traces", compression=Compression.Gzip)
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    tracer = provider.get_tracer("tests")
+    yield provider.get_tracer("tests")
+    provider.shutdown()
+
+
+def tell(url: str) -> UUID:
+    """Send the spans of an agent behind a web server; return the trace's id."""
     agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": "far-agent"}
     agent |= {"gen_ai.conversation.id": "s-far", "user.id": "u-far", "input.value": "password=hunter2 please"}
     asks: dict[str, Any] = {
@@ -170,6 +196,7 @@ def tell(url: str) -> UUID:
     }
     calls = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "add"}
     with (
+        telling(url) as tracer,
         tracer.start_as_current_span("POST /ask", kind=SpanKind.SERVER) as request,
         tracer.start_as_current_span("invoke_agent far", attributes=agent),
     ):
@@ -177,16 +204,35 @@ def tell(url: str) -> UUID:
         with tracer.start_as_current_span("add", attributes=calls) as called:
             called.record_exception(ValueError("boom"))
             called.set_status(StatusCode.ERROR)
-    provider.shutdown()
     return UUID(int=request.get_span_context().trace_id)
 
 
-async def test_what_the_published_exporter_sends_is_a_trace_about_its_agent(database_url: str):
-    agent = Agent(ScriptedModel(["Hello."]), name="near-agent")
-    os = AgentOS(agents=[agent], settings=Settings(database_url=SecretStr(database_url)))
-    async with serving(os.app) as url, http_client(url) as client:
-        trace_id = await asyncio.to_thread(tell, url)
-        await until(os.app.state.serai.database, "select count(*) = 4 from spans where trace_id = $1", trace_id)
+def call(url: str) -> UUID:
+    """Have an agent of the server run inside a span of the caller's, and send that; return the trace's id."""
+    with telling(url) as tracer, tracer.start_as_current_span("plan") as plan:
+        headers: dict[str, str] = {}
+        inject(headers)
+        form = {"message": "Hi", "stream": "false"}
+        answer = httpx.post(f"{url}/agents/near-agent/runs", data=form, headers=headers, timeout=20)
+        assert answer.json()["status"] == "COMPLETED"
+    return UUID(int=plan.get_span_context().trace_id)
+
+
+async def test_a_run_and_what_its_caller_tells_of_the_call_are_one_trace_about_the_run(os_url: str, traces: Database):
+    trace_id = await asyncio.to_thread(call, os_url)
+    await until(traces, "select bool_or(name = 'plan') and count(*) > 2 from spans where trace_id = $1", trace_id)
+    async with http_client(os_url) as client:
+        trace = (await client.get(f"/traces/{trace_id.hex}")).json()
+    assert (trace["agent_id"], trace["input"], trace["output"]) == ("near-agent", "Hi", "Hello.")
+    (plan,) = trace["tree"]
+    assert (plan["name"], plan["type"]) == ("plan", "OTHER")
+    assert "AGENT" in [node["type"] for node in plan["spans"]]
+
+
+async def test_what_the_published_exporter_sends_is_a_trace_about_its_agent(os_url: str, traces: Database):
+    trace_id = await asyncio.to_thread(tell, os_url)
+    await until(traces, "select count(*) = 4 from spans where trace_id = $1", trace_id)
+    async with http_client(os_url) as client:
         trace = (await client.get(f"/traces/{trace_id.hex}")).json()
     told = {name: trace[name] for name in ("name", "agent_id", "session_id", "user_id", "input", "status")}
     assert told == {

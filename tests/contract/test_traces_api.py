@@ -178,6 +178,20 @@ async def test_a_trace_is_a_tree_of_its_spans(client: httpx.AsyncClient, spans: 
     assert alone["id"] == helper["id"] == f"{2:016x}"
 
 
+async def test_the_root_of_a_workflow_says_which_steps_there_were(client: httpx.AsyncClient, spans: SpanStore):
+    step: dict[str, Any] = {"parent": 1, "kind": SpanKind.WORKFLOW}
+    project = await write(
+        spans,
+        span(1, 1, kind=SpanKind.WORKFLOW, workflow_id="flow", attributes={"description": "Writes."}),
+        span(1, 2, parent=1, kind=SpanKind.QUEUE),
+        span(1, 3, name="ask", attributes={"step_type": "Step"}, **step),
+        span(1, 4, name="both", attributes={"step_type": "Parallel"}, **step),
+    )
+    (root,) = (await get(client, f"/traces/{1:032x}", project))["tree"]
+    steps = {"steps_count": 2, "steps": ["ask", "both"], "step_types": ["Step", "Parallel"]}
+    assert root["metadata"] == {"description": "Writes.", **steps}
+
+
 async def test_a_trace_that_failed_says_why_and_has_no_output(client: httpx.AsyncClient, spans: SpanStore):
     failed: dict[str, Any] = {"status": SpanStatus.ERROR, "output": "half", "error": "no such city"}
     project = await write(spans, span(1, 1, **failed), span(1, 2, parent=1, **failed))

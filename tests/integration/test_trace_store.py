@@ -150,7 +150,7 @@ async def test_long_lists_have_pages_far_in_and_say_when_there_are_more_than_wer
         far = await store.lists.page(TraceQuestion(project_id="default", members=members, offset=1400))
         assert (far.total, far.records[0].started_at) == (3000, BEGAN + timedelta(minutes=1600)), members
     of_ada = await store.sessions.page(TraceQuestion(project_id="default", members={"user_id": "ada"}))
-    assert (of_ada.total, of_ada.is_exact, of_ada.records[0].traces) == (1500, True, 2)
+    assert (of_ada.total, of_ada.is_exact, of_ada.records[0].traces) == (1000, False, 2)
     of_all = [await store.sessions.page(TraceQuestion(project_id="default", offset=at)) for at in (0, 700, 800, 1490)]
     assert {(page.total, page.is_exact) for page in of_all} == {(1500, True)}
     assert [len({one.session_id for one in page.records}) for page in of_all] == [20, 20, 20, 10]

@@ -236,6 +236,25 @@ def test_messages_whose_parts_are_attributes_of_their_own_are_read():
     assert (span.input, span.output) == ("Why?", "Because.")
 
 
+def test_what_the_ai_sdk_of_vercel_tells_is_read():
+    asks, calls = mapped(
+        sent(
+            1,
+            "ai.generateText.doGenerate",
+            attributes={
+                "ai.model.id": "gpt-4o-mini",
+                "gen_ai.usage.input_tokens": 7,
+                "gen_ai.usage.output_tokens": 3,
+                "ai.prompt.messages": '[{"role":"user","content":[{"type":"text","text":"Why?"}]}]',
+                "ai.response.text": "Because.",
+            },
+        ),
+        sent(2, "ai.toolCall", parent=1, attributes={"ai.toolCall.name": "add", "ai.toolCall.args": "{}"}),
+    )
+    assert (asks.kind, asks.input, asks.output, asks.input_tokens) == (SpanKind.LLM, "Why?", "Because.", 7)
+    assert (calls.kind, calls.input, calls.attributes["tool_name"]) == (SpanKind.TOOL, "{}", "add")
+
+
 def test_messages_that_are_no_text_but_lists_are_read_too():
     asked = [{"role": "user", "parts": [{"type": "tool_call_response", "name": "add", "result": 3}]}]
     answered = [

@@ -101,8 +101,13 @@ def test_packed_bodies_are_unpacked(pack: Any):
 
 
 def test_a_small_body_that_would_become_a_large_one_is_refused():
-    with pytest.raises(BodyTooLargeError, match="SERAI_MAX_BODY_BYTES"):
+    with pytest.raises(BodyTooLargeError, match="over 1,000,000 bytes"):
         inflate(gzip.compress(bytes(50_000_000)), most_bytes=1_000_000)
+
+
+def test_a_body_of_very_many_packed_pieces_is_refused_soon():
+    with pytest.raises(RequestError, match="more than 100 pieces"):
+        inflate(gzip.compress(b"", mtime=0) * 500_000, most_bytes=1_000_000)
 
 
 @pytest.mark.parametrize("body", [b"plain", PACKED[:-12], PACKED + b"more"])
@@ -133,6 +138,27 @@ def test_bytes_that_are_no_protobuf_are_refused_and_break_nothing(body: bytes):
         assert "in protobuf" in error.message  # noqa: PT017 - either is right
 
 
+WHOLE = request_of(
+    sent(
+        1, "a", attributes=ATTRIBUTES, events=[("gen_ai.choice", {"message": "m"})], status={"code": 2, "message": "x"}
+    ),
+    sent(2, "b", parent=1, attributes={"gen_ai.operation.name": "chat", "gen_ai.input.messages": "[{}]"}),
+).SerializeToString()
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_request_that_was_damaged_on_its_way_is_read_or_refused(damage: list[tuple[int, int]]):
+    body = bytearray(WHOLE)
+    for place, byte in damage:
+        body[place] = byte
+    try:
+        found = batch_of(protobuf.read_protobuf(bytes(body)))
+    except RequestError as error:
+        assert "in protobuf" in error.message  # noqa: PT017 - either is right
+    else:
+        assert len(found.spans) + found.rejected <= 2
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -154,7 +180,7 @@ TIMES = st.integers(0, 2**64 - 1) | st.just(SENT_NS)
 NO_SURROGATES = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(
     attributes=ATTRIBUTES_SENT,
     events=st.lists(EVENTS, max_size=2),

@@ -7,12 +7,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serai.domain.run_state import RunStatus
 from serai.storage.census import Census
+from serai.telemetry.exposition import collect_tally, render
 from serai.telemetry.series import Series
 from serai.telemetry.tally import OTHER, Counter, Histogram
 
 
 def read(series: Series, census: Census | None = None) -> dict[tuple[str, ...], float]:
-    text, _ = series.expose(census).render("")
+    text, _ = render(series.snapshot(census), accept="")
     return {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -24,7 +25,7 @@ def test_a_value_on_a_bound_lies_in_its_bucket():
     histogram = Histogram("seconds", "Seconds.", bounds=(1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 3.0):
         histogram.note(value)
-    samples = {(sample.name, sample.labels.get("le")): sample.value for sample in histogram.collect().samples}
+    samples = {(sample.name, sample.labels.get("le")): sample.value for sample in collect_tally(histogram).samples}
     assert samples == {
         ("seconds_bucket", "1.0"): 2,
         ("seconds_bucket", "2.0"): 3,
@@ -40,7 +41,9 @@ def test_names_beyond_the_most_are_counted_together():
         counter.add((name,))
         histogram.note(1.0, (name,))
     assert counter.values == {("a",): 2, ("b",): 1, (OTHER,): 2}
-    counts = {sample.labels["name"]: sample.value for sample in histogram.collect().samples if sample.name == "s_count"}
+    counts = {
+        sample.labels["name"]: sample.value for sample in collect_tally(histogram).samples if sample.name == "s_count"
+    }
     assert counts == {"a": 2, "b": 1, OTHER: 2}
 
 

@@ -26,15 +26,15 @@ async def read_body(request: Request) -> bytes:
     Raises:
         ClientDisconnect: the caller has gone.
     """
-    body = b""
+    pieces: list[bytes] = []
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         piece: bytes = message.get("body", b"")
-        body = body + piece if body else piece
         if not message.get("more_body", False):
-            return body
+            return b"".join((*pieces, piece)) if pieces else piece
+        pieces.append(piece)
 
 
 def parse_json(decoder: msgspec.json.Decoder[Body], raw: bytes) -> Body:

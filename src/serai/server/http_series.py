@@ -13,7 +13,7 @@ _CLASSES: Final = ("1xx", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class RequestMeter:
-    """Takes each request when its answer has ended. Cost: 1 µs.
+    """Takes each request when its answer has ended. Cost: 2 µs.
 
     Args:
         app: whose runtime keeps the series.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from serai.storage.traces import unsigned
 _RUNS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
 _OF_WORKFLOWS: Final = ("description", "steps_count", "steps", "step_types")
 _CONTEXT: Final = ("run_id", "session_id", "user_id", "agent_id", "team_id", "workflow_id")
+_OF_TRACES: Final = ("input", "output", "error")
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -93,26 +94,34 @@ def exact_text(moment: datetime) -> str:
 
 def _show_branch(branch: Branch, record: TraceRecord, now: datetime) -> dict[str, Any]:
     shown = show_span(branch.span, record, now=now)
-    if branch.holder is None:
-        shown |= _show_root(branch.span, record, shown)
-        if record.entry and branch.span.span_id == record.entry_span_id:  # these are the trace's
-            shown = {name: value for name, value in shown.items() if name not in ("input", "output", "error")}
+    if branch.holder is None and record.entry and branch.span.span_id == record.entry_span_id:
+        shown = {name: value for name, value in shown.items() if name not in _OF_TRACES}
+        if branch.span.kind in _RUNS:
+            shown["metadata"] = _totals(record) | _steps_of(branch, shown.get("metadata", {}))
     if branch.inside:
         shown["spans"] = [_show_branch(inner, record, now) for inner in branch.inside]
     return shown
 
 
-def _show_root(span: SpanRecord, record: TraceRecord, shown: dict[str, Any]) -> dict[str, Any]:
-    """Return what the root of a trace has in the place of what other spans have."""
-    if span.kind not in _RUNS or span.span_id != record.entry_span_id:
-        return {}
-    of_workflow = {name: value for name, value in shown.get("metadata", {}).items() if name in _OF_WORKFLOWS}
-    totals = {
-        "total_input_tokens": record.input_tokens or None,
-        "total_output_tokens": record.output_tokens or None,
-        "cost": record.cost,
-    }
-    return {"metadata": {**without_nulls(totals), **of_workflow}}
+def _totals(record: TraceRecord) -> dict[str, Any]:
+    return without_nulls(
+        {
+            "total_input_tokens": record.input_tokens or None,
+            "total_output_tokens": record.output_tokens or None,
+            "cost": record.cost,
+        }
+    )
+
+
+def _steps_of(root: Branch, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the root of a workflow says of its steps: what was told of them, else those that are there."""
+    known = {name: told[name] for name in _OF_WORKFLOWS if name in told}
+    if root.span.kind != SpanKind.WORKFLOW:
+        return known
+    steps = [branch.span for branch in root.inside if branch.span.kind == SpanKind.WORKFLOW]
+    types = [load_json(span.attributes).get("step_type") if span.attributes else None for span in steps]
+    found = {"steps_count": len(steps), "steps": [span.name for span in steps], "step_types": types}
+    return found | known
 
 
 def _metadata(span: SpanRecord, record: TraceRecord, attributes: dict[str, Any]) -> dict[str, Any]:

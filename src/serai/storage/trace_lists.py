@@ -121,7 +121,7 @@ class TraceLists:
         and the nearer end of the list, or of one of its hours. Other lists: up to a thousand of its traces more; and
         where few traces meet what no index has, all of them.
         """
-        asked = _Asked(_simplified(question))
+        asked = _Asked(simplified(question))
         if asked.is_counted:
             return await self._counted(asked)
         rows = await self._database.fetch(asked.search(), *asked.values)
@@ -255,7 +255,7 @@ def records_of(rows: Sequence[asyncpg.Record]) -> list[TraceRecord]:
     return [TraceRecord(*row[-TRACE_WIDTH:]) for row in rows if row["trace_id"] is not None]
 
 
-def _simplified(question: TraceQuestion) -> TraceQuestion:
+def simplified(question: TraceQuestion) -> TraceQuestion:
     """Return the same question with what counts are kept of: nothing has ended later than now."""
     if question.until is not None and question.until >= datetime.now(UTC):
         question = replace(question, until=None)

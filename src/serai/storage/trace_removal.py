@@ -13,6 +13,7 @@ from uuid import UUID
 from serai.storage.connection import Connection, Database, count_of
 
 TRACES_AT_A_TIME: Final = 2000
+_LONGEST_S: Final = 3600.0
 
 # Spans are locked before their trace and in the order in which they are written, so that nobody waits in a ring.
 _LOCK = """
@@ -101,7 +102,7 @@ async def erase_user_traces(connection: Connection, project_id: str, user_id: st
         traces, spans = await _remove(connection, [(project_id, row["trace_id"]) for row in rows])
         removed["traces"] += traces
         removed["spans"] += spans
-    removed["spans"] += await connection.fetchval(_REMOVE_VISITS, project_id, user_id)
+    removed["spans"] += await connection.fetchval(_REMOVE_VISITS, project_id, user_id, timeout=_LONGEST_S)
     return removed
 
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from serai.storage.connection import Database
 from serai.storage.trace_counts import TraceCounts
 from serai.storage.trace_filters import Arguments, condition_of, equals
-from serai.storage.trace_lists import TraceQuestion
+from serai.storage.trace_lists import TraceQuestion, simplified
 
-MOST_LOOKED_AT: Final = 2000
+MOST_LOOKED_AT: Final = 1000
 """The most traces that a search by session looks at, the newest; and of sessions of somebody or something."""
 
 _KEPT_MEMBERS: Final = ("session_id", "user_id", "agent_id", "team_id", "workflow_id")
@@ -106,14 +106,15 @@ class TraceSessions:
         """Return a page of the sessions whose traces meet a question.
 
         Cost: of all sessions the page, and what lies between it and the nearer end of the list; by user and component
-        the page, what comes before it, and two thousand sessions that are counted; within a time, or of a search, two
+        the page, what comes before it, and a thousand sessions that are counted; within a time, or of a search, a
         thousand traces, and all traces of the page's sessions.
         """
-        is_kept = question.search is None and question.since is None and question.until is None
-        if not is_kept or not question.members.keys() <= set(_KEPT_MEMBERS):
+        asked = simplified(question)
+        is_kept = asked.search is None and asked.since is None and asked.until is None
+        if not is_kept or not asked.members.keys() <= set(_KEPT_MEMBERS):
             return await self._search(question)
         await self._counts.fold()
-        return await self._some(question) if question.members else await self._all(question)
+        return await self._some(asked) if asked.members else await self._all(asked)
 
     async def _all(self, question: TraceQuestion) -> TraceSessionPage:
         total = await self._database.fetchval(_ALL, question.project_id)
@@ -132,7 +133,7 @@ class TraceSessions:
         )
         counted = await self._database.fetchrow(_SOME.format(of_one=of_one, most=MOST_LOOKED_AT), *arguments.values)
         assert counted is not None  # it counts
-        total, has_more = counted
+        total, has_more = min(counted[0], MOST_LOOKED_AT), counted[1]
         limit, offset = arguments.add(question.limit, "bigint"), arguments.add(question.offset, "bigint")
         sql = _PAGE_OF_SOME.format(names=_NAMES, of_one=of_one, of_other=of_other, limit=limit, offset=offset)
         rows = await self._database.fetch(sql, *arguments.values)
@@ -157,4 +158,5 @@ class TraceSessions:
         rows = await self._database.fetch(sql, *arguments.values)
         width = len(SessionOfTraces._fields)
         found = [SessionOfTraces(*row[-width:]) for row in rows if row["session_id"] is not None]
-        return TraceSessionPage(found, rows[0]["total"], rows[0]["looked_at"] <= MOST_LOOKED_AT)
+        total = min(rows[0]["total"], MOST_LOOKED_AT)
+        return TraceSessionPage(found, total, is_exact=rows[0]["looked_at"] <= MOST_LOOKED_AT)

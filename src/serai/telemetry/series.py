@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from typing_extensions import override
@@ -14,7 +15,6 @@ from typing_extensions import override
 from serai.domain.meter import Meter
 from serai.domain.run_state import RunStatus
 from serai.storage.census import Census
-from serai.telemetry.exposition import Exposition
 from serai.telemetry.tally import REQUESTS, SIZES, SLOW, Counter, Histogram
 
 MINUTE_S: Final = 60.0
@@ -35,6 +35,21 @@ class SpanCounts(Protocol):
     def lost(self) -> int:
         """Spans that nobody will see."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All series at one moment, which nobody changes any more.
+
+    Attributes:
+        tallies: counters and histograms.
+        loop_lag_s: the longest wait of the event loop in the last 30 seconds.
+        census: what the database counts; None: it does not answer.
+    """
+
+    tallies: tuple[Counter | Histogram, ...]
+    loop_lag_s: float
+    census: Census | None
 
 
 class Series(Meter):
@@ -128,10 +143,9 @@ class Series(Meter):
             *(self.http_seconds, written, lost),
         )
 
-    def expose(self, census: Census | None) -> Exposition:
+    def snapshot(self, census: Census | None) -> Snapshot:
         """Return all series as they are now; `census` is what the database counts, None while it does not answer."""
-        copies = [tally.copy() for tally in self.tallies]
-        return Exposition(copies, loop_lag_s=self.loop_lag_s, census=census)
+        return Snapshot(tuple(tally.copy() for tally in self.tallies), self.loop_lag_s, census)
 
     def rates(self) -> dict[str, float]:
         """Return what happened per second in the last minute, or since the start."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Final
-
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
 
 OTHER: Final = "(other)"
 """Stands for all names that come after the most that are told apart."""
@@ -54,13 +53,6 @@ class Counter:
         copied = Counter(self.name, self.help, self.labels)
         copied.values = dict(self.values)
         return copied
-
-    def collect(self) -> CounterMetricFamily:
-        """Return it as Prometheus knows it; without labels it begins at 0."""
-        family = CounterMetricFamily(self.name, self.help, labels=self.labels)
-        for labels, value in self.values.items() or (() if self.labels else (((), 0.0),)):
-            family.add_metric(labels, value)
-        return family
 
 
 class _Cells:
@@ -132,17 +124,12 @@ class Histogram:
         copied._cells = {labels: cells.copy() for labels, cells in self._cells.items()}
         return copied
 
-    def collect(self) -> HistogramMetricFamily:
-        """Return it as Prometheus knows it; without labels it begins at 0."""
-        family = HistogramMetricFamily(self.name, self.help, labels=self.labels)
+    def buckets(self) -> Iterator[tuple[Labels, list[tuple[str, float]], float]]:
+        """Yield each set of labels with the counts up to each bound, and the sum; without labels it begins at 0."""
+        bounds = (*map(str, map(float, self._bounds)), "+Inf")
         cells_of = self._cells or ({} if self.labels else {(): _Cells(len(self._bounds))})
         for labels, cells in cells_of.items():
-            count, buckets = 0, []
-            for bound, number in zip((*map(str, map(float, self._bounds)), "+Inf"), cells.counts, strict=True):
-                count += number
-                buckets.append((bound, count))
-            family.add_metric(labels, buckets, cells.total)
-        return family
+            yield labels, list(zip(bounds, accumulate(cells.counts), strict=True)), cells.total
 
     def _new_cells(self, labels: Labels) -> _Cells:
         if len(self._cells) >= self._most:

@@ -105,7 +105,7 @@ class SpanWriter:
 
         The room that is left is for the runs of this process, whose spans come but once.
         """
-        if not self._has_room(self._most_waiting // 2 + len(spans)):
+        if self._characters > MOST_CHARACTERS // 2 or not self._has_room(self._most_waiting // 2 + len(spans)):
             return False
         for span in spans:
             self._put(span)

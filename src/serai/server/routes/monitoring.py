@@ -18,6 +18,7 @@ from serai.server.paging import read_paging
 from serai.server.routes.record_shapes import COUNT, TEXT, TIME, object_schema, or_null
 from serai.server.status_view import ClusterView, show_status
 from serai.storage.census import CensusTaker
+from serai.telemetry.series import Snapshot
 
 Answer = TypeVar("Answer")
 MOST_RUNS: Final = 500
@@ -27,9 +28,15 @@ _ANSWERS_WITHIN_S: Final = 5.0
 async def get_series(request: Request) -> Response:
     """Everything that this node counts and measures, and the queue of all nodes, as text for Prometheus."""
     runtime = runtime_of(request)
-    exposition = runtime.series.expose(await _unless_away(runtime.census.take()))
-    text, media_type = await asyncio.to_thread(exposition.render, request.headers.get("accept", ""))
+    snapshot = runtime.series.snapshot(await _unless_away(runtime.census.take()))
+    text, media_type = await asyncio.to_thread(_render, snapshot, request.headers.get("accept", ""))
     return Response(text, media_type=media_type)
+
+
+def _render(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
+    from serai.telemetry.exposition import render  # noqa: PLC0415 - 30 ms, and few servers are watched
+
+    return render(snapshot, accept=accept)
 
 
 async def get_status(request: Request) -> Response:

@@ -56,9 +56,11 @@ async def _take(request: Request, encoding: Encoding) -> Batch:
         raise NotFoundError("This server keeps no traces: SERAI_TRACES is off.")
     packing = _header(request, b"content-encoding")
     body = await read_body(request)
-    read = partial(runtime.tracing.intake.read, encoding, body, packing=packing)
-    batch = await make(read, size_bytes=len(body) * (_UNPACKED if packing else 1))
-    runtime.tracing.intake.take(batch)
+    intake = runtime.tracing.intake
+    async with intake.turn:
+        read = partial(intake.read, encoding, body, packing=packing)
+        batch = await make(read, size_bytes=len(body) * (_UNPACKED if packing else 1))
+    intake.take(batch)
     return batch
 
 

@@ -18,6 +18,7 @@ from serai.telemetry.otlp_in.received import ReceivedSpan
 
 MOST_SPANS: Final = 10_000
 """Of one request; exporters send 512 unless they are told otherwise."""
+_MOST_MEMBERS: Final = 100
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 
 
@@ -58,6 +59,19 @@ def read_batch(received: Iterable[ReceivedSpan], mapper: SpanMapper) -> Batch:
     return Batch(_settled(spans), refusals.total(), message)
 
 
+def check_size(size_bytes: int, *, most_bytes: int) -> None:
+    """Refuse what is too large.
+
+    Raises:
+        BodyTooLargeError: it is.
+    """
+    if size_bytes > most_bytes:
+        raise BodyTooLargeError(
+            f"The unpacked body is over {most_bytes:,} bytes: let the exporter send fewer spans at a time "
+            "(OTEL_BSP_MAX_EXPORT_BATCH_SIZE)."
+        )
+
+
 def inflate(body: bytes, *, most_bytes: int) -> bytes:
     """Return a body that was packed by gzip or zlib.
 
@@ -74,12 +88,11 @@ def inflate(body: bytes, *, most_bytes: int) -> bytes:
         except zlib.error as error:
             raise RequestError(f"The body is not what Content-Encoding says: {error}.") from error
         size += len(whole[-1])
-        if size > most_bytes:
-            raise BodyTooLargeError(
-                f"The unpacked body is over the limit of {most_bytes} bytes (SERAI_MAX_BODY_BYTES)."
-            )
+        check_size(size, most_bytes=most_bytes)
         if not unpacker.eof:
             raise RequestError("The body is not what Content-Encoding says: it ends too early.")
+        if len(whole) == _MOST_MEMBERS and unpacker.unused_data:
+            raise RequestError(f"The body is packed in more than {_MOST_MEMBERS} pieces: pack it as one.")
         body = unpacker.unused_data  # several in a row count as one
     return b"".join(whole)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from serai.errors import RequestError, RetryLaterError
 from serai.telemetry.otlp_in import json_text, protobuf
-from serai.telemetry.otlp_in.batch import Batch, inflate, read_batch
+from serai.telemetry.otlp_in.batch import Batch, check_size, inflate, read_batch
 from serai.telemetry.otlp_in.mapping import SpanMapper
 from serai.telemetry.otlp_in.received import ReceivedSpan
 from serai.telemetry.writer import SpanWriter
 
 RETRY_S: Final = 1
+MOST_BYTES: Final = 20 * 1024 * 1024
+"""Of a request when it is unpacked; collectors have the same limit."""
+AT_ONCE: Final = 2
+"""Requests that are read at a time: each keeps a processor busy, and many times its size in memory."""
 _PACKED: Final = ("gzip", "deflate")
 
 
@@ -46,13 +51,17 @@ class SpanIntake:
     Args:
         writer: writes them, and knows what of contents is kept.
         project_id: to which they belong.
-        most_bytes: of an unpacked request.
+        most_bytes: of an unpacked request, where that is less than `MOST_BYTES`.
+
+    Attributes:
+        turn: of a request that is read.
     """
 
     def __init__(self, writer: SpanWriter, *, project_id: str, most_bytes: int) -> None:
         self._writer = writer
         self._mapper = SpanMapper(writer, project_id=project_id)
-        self._most_bytes = most_bytes
+        self._most_bytes = min(most_bytes, MOST_BYTES)
+        self.turn = asyncio.Semaphore(AT_ONCE)
 
     def encoding_of(self, media_type: str) -> Encoding | None:
         """Return the encoding that a media type names; None for one that is not spoken here."""
@@ -71,6 +80,7 @@ class SpanIntake:
             body = inflate(body, most_bytes=self._most_bytes)
         elif packing not in ("", "identity"):
             raise RequestError("Content-Encoding must be gzip, deflate or identity.")
+        check_size(len(body), most_bytes=self._most_bytes)
         return read_batch(encoding.read(body), self._mapper)
 
     def take(self, batch: Batch) -> None:
