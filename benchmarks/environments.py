@@ -95,7 +95,8 @@ def _install_python(draft: Path, lock: Path) -> None:
     if uv is None:
         raise EnvironmentUnavailableError("uv is not installed")
     _run([uv, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", PYTHON_VERSION, str(draft)])
-    sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
+    # Modules are compiled when they are first loaded: to compile all of them takes ten seconds, and most never are.
+    sync = [uv, "pip", "sync", "--quiet", "--require-hashes"]
     _run([*sync, "--python", str(_interpreter(draft)), str(lock)])
 
 
