@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from docs.compatibility import render_compatibility
 from serai import errors
 from serai.cli import app
 from serai.demo.guide import PAGES
@@ -281,6 +282,7 @@ def render_all() -> dict[str, str]:
         "cli.md": render_cli(),
         "errors.md": render_errors(),
         "http-api.md": render_http(),
+        "compatibility.md": render_compatibility(_NOTE),
         "series.md": render_series(),
     }
 

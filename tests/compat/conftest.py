@@ -11,7 +11,8 @@ import pytest
 from benchmarks.environments import clean_environment
 from benchmarks.processes import ServerProcess
 from tests.compat.clients.checklist import Target
-from tests.compat.published_clients import launching, python_or_not_run
+from tests.compat.published_clients import LOGS, launching, python_or_not_run
+from tests.compat.sent_fields import LOG_VARIABLE
 from tests.nursery import Launch, LaunchedServer
 from tests.postgres import data_folder
 
@@ -44,7 +45,11 @@ def serai_target(tmp_path_factory: pytest.TempPathFactory, launcher: Launch) -> 
                 folder=_ROOT,
             )
 
-        yield from _serve_both(server("open", SERAI_HEARTBEAT_S="0.2"), server("keyed", SERAI_SECURITY_KEY=KEY))
+        sent = {LOG_VARIABLE: str(logs / "sent.jsonl")}
+        open_one = server("open", SERAI_HEARTBEAT_S="0.2", **sent)
+        for target in _serve_both(open_one, server("keyed", SERAI_SECURITY_KEY=KEY, **sent)):
+            LOGS[target.base_url] = logs / "sent.jsonl"
+            yield target
 
 
 @pytest.fixture(scope="session")

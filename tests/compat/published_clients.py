@@ -20,9 +20,16 @@ from benchmarks.environments import EnvironmentUnavailableError, clean_environme
 from tests.compat.clients.checklist import Target
 from tests.compat.clients.roster import FOLDER, PublishedClient
 from tests.compat.script_launcher import Launcher
+from tests.compat.sent_fields import Fields, read_fields, write_recorded
 from tests.suites import not_run
 
 SCRIPT_TIMEOUT_S = 100
+LOGS: dict[str, Path] = {}
+"""The files to which servers write what they are sent, by their URL."""
+
+SENT_BY: dict[tuple[str, str], Fields] = {}
+"""What was made of the fields that a client's script has sent."""
+
 _LAUNCHERS: dict[str, Launcher] = {}
 """By environment."""
 
@@ -38,12 +45,29 @@ class Outcome:
 @cache
 def outcomes(client: PublishedClient, script: str, target: Target) -> dict[str, Outcome]:
     """Return the outcome of each check of a client's script, which is run once."""
-    done = run_script(client, script, target.base_url, target.keyed_url, target.key)
+    with _noting_fields(client, script, target):
+        done = run_script(client, script, target.base_url, target.keyed_url, target.key)
     # Clients log to the same stream.
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name":')]
     if done.returncode != 0:
         pytest.fail(f"{client.name}: {script} crashed:\n{done.stderr[-4000:]}", pytrace=False)
     return {line["name"]: Outcome(line["ok"], line["detail"]) for line in lines}
+
+
+@contextmanager
+def _noting_fields(client: PublishedClient, script: str, target: Target) -> Iterator[None]:
+    """Note what the server is sent in the block as that of a client's script."""
+    log = LOGS.get(target.base_url)
+    before = log.stat().st_size if log and log.exists() else 0
+    yield
+    if log is None:
+        return
+    with log.open("rb") as file:
+        file.seek(before)
+        fields = read_fields(file.read().decode().splitlines())
+    SENT_BY[client.name, script] = fields
+    if os.environ.get("SERAI_WRITE_SENT_FIELDS"):
+        write_recorded(client.name, script, fields)
 
 
 def run_script(client: PublishedClient, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:

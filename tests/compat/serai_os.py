@@ -7,8 +7,9 @@ import json
 
 from pydantic_ai import Agent
 
-from serai import AgentComponent, AgentOS, Memory
+from serai import AgentComponent, Memory
 from serai.testing import Asked, Rule, ScriptedModel, ToolCall, Turn
+from tests.compat.sent_fields import RecordedOS
 from tests.compat.serai_parts import (
     PAUSING_TOOLS,
     describe_media,
@@ -87,7 +88,7 @@ remembering = AgentComponent(
     Agent(ScriptedModel(say_it_back), name="memory-agent"), memory=Memory(model=ScriptedModel(find_a_dog), tool=False)
 )
 condensing = Agent(ScriptedModel(condense), name="condensing-agent")
-agent_os = AgentOS(
+agent_os = RecordedOS(
     name="compat",
     agents=[
         condensing,

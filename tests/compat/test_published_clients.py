@@ -6,7 +6,8 @@ import pytest
 
 from tests.compat.clients.checklist import Target
 from tests.compat.clients.roster import CLIENTS, PublishedClient
-from tests.compat.published_clients import outcomes
+from tests.compat.published_clients import SENT_BY, outcomes
+from tests.compat.sent_fields import recorded
 
 SCRIPTS = [(client, script) for client in CLIENTS for script in client.scripts]
 CHECKS = [
@@ -29,3 +30,13 @@ def test_published_client_works_unmodified(
 @pytest.mark.parametrize(("client", "script"), SCRIPTS, ids=lambda part: getattr(part, "name", part))
 def test_every_check_in_a_script_is_a_test_here(client: PublishedClient, script: str, serai_target: Target) -> None:
     assert list(outcomes(client, script, serai_target)) == client.script_check_names(script)
+
+
+@pytest.mark.parametrize(("client", "script"), SCRIPTS, ids=lambda part: getattr(part, "name", part))
+def test_what_a_script_sends_is_what_the_page_of_compatibility_says(
+    client: PublishedClient, script: str, serai_target: Target
+) -> None:
+    outcomes(client, script, serai_target)
+    assert SENT_BY[client.name, script] == recorded()[client.name][script], (
+        "run the tests of published clients with SERAI_WRITE_SENT_FIELDS=1, then `just docs`"
+    )

@@ -26,7 +26,7 @@ from tests.hosting import serving
 
 PAGES: Final = (
     *("build-a-team", "build-a-workflow", "ask-people-in-workflows", "evaluate-agents", "look-at-sessions"),
-    *("give-agents-memory", "give-agents-knowledge"),
+    *("give-agents-memory", "give-agents-knowledge", "follow-what-runs-do"),
 )
 EXIT_CODES: Final = {"completed": 0, "failed": 1, "cancelled": 1, "refused": 4, "paused": 5}
 STATUSES: Final = {"failed": "error"}

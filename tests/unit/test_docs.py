@@ -62,7 +62,7 @@ PUBLIC_NAMES = {
 }
 
 
-@pytest.mark.parametrize("page", ["settings.md", "cli.md", "errors.md", "http-api.md", "series.md"])
+@pytest.mark.parametrize("page", ["settings.md", "cli.md", "errors.md", "http-api.md", "compatibility.md", "series.md"])
 def test_the_reference_page_says_what_the_code_says(page):
     assert (REFERENCE / page).read_text() == render_all()[page], "run `just docs`"
 

@@ -112,7 +112,7 @@ async def durations_are_whole_milliseconds_or_seconds_with_two_places(target):
     quick = (await traced(target, "weather-agent", "hello"))[2]
     for timed in (row, quick, trace, *nodes_of(trace.tree)):
         assert re.fullmatch(r"\d{1,3}ms|\d+\.\d\ds", timed.duration), timed.duration
-    assert row.duration.startswith(("1.", "2.", "3.")), row.duration
+    assert not row.duration.endswith("ms"), row.duration
 
 
 @check
@@ -350,8 +350,8 @@ async def every_operator_finds_what_it_means(target):
     for condition, wanted in (
         (term("EQ", "user_id", user), [first.run_id]),
         (term("NEQ", "user_id", user), [second.run_id]),
-        (term("GT", "duration_ms", 1200), [second.run_id]),
-        (term("LTE", "duration_ms", 1200), [first.run_id]),
+        (term("GT", "duration_ms", 1450), [second.run_id]),
+        (term("LTE", "duration_ms", 1450), [first.run_id]),
         (term("GTE", "start_time", late.start_time.isoformat()), [second.run_id]),
         (term("LT", "start_time", late.start_time.isoformat()), [first.run_id]),
         (term("CONTAINS", "user_id", user[5:12].upper()), both),
@@ -438,4 +438,4 @@ async def what_can_be_searched_by_is_told(target):
 
 
 if __name__ == "__main__":
-    main(generation=int(version("agno").split(".")[0]))
+    main(generation=int(version("agno").split(".")[0]), at_once=4)

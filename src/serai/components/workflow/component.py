@@ -78,6 +78,7 @@ class Workflow:
             session_state=session_state or {},
             input_type=None if input_type is None else _adapter_of(input_type, name),
             timeout_s=timeout_s,
+            description=description,
         )
 
     @property

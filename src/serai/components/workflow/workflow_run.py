@@ -44,6 +44,7 @@ class HostedWorkflow:
         session_state: members that a session's state has from the start.
         input_type: reads the message; None: it is a text.
         timeout_s: seconds of work of one segment.
+        description: one line about it.
     """
 
     name: str
@@ -51,6 +52,14 @@ class HostedWorkflow:
     session_state: dict[str, Any]
     input_type: pydantic.TypeAdapter[Any] | None
     timeout_s: float | None
+    description: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its runs' spans tell of it."""
+        about = {} if self.description is None else {"description": self.description}
+        names, types = [node.name for node in self.nodes], [node.type for node in self.nodes]
+        return {**about, "steps_count": len(names), "steps": names, "step_types": types}
 
     def read_message(self, message: str) -> Any:
         """Return what a message means to the workflow: JSON, or a text, that fits its type.
@@ -118,6 +127,7 @@ class WorkflowRun:
 
     async def execute(self) -> Outcome:
         """Do the steps to the end or the next pause; what they raise becomes the outcome."""
+        self.run.trace.run_span.attributes.update(self._host.facts)
         try:
             await self._load()
             self._events.emit("WorkflowStarted")
