@@ -43,6 +43,10 @@ bench-state *flags:
 bench-knowledge *flags:
     uv run python -m benchmarks.knowledge {{flags}}
 
+# traces: what they cost, and lists of many, beside the published server
+bench-traces *flags:
+    uv run python -m benchmarks.traces {{flags}}
+
 # write docs/reference from the code
 docs:
     uv run python -m docs.generate

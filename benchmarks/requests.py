@@ -30,7 +30,9 @@ class Request:
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", "Accept: */*"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.body:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
+            if not any(name == "Content-Type" for name, _ in self.headers):
+                lines.append("Content-Type: application/json")
+            lines.append(f"Content-Length: {len(self.body)}")
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 

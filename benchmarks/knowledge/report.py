@@ -13,13 +13,12 @@ from benchmarks.knowledge.kinds import FORMATS, LARGE, Kind
 from benchmarks.knowledge.results import EMPTY, Result, Sample, Upload, read_result
 from benchmarks.knowledge.stores import BARE, PEERS
 from benchmarks.measures import cpu_ms, database_ms, p50_ms
+from benchmarks.pages import place_result, source_of
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
 from benchmarks.subjects import SERAI
-from benchmarks.tables import aims_table, figure, machine_text, not_run_list, number, replace_tables, spread, table
+from benchmarks.tables import aims_table, figure, not_run_list, number, spread, table
 
-BEGIN = "<!-- knowledge: written by python -m benchmarks.knowledge.report -->"
-END = "<!-- knowledge: end -->"
 _NAMES = (SERAI, BARE, *PEERS)
 _USED = ("CPU", "of which PostgreSQL's")
 _UPLOAD_COLUMNS = ("chunks", "time", *_USED, "time a chunk", "CPU a chunk", "event loop blocked")
@@ -29,7 +28,7 @@ _SEARCH_COLUMNS = ("waiting time (p50)", "over the statements", *_USED, "found",
 def render(result: Result) -> str:
     """Return the Markdown of one run."""
     parts = [
-        _source(result),
+        source_of(result, "python -m benchmarks.knowledge"),
         *not_run_list(result.not_run),
         _uploads_table(result),
         *(_searches_table(result, kind) for kind in Kind),
@@ -46,14 +45,7 @@ def render_page(page: str, result: Result | None) -> str:
     Raises:
         ValueError: the page lacks the markers.
     """
-    tables = "NOT MEASURED yet." if result is None else render(result)
-    return replace_tables(page, BEGIN, END, f"\n{tables}")
-
-
-def _source(result: Result) -> str:
-    how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
-    where = machine_text(result.machine)
-    return f"`python -m benchmarks.knowledge` at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
+    return place_result(page, "knowledge", result, render)
 
 
 def _uploads_table(result: Result) -> str:

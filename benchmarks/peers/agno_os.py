@@ -1,6 +1,7 @@
 """The peer: agno's own server, with models that answer at once or at a pace. Runs only in its own environment.
 
-Called as ``agno_os.py DATABASE_URL PORT [--durable-queue]``, where the URL is SQLAlchemy's, for SQLite or PostgreSQL.
+Called as ``agno_os.py DATABASE_URL PORT [--durable-queue] [--tracing]``; the URL is SQLAlchemy's, for SQLite or
+PostgreSQL.
 """
 
 import asyncio
@@ -190,6 +191,7 @@ def main() -> None:
         workflows=build_workflows(stored),
         db=db,
         queue=queue,
+        tracing="--tracing" in flags,
         telemetry=False,
     )
     uvicorn.run(server.get_app(), host="127.0.0.1", port=int(port), log_level="warning", access_log=False)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.measures import cpu_ms, database_ms, p50_ms, server_ms
+from benchmarks.pages import markers, place_result, source_of
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
 from benchmarks.runs.aims import PEERS, Measure, event_cpu_us, ratios
@@ -18,24 +19,21 @@ from benchmarks.subjects import PEER_ON_QUEUE, SERAI
 from benchmarks.tables import (
     NOT_MEASURED,
     aims_table,
-    machine_text,
     not_run_list,
     number,
-    replace_tables,
     spread,
     table,
     times,
 )
 
-BEGIN = "<!-- runs: written by python -m benchmarks.runs.report -->"
-END = "<!-- runs: end -->"
+BEGIN, END = markers("runs")
 _NAMES = (SERAI, *PEERS)
 
 
 def render(result: Result) -> str:
     """Return the Markdown of one run."""
     parts = [
-        _source(result),
+        source_of(result, "python -m benchmarks.runs"),
         *not_run_list(result.not_run),
         *(_operation_table(result, operation) for operation in Operation),
         _session_table(result),
@@ -53,14 +51,7 @@ def render_page(page: str, result: Result | None) -> str:
     Raises:
         ValueError: the page lacks the markers.
     """
-    tables = "NOT MEASURED yet." if result is None else render(result)
-    return replace_tables(page, BEGIN, END, f"\n{tables}")
-
-
-def _source(result: Result) -> str:
-    how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
-    where = machine_text(result.machine)
-    return f"`python -m benchmarks.runs` at {result.commit}, {result.taken_at[:10]}; {where}; {how}."
+    return place_result(page, "runs", result, render)
 
 
 def _operation_table(result: Result, operation: Operation) -> str:

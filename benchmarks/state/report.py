@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.measures import cpu_ms, database_ms, p50_ms, server_ms
+from benchmarks.pages import place_result, source_of
 from benchmarks.ratios import middle
 from benchmarks.report import update_page
 from benchmarks.state.aims import ratios
@@ -19,16 +20,12 @@ from benchmarks.tables import (
     NOT_MEASURED,
     aims_table,
     figure,
-    machine_text,
     not_run_list,
-    replace_tables,
     spread,
     table,
     times,
 )
 
-BEGIN = "<!-- state: written by python -m benchmarks.state.report -->"
-END = "<!-- state: end -->"
 _NAMES = (SERAI, PEER_ON_POSTGRES)
 _COLUMNS = ("CPU", "server + PostgreSQL", "waiting time (p50)")
 _HEAD = [*_COLUMNS, *(f"agno: {name}" for name in _COLUMNS), "Serai's CPU is"]
@@ -54,18 +51,14 @@ def render_page(page: str, result: Result | None) -> str:
     Raises:
         ValueError: the page lacks the markers.
     """
-    tables = "NOT MEASURED yet." if result is None else render(result)
-    return replace_tables(page, BEGIN, END, f"\n{tables}")
+    return place_result(page, "state", result, render)
 
 
 def _source(result: Result) -> str:
-    command = f"`python -m benchmarks.state --rows {result.rows}`"
-    how = f"medians of {result.rounds} samples of {result.seconds:g} s, with the smallest and the largest"
-    where = machine_text(result.machine)
     fewer = ""
     if result.peer_rows < result.rows:
         fewer = f" agno has {result.peer_rows:,} rows where Serai has {result.rows:,}: ratios there are in its favour."
-    return f"{command} at {result.commit}, {result.taken_at[:10]}; {where}; {how}.{fewer}"
+    return source_of(result, f"python -m benchmarks.state --rows {result.rows}") + fewer
 
 
 def _one_by_one_table(result: Result) -> str:

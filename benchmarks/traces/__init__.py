@@ -1,0 +1,1 @@
+"""Traces: what they cost runs, what other programs send, and lists of many of them."""
