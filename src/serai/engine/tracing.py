@@ -7,100 +7,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import Token
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import Any, Final, ParamSpec, Protocol, TypeAlias
+from typing import Any, Final
 from uuid import UUID
-
-import structlog
 
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Outcome, RunRecord, Step, caller_of, message_of
 from serai.domain.traces import Entry, Span, SpanKind, SpanStatus, span_id_of
 from serai.engine.spans import Facts, OpenSpan, SpanFacts, SpanSink, StepReader, Telling, current_span
+from serai.engine.told_steps import UNTOLD, Entered, OpenStep, ToldStep, harmless
 
-_Given = ParamSpec("_Given")
-_log = structlog.get_logger("serai.engine")
 _STATUS: Final = {RunStatus.COMPLETED: SpanStatus.OK, RunStatus.ERROR: SpanStatus.ERROR}
 _RUN: Final = "run"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-Entered: TypeAlias = tuple[Token[OpenSpan | None], object]
-
-
-def _harmless(tell: Callable[_Given, None]) -> Callable[_Given, None]:
-    """Keep what goes wrong with telling from the run that is told of."""
-
-    @wraps(tell)
-    def told(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
-        try:
-            tell(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - a run's boundary: it goes on without this span
-            _log.exception("span_not_told")
-
-    return told
-
-
-class ToldStep(Protocol):
-    """The span of a step, open for the length of a block."""
-
-    def __enter__(self) -> ToldStep:
-        """Do the step in it."""
-        ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Tell it."""
-        ...
-
-    def done(self, result: Any, *, ended_ns: int) -> None:
-        """Note what the step came to."""
-        ...
-
-
-class _UntoldStep:
-    """Stands in where nothing is told."""
-
-    def __enter__(self) -> ToldStep:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        pass
-
-    def done(self, result: Any, *, ended_ns: int) -> None:
-        pass
-
-
-_UNTOLD: Final = _UntoldStep()
-
-
-class _OpenStep:
-    __slots__ = ("_done", "_entered", "_operation", "_signals", "_span", "_trace")
-
-    def __init__(
-        self, trace: RunTrace, span: OpenSpan, operation: str, signals: tuple[type[BaseException], ...]
-    ) -> None:
-        self._trace = trace
-        self._span = span
-        self._operation = operation
-        self._signals = signals
-        self._done: tuple[Any, int] | None = None
-
-    def __enter__(self) -> ToldStep:
-        self._entered = self._trace.enter(self._span)
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._trace.leave(self._entered)
-        if self._done is not None:
-            self._trace.end_step(self._span, self._operation, *self._done)
-        elif error is not None:
-            self._span.fail(error, signals=self._signals)
-
-    def done(self, result: Any, *, ended_ns: int) -> None:
-        self._done = result, ended_ns
 
 
 class Tracer:
@@ -164,7 +86,7 @@ class RunTrace:
         """Whether anything is traced."""
         return self._sink is not None
 
-    @_harmless
+    @harmless
     def begin(self, *, entry: Entry = Entry.NONE, node: str | None = None) -> None:
         """Open the run's own span, with what it waited for and who took it over."""
         if self._sink is None:
@@ -205,7 +127,7 @@ class RunTrace:
         span = current_span.get()
         return span if span is not None and span.trace is self else self.run_span
 
-    @_harmless
+    @harmless
     def end(self, outcome: Outcome) -> None:
         """Tell how the run came to rest, and what was still under way in it."""
         if self._sink is None:
@@ -232,12 +154,12 @@ class RunTrace:
         reader, sink = self._tracer.steps, self._sink
         kind = None if reader is None else reader.kind_of(operation)
         if kind is None or sink is None:
-            return _UNTOLD
+            return UNTOLD
         span = self._of_step(kind, operation, call, telling, started_ns)
         self._watch(span)
-        return _OpenStep(self, span, operation, () if telling is None else telling.signals)
+        return OpenStep(self, span, operation, () if telling is None else telling.signals)
 
-    @_harmless
+    @harmless
     def retell(self, step: Step, telling: Telling | None = None) -> None:
         """Tell of a step that an earlier node did, as that node did or would have."""
         reader, sink = self._tracer.steps, self._sink
@@ -249,7 +171,7 @@ class RunTrace:
             span.within.began_by(step.started_ns)
         span.end(reader.facts_of(step.operation, load_json(step.result)), ended_ns=step.ended_ns)
 
-    @_harmless
+    @harmless
     def retell_run(self, child: ChildRun, steps: Iterable[Step]) -> None:
         """Tell of a run inside another that came to rest under an earlier claim."""
         if self._sink is None or child.started_at is None:
@@ -264,7 +186,7 @@ class RunTrace:
         output = {} if child.output is None else load_json(child.output)
         self._end_run(child.status, output, ended_ns=ended_ns)
 
-    @_harmless
+    @harmless
     def end_step(self, span: OpenSpan, operation: str, result: Any, ended_ns: int) -> None:
         """Tell a step that was done."""
         assert self._tracer.steps is not None
@@ -392,7 +314,7 @@ class RunTrace:
             self._take_input(span, telling)
         return span
 
-    @_harmless
+    @harmless
     def _take_input(self, span: OpenSpan, telling: Telling) -> None:
         if self._sink is not None:
             span.input = self._sink.text(telling.input())

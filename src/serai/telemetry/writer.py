@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from serai.domain.traces import Span
+from serai.domain.traces import Entry, Span
 from serai.engine.spans import OpenSpan
 from serai.errors import DatabaseUnavailableError
 from serai.storage.traces import SpanStore
@@ -163,10 +163,11 @@ class SpanWriter:
                 _log.exception("spans_cannot_be_written")
 
     def _take_long(self) -> None:
-        """Take spans that go on for long as they are so far, each once."""
+        """Take spans that go on for long, and those that traces are about, as they are so far, each once."""
         now = time.time_ns()
         for span in self._open:
-            if not span.is_announced and now - span.started_ns > LONG_NS and self._has_room(1):
+            is_due = span.entry is not Entry.NONE or now - span.started_ns > LONG_NS
+            if is_due and not span.is_announced and self._has_room(1):
                 span.is_announced = True
                 self._put(span.so_far())
 
