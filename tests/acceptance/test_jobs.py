@@ -35,9 +35,9 @@ def holder(cluster: Cluster) -> Process:
 
 async def begin(cluster: Cluster, database: Database) -> Process:
     """Have one of two workers begin a job; return that worker when it is in the middle of it."""
+    await JobStore(database).enqueue("steps", {"steps": STEPS}, project_id="p")  # they look for jobs when they start
     for _ in range(2):
         await asyncio.to_thread(cluster.start_worker, lease_s="2")
-    await JobStore(database).enqueue("steps", {"steps": STEPS}, project_id="p")
     await until(database, "select status = 'RUNNING' from jobs", timeout_s=20)
     await until(database, BUSY)
     return holder(cluster)
