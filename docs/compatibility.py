@@ -21,7 +21,7 @@ by check in [HTTP API](http-api.md#what-the-unmodified-clients-were-seen-to-do).
 - **supported**: it has the meaning that the protocol gives it. "Bad values refused": the checks send only values that
   are refused with a 400 or 422.
 - **ignored**: accepted to no effect, and named in the answer's header `X-Serai-Ignored-Fields`, as is any field that
-  stands nowhere here.
+  stands nowhere here of a form or a body.
 - **refused**: 400, whatever its value.
 - **sent**: the checks with this client have it send the field. Where no column says so, it is Serai's own, or of
   programs that use no client.

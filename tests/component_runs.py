@@ -14,7 +14,7 @@ from serai.engine.active_run import Component, KnowledgeSearch
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.engine.tracing import Tracer
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.writer import SpanWriter
 from tests.traces import tracer_of

@@ -16,7 +16,7 @@ from benchmarks.traces.operations import PAGE_SIZE, Operation
 from benchmarks.traces.results import Sample
 from serai.domain.traces import Span
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.otlp_in.batch import read_batch
 from serai.telemetry.otlp_in.intake import PROTOBUF

@@ -12,7 +12,8 @@ from serai.storage.connection import Database
 from serai.storage.trace_counts import TraceCounts
 
 _AT_A_TIME = 20_000
-_DAYS = 365
+_DAYS = 30
+"""As long as a server keeps traces unless it is told otherwise."""
 _COPY = """
 with wanted as (
     select md5(n::text) as id, 'user-' || lpad((n % {users})::text, 4, '0') as user_id,

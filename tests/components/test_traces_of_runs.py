@@ -20,7 +20,7 @@ from serai.domain.json_text import dump_json
 from serai.domain.traces import Entry, hex_of_span, hex_of_trace
 from serai.engine.engine import Engine, EngineOptions, RunRequest
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore, unsigned
+from serai.storage.spans import SpanStore, unsigned
 from serai.telemetry.capture import Capture
 from serai.telemetry.library_spans import LibrarySpans
 from serai.telemetry.writer import SpanWriter

@@ -27,7 +27,7 @@ from pydantic_ai import Agent
 from serai import AgentOS
 from serai.settings import Settings
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.otlp_in.intake import SpanIntake
 from serai.telemetry.writer import SpanWriter

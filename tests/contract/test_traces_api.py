@@ -16,7 +16,7 @@ from serai import AgentOS
 from serai.domain.traces import Span, SpanKind, SpanStatus
 from serai.settings import Settings
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from tests.hosting import http_client, serving
 from tests.span_values import BEGAN_NS, span
 

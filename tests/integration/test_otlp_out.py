@@ -14,14 +14,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SentSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from serai.components.agent import AgentComponent
+from serai.domain.ids import new_key
 from serai.errors import ConfigurationError
 from serai.server.tracing import Tracing
 from serai.settings import Settings
 from serai.storage.connection import Database
 from serai.telemetry.otel_environment import wants_export
+from serai.telemetry.otlp_out import SpanExport
 from serai.telemetry.series import Series
 from serai.testing import ToolCall, Turn
 from tests.component_runs import engine_of, run
+from tests.span_values import span
 from tests.teams import agent
 
 pytestmark = pytest.mark.one_postgres
@@ -181,3 +184,16 @@ def test_the_standard_variables_say_whether_spans_are_sent(variables: dict[str, 
 def test_what_is_not_spoken_is_refused_by_name(variables: dict[str, str], named: str):
     with pytest.raises(ConfigurationError, match=named):
         wants_export(variables)
+
+
+async def test_a_ratio_of_the_traces_is_sent_whatever_their_ids_are_made_of(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.25")
+    export = SpanExport("serai")
+    for _ in range(400):
+        export.tell(span(1, 1, trace_id=new_key()))
+    await export.stop()
+    assert 50 < len(collector.spans) < 150

@@ -12,7 +12,7 @@ from serai.domain.runs import Step
 from serai.engine.spans import Telling
 from serai.engine.tracing import Tracer
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from serai.telemetry import writer as writing
 from serai.telemetry.capture import Capture
 from serai.telemetry.writer import SpanWriter

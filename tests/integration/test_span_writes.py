@@ -12,7 +12,7 @@ import pytest
 
 from serai.domain.traces import Entry, SpanKind, SpanStatus
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from tests.span_values import BEGAN_NS, span
 
 

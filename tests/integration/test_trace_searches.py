@@ -27,8 +27,8 @@ from serai.domain.trace_filters import (
 )
 from serai.domain.traces import Span, SpanStatus
 from serai.storage.connection import Database
+from serai.storage.spans import SpanStore
 from serai.storage.trace_lists import TraceLists, TraceQuestion
-from serai.storage.traces import SpanStore
 from tests.span_values import BEGAN_NS, span
 
 pytestmark = pytest.mark.one_postgres

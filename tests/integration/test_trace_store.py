@@ -16,10 +16,10 @@ from serai.domain.traces import Entry, Span, SpanKind, SpanStatus
 from serai.storage.connection import Database
 from serai.storage.erasure import count_user, erase_user
 from serai.storage.sessions import SessionStore
+from serai.storage.spans import SpanStore
 from serai.storage.trace_lists import TraceQuestion
 from serai.storage.trace_removal import count_old_traces, remove_old_traces
 from serai.storage.trace_store import TraceStore
-from serai.storage.traces import SpanStore
 from tests.span_values import BEGAN_NS, span
 
 BEGAN = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=BEGAN_NS // 1000)
@@ -90,7 +90,7 @@ def _is_asked_for(
     return (
         all(row[name] == value for name, value in members.items())
         and (since is None or row["started_at"] >= since)
-        and (until is None or row["ended_at"] <= until)
+        and (until is None or (row["ended_at"] <= until and (row["duration_ns"] is not None or row["entry"] == 0)))
     )
 
 

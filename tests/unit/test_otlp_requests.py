@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from serai.errors import BodyTooLargeError, RequestError
-from serai.storage.traces import _span_row, _trace_row
+from serai.storage.spans import _span_row, _trace_row
 from serai.telemetry.otlp_in import json_text, protobuf
 from serai.telemetry.otlp_in.batch import MOST_SPANS, Batch, inflate, read_batch
 from serai.telemetry.otlp_in.mapping import SpanMapper

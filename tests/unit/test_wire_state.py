@@ -28,7 +28,7 @@ from serai.sessions import (
 from serai.wire.memories import MemoryChanges
 from serai.wire.metrics import RefreshedMetrics
 from serai.wire.pages import Page
-from serai.wire.traces import TraceDetail, TraceSearchRequest, TraceSummary
+from serai.wire.traces import TraceDetail, TraceSummary
 
 THEN = datetime(2026, 11, 20, 23, 16, 12, tzinfo=UTC)
 DETAIL: TypeAdapter[Any] = TypeAdapter(SessionDetail)
@@ -260,7 +260,3 @@ def test_a_trace_has_its_spans_as_a_tree_and_one_after_the_other():
     trace = TraceDetail.model_validate({"trace_id": "t", "start_time": THEN, "end_time": THEN, "tree": tree})
     assert [span.id for span in trace.spans] == ["a", "b", "c", "d", "e"]
     assert [root.id for root in trace.tree] == ["a", "e"]
-
-
-def test_a_search_says_that_it_has_no_filter():
-    assert TraceSearchRequest().to_dict() == {"filter": None, "group_by": "run", "page": 1, "limit": 20}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from serai.cli.tables import on_one_line, printable, shortened, time_text
+from serai.cli.tables import dollars, on_one_line, printable, shortened, time_text
 from serai.wire.traces import TraceDetail, TraceNode, TraceSummary
 
 if TYPE_CHECKING:
@@ -99,10 +99,8 @@ def kind_of(node: TraceNode) -> str:
 
 
 def cost_text(cost: float | None) -> str:
-    """Return a cost in US dollars, of small ones the first two digits that say something; nothing for none."""
-    if cost is None:
-        return ""
-    return f"${cost:.2f}" if cost >= 1 or cost == 0 else f"${cost:.2g}" if cost >= 0.0001 else f"${cost:.6f}"
+    """Return a cost in US dollars; nothing for none."""
+    return "" if cost is None else dollars(cost)
 
 
 def _heading(trace: TraceDetail, width: int) -> Iterator[Text]:

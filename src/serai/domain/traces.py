@@ -44,6 +44,12 @@ class SpanKind(StrEnum):
     OTHER = "OTHER"
 
 
+COMPONENT_KINDS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
+"""What runs; a workflow's steps are among them."""
+ASKING_KINDS: Final = (SpanKind.LLM, SpanKind.EMBEDDING)
+"""Whose tokens and cost add up to those of a trace."""
+
+
 class Entry(IntEnum):
     """Whether a span tells what its trace is about; of several the greatest counts, of the same the first."""
 

@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from serai.domain.json_text import load_json, without_nulls
-from serai.domain.traces import SpanKind, SpanStatus, hex_of_span, hex_of_trace
+from serai.domain.traces import COMPONENT_KINDS, SpanKind, SpanStatus, hex_of_span, hex_of_trace
 from serai.server.trace_trees import Branch, tree_of
+from serai.storage.spans import unsigned
 from serai.storage.trace_rows import SpanRecord, TraceRecord
-from serai.storage.traces import unsigned
 
-_RUNS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
 _OF_WORKFLOWS: Final = ("description", "steps_count", "steps", "step_types")
 _CONTEXT: Final = ("run_id", "session_id", "user_id", "agent_id", "team_id", "workflow_id")
 _OF_TRACES: Final = ("input", "output", "error")
@@ -29,7 +28,7 @@ def show_trace(record: TraceRecord, *, now: datetime) -> dict[str, Any]:
             "name": record.name,
             "status": record.status,
             **_show_time(record.started_at, record.duration_ns, ended_at, is_running=is_running),
-            "end_time": exact_text(ended_at),
+            "end_time": exact_text(ended_at),  # of all its spans: memories are looked for when the run has ended
             "total_spans": record.total_spans,
             "error_count": record.error_count,
             "input": record.input,
@@ -96,7 +95,7 @@ def _show_branch(branch: Branch, record: TraceRecord, now: datetime) -> dict[str
     shown = show_span(branch.span, record, now=now)
     if branch.holder is None and record.entry and branch.span.span_id == record.entry_span_id:
         shown = {name: value for name, value in shown.items() if name not in _OF_TRACES}
-        if branch.span.kind in _RUNS:
+        if branch.span.kind in COMPONENT_KINDS:
             shown["metadata"] = _totals(record) | _steps_of(branch, shown.get("metadata", {}))
     if branch.inside:
         shown["spans"] = [_show_branch(inner, record, now) for inner in branch.inside]
@@ -118,16 +117,18 @@ def _steps_of(root: Branch, told: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: told[name] for name in _OF_WORKFLOWS if name in told}
     if root.span.kind != SpanKind.WORKFLOW:
         return known
-    steps = [branch.span for branch in root.inside if branch.span.kind == SpanKind.WORKFLOW]
-    types = [load_json(span.attributes).get("step_type") if span.attributes else None for span in steps]
-    found = {"steps_count": len(steps), "steps": [span.name for span in steps], "step_types": types}
+    inner = [branch.span for branch in root.inside if branch.span.kind == SpanKind.WORKFLOW and branch.span.attributes]
+    steps = [(span.name, kind) for span in inner if (kind := load_json(span.attributes or "{}").get("step_type"))]
+    if not steps:
+        return known
+    found = {"steps_count": len(steps), "steps": [name for name, _ in steps], "step_types": [kind for _, kind in steps]}
     return found | known
 
 
 def _metadata(span: SpanRecord, record: TraceRecord, attributes: dict[str, Any]) -> dict[str, Any]:
     """Return what is known of a kind of span; what it takes of the attributes is no more among them."""
     known: dict[str, Any] = {}
-    if span.kind in _RUNS:
+    if span.kind in COMPONENT_KINDS:
         known = {"run_id": span.run_id, "session_id": record.session_id, "user_id": span.user_id}
         known |= {name: attributes.pop(name, None) for name in _OF_WORKFLOWS}
     elif span.kind == SpanKind.TOOL:

@@ -10,7 +10,7 @@ from serai.engine.tracing import Tracer
 from serai.server.scope import DEFAULT_PROJECT
 from serai.settings import Settings
 from serai.storage.connection import Database
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.otel_environment import wants_export
 from serai.telemetry.otlp_in.intake import SpanIntake

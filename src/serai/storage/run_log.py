@@ -12,7 +12,7 @@ import asyncpg
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Event, RunRecord, Step
 from serai.storage.connection import Connection, Database
-from serai.storage.traces import signed, unsigned
+from serai.storage.spans import signed, unsigned
 
 # Appends events and steps of runs whose root this node still owns. The share lock on the root's row makes a takeover
 # wait for the append, or the append see the takeover; a repeated append (its answer was lost) changes nothing.

@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from serai.storage.connection import Database
+from serai.storage.spans import signed
 from serai.storage.trace_rows import COLUMNS, SPAN_COLUMNS, SpanRecord, TraceRecord
-from serai.storage.traces import signed
 
 MOST_SPANS: Final = 10_000
 """The most spans of a trace that are read, the first ones."""

@@ -139,6 +139,11 @@ class TraceLists:
         return TracePage(records_of(rows)[: question.limit], rows[0]["total"])
 
 
+def ended_by(moment: str) -> list[str]:
+    """Return the conditions of traces that had ended at a time; one of them is in an index."""
+    return [f"ended_at <= {moment}", f"started_at <= {moment}", "(duration_ns is not null or entry = 0)"]
+
+
 class _Asked:
     """The statements for one question; the page's limit and offset are the last two of `values`."""
 
@@ -152,8 +157,7 @@ class _Asked:
             self._since = arguments.add(question.since, "timestamptz")
             conditions.append(f"started_at >= {self._since}")
         if question.until is not None:
-            until = arguments.add(question.until, "timestamptz")
-            conditions += [f"ended_at <= {until}", f"started_at <= {until}"]  # the latter is in an index
+            conditions += ended_by(arguments.add(question.until, "timestamptz"))
         if question.search is not None:
             conditions.append(condition_of(question.search, arguments))
         self._where = " and ".join(conditions)
@@ -190,7 +194,7 @@ class _Asked:
             **page,
             at="started_at",
             is_descending=True,
-            days=_HOURS.format(counted=self._counted_by("kind", "component_id", "status"), told=self._told),
+            days=_HOURS.format(counted=self._counted_by("kind", "component_id", "status"), told=self._unfolded),
             least=f"${len(self.values) + 1}::bigint",
             day_after="day + interval '6 hours'",
         )
@@ -224,19 +228,19 @@ class _Asked:
         )
 
     @property
-    def _told(self) -> str:
+    def _unfolded(self) -> str:
         return "".join(f" and {condition}" for condition in self._equal.values())
 
     @property
     def _total(self) -> str:
         if "session_id" in self._equal:
-            return _OF_SESSION.format(session="$2", told=self._told)
+            return _OF_SESSION.format(session="$2", told=self._unfolded)
         if not self._since:
             counted = self._counted_by("user_id", "kind", "component_id", "status")
-            return _COUNTED.format(counted=counted, told=self._told)
+            return _COUNTED.format(counted=counted, told=self._unfolded)
         return _SINCE.format(
             counted=self._counted_by("kind", "component_id", "status"),
-            told=self._told,
+            told=self._unfolded,
             where=self._where,
             next_hour=_NEXT_HOUR.format(since=self._since),
         )

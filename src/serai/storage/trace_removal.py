@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from serai.domain.traces import ASKING_KINDS
 from serai.storage.connection import Connection, Database, count_of
 
 TRACES_AT_A_TIME: Final = 2000
@@ -33,16 +34,17 @@ _OF_USER = "select trace_id from traces where project_id = $1 and user_id = $2 l
 _OLD = "select project_id, trace_id from traces where started_at < $1 and ended_at < $1 limit $2"
 _COUNT_OLD = "select count(*) from traces where started_at < $1 and ended_at < $1"
 
+_ASKS: Final = ", ".join(f"'{kind}'" for kind in ASKING_KINDS)
 # A user's spans in the traces of others, and what these come to without them.
-_REMOVE_VISITS = """
+_REMOVE_VISITS = f"""
 with gone as (
     delete from spans where project_id = $1 and user_id = $2
     returning trace_id, kind, status, input_tokens, output_tokens, cost
 ), by_trace as (
     select trace_id, count(*) as spans, count(*) filter (where status = 'ERROR') as errors,
-           coalesce(sum(input_tokens) filter (where kind in ('LLM', 'EMBEDDING')), 0) as input_tokens,
-           coalesce(sum(output_tokens) filter (where kind in ('LLM', 'EMBEDDING')), 0) as output_tokens,
-           sum(cost) filter (where kind in ('LLM', 'EMBEDDING')) as cost
+           coalesce(sum(input_tokens) filter (where kind in ({_ASKS})), 0) as input_tokens,
+           coalesce(sum(output_tokens) filter (where kind in ({_ASKS})), 0) as output_tokens,
+           sum(cost) filter (where kind in ({_ASKS})) as cost
     from gone group by trace_id
 ), changed as (
     update traces set total_spans = total_spans - spans, error_count = error_count - errors,
@@ -51,7 +53,7 @@ with gone as (
                       cost = traces.cost - coalesce(by_trace.cost, 0)
     from by_trace where project_id = $1 and traces.trace_id = by_trace.trace_id
 )
-select count(*) from gone"""
+select count(*) from gone"""  # noqa: S608 - our own text
 
 _NOTE = """
 insert into trace_removals (project_id, digest)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from serai.storage.connection import Database
 from serai.storage.trace_counts import TraceCounts
 from serai.storage.trace_filters import Arguments, condition_of, equals
-from serai.storage.trace_lists import TraceQuestion, simplified
+from serai.storage.trace_lists import TraceQuestion, ended_by, simplified
 
 MOST_LOOKED_AT: Final = 1000
 """The most traces that a search by session looks at, the newest; and of sessions of somebody or something."""
@@ -143,9 +143,9 @@ class TraceSessions:
         arguments = Arguments(question.project_id)
         conditions = ["project_id = $1", *(equals(name, text, arguments) for name, text in question.members.items())]
         if question.since is not None:
-            conditions.append(f"created_at >= {arguments.add(question.since, 'timestamptz')}")
+            conditions.append(f"started_at >= {arguments.add(question.since, 'timestamptz')}")
         if question.until is not None:
-            conditions.append(f"created_at <= {arguments.add(question.until, 'timestamptz')}")
+            conditions += ended_by(arguments.add(question.until, "timestamptz"))
         if question.search is not None:
             conditions.append(condition_of(question.search, arguments))
         sql = _SEARCH.format(

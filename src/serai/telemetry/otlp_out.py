@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from hashlib import blake2b
 from importlib.metadata import version
 from threading import Thread
 from typing import Any, Final
+from uuid import UUID
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -21,6 +23,7 @@ from opentelemetry.trace import SpanKind as OtelKind
 from serai.domain.traces import Span, SpanKind, SpanStatus
 
 STOP_S: Final = 5.0
+_TIME_ORDERED: Final = 7
 _OPERATIONS: Final = {
     SpanKind.AGENT: "invoke_agent",
     SpanKind.TEAM: "invoke_agent",
@@ -52,7 +55,7 @@ class SpanExport:
         """Send a span on, if it has ended and the sampler wants its trace."""
         if span.duration_ns is None or span.attributes.get("run_status") == "PAUSED":  # it will be told once more
             return
-        sampled = self._sampler.should_sample(None, span.trace_id.int, span.name)
+        sampled = self._sampler.should_sample(None, _drawn(span.trace_id), span.name)
         if sampled.decision is Decision.RECORD_AND_SAMPLE:
             self._processor.on_end(self._readable(span, span.duration_ns))
 
@@ -79,6 +82,13 @@ class SpanExport:
         )
 
 
+def _drawn(trace_id: UUID) -> int:
+    """Return what samplers go by, a number that is drawn at random: of ours the low bits are a counter."""
+    if trace_id.version != _TIME_ORDERED:
+        return trace_id.int
+    return int.from_bytes(blake2b(trace_id.bytes, digest_size=16).digest())
+
+
 def _context(span: Span, span_id: int) -> SpanContext:
     return SpanContext(span.trace_id.int, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
@@ -91,10 +101,12 @@ def _exporter_of(environment: Mapping[str, str]) -> SpanExporter:
 
 def _name_of(span: Span) -> str:
     """Return a span's name by the conventions: what is done, and with what."""
-    operation = _OPERATIONS.get(span.kind)
-    if operation is None or "step_type" in span.attributes:
-        return span.name
-    return f"{operation} {span.name}"
+    operation = _operation_of(span)
+    return span.name if operation is None else f"{operation} {span.name}"
+
+
+def _operation_of(span: Span) -> str | None:
+    return None if "step_type" in span.attributes else _OPERATIONS.get(span.kind)
 
 
 def _attributes_of(span: Span) -> dict[str, Any]:
@@ -105,7 +117,7 @@ def _attributes_of(span: Span) -> dict[str, Any]:
     is_component = span.kind in (SpanKind.AGENT, SpanKind.TEAM)
     is_tool = span.kind is SpanKind.TOOL
     known: dict[str, Any] = {
-        "gen_ai.operation.name": _OPERATIONS.get(span.kind),
+        "gen_ai.operation.name": _operation_of(span),
         "gen_ai.conversation.id": span.session_id,
         "gen_ai.agent.name": span.name if is_component else None,
         "gen_ai.agent.id": span.agent_id or span.team_id,

@@ -15,7 +15,7 @@ import structlog
 from serai.domain.traces import Entry, Span
 from serai.engine.spans import OpenSpan
 from serai.errors import DatabaseUnavailableError
-from serai.storage.traces import SpanStore
+from serai.storage.spans import SpanStore
 from serai.telemetry.capture import Capture
 from serai.telemetry.otel_context import Marked, enter_span, leave_span
 
@@ -41,7 +41,6 @@ class SpanWriter:
 
     Attributes:
         written, lost: spans so far.
-        largest_write: spans of the largest write so far.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class SpanWriter:
     ) -> None:
         self.written = 0
         self.lost = 0
-        self.largest_write = 0
         self._store = store
         self._capture = capture
         self._keeper = capture if takes_libraries else None
@@ -67,7 +65,7 @@ class SpanWriter:
         self._open: dict[OpenSpan, None] = {}
         self._listeners: list[Callable[[Span], None]] = []
         self._task: asyncio.Task[None] | None = None
-        self._lost_told = (0, -_TOLD_S)
+        self._lost_logged = (0, -_TOLD_S)
 
     @property
     def waiting(self) -> int:
@@ -173,8 +171,6 @@ class SpanWriter:
 
     async def _write_some(self) -> None:
         spans = [self._take() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
-        self.largest_write = max(self.largest_write, len(spans))
-        self._on_write(len(spans))
         try:
             await self._store.write(spans)
         except (DatabaseUnavailableError, asyncio.CancelledError):
@@ -185,6 +181,7 @@ class SpanWriter:
         except Exception:  # noqa: BLE001 - one of them is refused
             await self._write_each(spans)
         else:
+            self._on_write(len(spans))
             self.written += len(spans)
 
     async def _write_each(self, spans: Sequence[Span]) -> None:
@@ -201,9 +198,9 @@ class SpanWriter:
 
     def _lose(self, count: int) -> None:
         self.lost += count
-        told, told_at = self._lost_told
+        told, told_at = self._lost_logged
         if self.lost > told and time.monotonic() - told_at > _TOLD_S:
-            self._lost_told = (self.lost, time.monotonic())
+            self._lost_logged = (self.lost, time.monotonic())
             _log.warning("spans_lost", lost=self.lost - told, waiting=len(self._waiting))
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "TracePage",
     "TraceResult",
     "TraceSearchGroupBy",
-    "TraceSearchRequest",
     "TraceSessionStats",
     "TraceSessionStatsPage",
     "TraceSummary",
@@ -116,7 +115,7 @@ class TraceDetail(TraceSummary):
     """A trace in full.
 
     Attributes:
-        input, output, error: of its root; the input is whole.
+        input, output, error: of its root; more of the input than lists show.
         tree: its roots; there may be several when parts of it are elsewhere.
     """
 
@@ -141,26 +140,6 @@ class TraceSessionStats(WireModel):
     total_traces: int = 0
     first_trace_at: Moment | None = None
     last_trace_at: Moment | None = None
-
-
-class TraceSearchRequest(WireModel):
-    """What traces are searched for.
-
-    Attributes:
-        filter: an expression such as ``{"op": "EQ", "key": "status", "value": "ERROR"}``; None: all.
-        group_by: whether traces or sessions are wanted.
-        page: from 1.
-        limit: from 1 to 100.
-    """
-
-    filter: dict[str, Any] | None = None
-    group_by: TraceSearchGroupBy = TraceSearchGroupBy.RUN
-    page: int = 1
-    limit: int = 20
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object; a filter that is null is said."""
-        return self.model_dump(mode="json")
 
 
 class FilterFieldSchema(WireModel):

@@ -177,8 +177,8 @@ ROUTES: tuple[Route, ...] = (
         path="/traces",
         handler=list_traces,
         summary="List traces, newest first",
-        description="Traces appear a moment after their runs have begun. By more than a user or a session, a component "
-        "and a status, and by `end_time`, a list counts up to 1,000.",
+        description="Traces appear a moment after their runs have begun. Counted in full are lists by user, component "
+        "and status, by a session alone, and by component and status from a time on; others up to 1,000.",
         tags=TAGS,
         parameters=LIST_PARAMETERS,
         responses={**json_result(PAGE), **errors(400, 401, 403, 404, 422, 503)},
@@ -197,7 +197,8 @@ ROUTES: tuple[Route, ...] = (
         path="/traces/search",
         handler=search_traces,
         summary="Search traces by an expression",
-        description="A search counts up to 1,000 traces. By session it looks at the 1,000 newest that it finds.",
+        description="A search counts up to 1,000 traces, and shows up to 20,000 spans of a page, of all as many. "
+        "By session it looks at the 1,000 newest traces that it finds.",
         tags=TAGS,
         parameters=COMMON,
         body=json_body(SEARCH),

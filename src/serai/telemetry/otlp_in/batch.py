@@ -10,10 +10,9 @@ from typing import Final
 
 import msgspec
 
-from serai.domain.traces import Entry, Span
+from serai.domain.traces import COMPONENT_KINDS, Entry, Span
 from serai.errors import BodyTooLargeError, RequestError
 from serai.telemetry.otlp_in.mapping import SpanMapper, refusal_of
-from serai.telemetry.otlp_in.names import COMPONENTS
 from serai.telemetry.otlp_in.received import ReceivedSpan
 
 MOST_SPANS: Final = 10_000
@@ -103,7 +102,7 @@ def _settled(spans: list[Span]) -> list[Span]:
     if doubtful:
         by_id = {(span.trace_id.int, span.span_id): span for span in spans}
         for index in doubtful:
-            if any(span.kind in COMPONENTS for span in _above(spans[index], by_id)):
+            if any(span.kind in COMPONENT_KINDS for span in _above(spans[index], by_id)):
                 spans[index] = msgspec.structs.replace(spans[index], entry=Entry.NONE)
     return spans
 

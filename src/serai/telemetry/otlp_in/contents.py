@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serai.domain.traces import SpanKind
+from serai.domain.traces import COMPONENT_KINDS, SpanKind
 from serai.telemetry.otlp_in.conversation import answer_in, prompt_in, question_in
-from serai.telemetry.otlp_in.names import COMPONENTS, NUMBERED_PREFIXES
+from serai.telemetry.otlp_in.names import NUMBERED_PREFIXES
 from serai.telemetry.otlp_in.received import ReceivedSpan
 from serai.telemetry.otlp_in.told import Told
 
@@ -21,7 +21,7 @@ def contents_of(kind: SpanKind, told: Told) -> tuple[Any, Any]:
     if given is None:
         messages = facts.get("asked", facts.get("conversation"))
         if messages is not None:
-            given = prompt_in(messages) if kind in COMPONENTS else question_in(messages)
+            given = prompt_in(messages) if kind in COMPONENT_KINDS else question_in(messages)
         else:
             given = facts.get("event_input") or _last_of(told.numbered, _PROMPT)
     if answered is None:

@@ -8,10 +8,9 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from serai.domain.ids import slugify
-from serai.domain.traces import Entry, Span, SpanKind, SpanStatus
+from serai.domain.traces import ASKING_KINDS, COMPONENT_KINDS, Entry, Span, SpanKind, SpanStatus
 from serai.telemetry.otlp_in.contents import contents_of, error_of
 from serai.telemetry.otlp_in.names import (
-    COMPONENTS,
     LONGEST_NAME,
     NO_CONTENT,
     OF_GENAI,
@@ -99,9 +98,7 @@ class SpanMapper:
             provider=provider,
             input_tokens=asked,
             output_tokens=said,
-            cost=_cost_of(told, model, provider, asked, said)
-            if kind is SpanKind.LLM or kind is SpanKind.EMBEDDING
-            else None,
+            cost=_cost_of(told, model, provider, asked, said) if kind in ASKING_KINDS else None,
             attributes=self._attributes_of(span, kind, told),
         )
 
@@ -197,7 +194,7 @@ def _entry_of(span: ReceivedSpan, kind: SpanKind, told: Told) -> Entry:
     """
     if not span.parent_id or span.parent_id == _NO_SPAN:
         return Entry.PLAIN if kind is SpanKind.OTHER else Entry.ROOT
-    if kind in COMPONENTS and not _is_step(span, kind, told):
+    if kind in COMPONENT_KINDS and not _is_step(span, kind, told):
         return Entry.LOCAL
     begins = span.kind in (_SERVER, _CONSUMER) or span.flags & _REMOTE == _REMOTE
     return Entry.PLAIN if begins else Entry.NONE

@@ -165,7 +165,6 @@ def is_read(name: str) -> bool:
     return USES[name][0] is not Use.NONE
 
 
-COMPONENTS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
 _K: Final = SpanKind
 OF_OPENINFERENCE: Final = {
     "AGENT": _K.AGENT,

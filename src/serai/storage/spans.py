@@ -11,7 +11,7 @@ import msgspec
 
 from serai.domain.json_text import dump_json
 from serai.domain.stored_text import storable
-from serai.domain.traces import Entry, Span, SpanStatus
+from serai.domain.traces import ASKING_KINDS, COMPONENT_KINDS, Entry, Span, SpanStatus
 from serai.storage.connection import Database
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +47,7 @@ with item as (
             input = coalesce(excluded.input, kept.input), output = excluded.output, error = excluded.error,
             model = excluded.model, provider = excluded.provider, input_tokens = excluded.input_tokens,
             output_tokens = excluded.output_tokens, cost = excluded.cost, attributes = excluded.attributes
-        where kept.duration_ns is null or kept.kind in ('AGENT', 'TEAM', 'WORKFLOW') and (
+        where kept.duration_ns is null or kept.kind in ({runs}) and (
             excluded.duration_ns is null
             or excluded.started_at + excluded.duration_ns / 1000 * interval '1 microsecond'
                >= kept.started_at + kept.duration_ns / 1000 * interval '1 microsecond')
@@ -62,7 +62,7 @@ with item as (
            sum(coalesce(written.cost, 0) - coalesce(before.cost, 0)) filter (where asks and written.cost is not null)
                as cost
     from written left join before using (project_id, trace_id, span_id)
-    cross join lateral (select written.kind in ('LLM', 'EMBEDDING') as asks) as about
+    cross join lateral (select written.kind in ({asks}) as asks) as about
     group by written.project_id, written.trace_id
 )
 insert into traces as kept (project_id, trace_id, user_id, session_id, run_id, agent_id, team_id, workflow_id, name,
@@ -94,6 +94,8 @@ _TAKEN_IF_SAID = ("user_id", "session_id", "run_id")
 _TAKEN_TOGETHER = ("agent_id", "team_id", "workflow_id")
 _NAMES_COMPONENT = "(coalesce({0}.agent_id, {0}.team_id, {0}.workflow_id) is not null)"
 _STATEMENT = _WRITE.format(
+    asks=", ".join(f"'{kind}'" for kind in ASKING_KINDS),
+    runs=", ".join(f"'{kind}'" for kind in COMPONENT_KINDS),
     is_taken=_IS_TAKEN,
     taken=",\n        ".join(
         [
