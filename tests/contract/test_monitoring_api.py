@@ -102,6 +102,8 @@ async def test_what_a_server_did_is_in_its_series_and_its_status(client: httpx.A
     assert [(tool["name"], tool["calls"], tool["errors"]) for tool in status["tools"]] == [("add", 2, 0)]
     assert [(model["name"], model["calls"]) for model in status["models"]] == [("small", 4)]
 
+    odd = await client.get("/-/metrics", headers={"Accept": 'application/openmetrics-text; version="abc"'})
+    assert odd.status_code == 200
     openmetrics = await client.get("/-/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert openmetrics.headers["content-type"].startswith("application/openmetrics-text")
     assert openmetrics.text.endswith("# EOF\n")

@@ -133,3 +133,29 @@ async def test_a_trace_is_about_an_agent_and_not_about_the_request_that_began_it
     await store.write([span(1, 1, duration_ns=9, **plain)])
     row = await _trace(database)
     assert (row["name"], row["agent_id"], row["duration_ns"]) == ("ask", "a", 1_000_000)
+
+
+async def test_what_comes_late_does_not_reopen_a_run_that_has_ended_but_a_paused_run_goes_on(database: Database):
+    store = SpanStore(database)
+    goes_on: dict[str, Any] = {"duration_ns": None, "status": SpanStatus.UNSET}
+    for status, is_reopened in (("COMPLETED", False), ("PAUSED", True)):
+        await database.execute("truncate traces, spans")
+        ended = SpanStatus.OK if status == "COMPLETED" else SpanStatus.UNSET
+        await store.write([span(1, 1, **goes_on)])
+        await store.write([span(1, 1, duration_ns=9_000, status=ended, attributes={"run_status": status})])
+        await store.write([span(1, 1, **goes_on)])
+        row = await _trace(database)
+        kept = await database.fetchval("select duration_ns from spans")
+        assert (row["duration_ns"] is None, kept is None) == (is_reopened, is_reopened), status
+        await store.write([span(1, 1, duration_ns=20_000, attributes={"run_status": "COMPLETED"})])
+        row = await _trace(database)
+        longest = 20_000
+        assert (row["duration_ns"], row["status"]) == (longest, "OK"), status
+
+
+async def test_a_workflows_step_that_has_ended_is_not_stretched_by_a_node_that_walks_over_it_again(database: Database):
+    store = SpanStore(database)
+    step: dict[str, Any] = {"kind": SpanKind.WORKFLOW, "attributes": {"step_type": "Step"}, "parent": 1}
+    await store.write([span(1, 2, duration_ns=1_000, **step)])
+    await store.write([span(1, 2, duration_ns=31_000, **step)])
+    assert await database.fetchval("select duration_ns from spans") == 1_000

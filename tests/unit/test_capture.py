@@ -28,6 +28,8 @@ SECRET = "hunter2hunter2"
         {"credentials": {"user": "u", "value": SECRET}},
         {"password": f'with "quotes" {SECRET}'},
         json.dumps(json.dumps({"password": SECRET})),
+        json.dumps(json.dumps(json.dumps({"password": SECRET, "rest": 1}))),
+        f'password="abc\\\n{SECRET}"',
         f"curl -H 'Authorization: Bearer {SECRET}' https://example.com",
         f"password={SECRET}&user=me",
         f"token: {SECRET}",
@@ -123,13 +125,13 @@ PIECES = st.sampled_from(
         ),
     ]
 )
-NAME = rf"""(?ix) (?<![a-z0-9]) (?:[a-z0-9]{{1,32}}[-_]){{0,4}}
+NAME = rf"""(?isx) (?<![a-z0-9])
     (?:{"|".join(re.sub("[-_]", "[-_ ]?", name) for name in SECRET_NAMES)})"""
 
 
 @given(st.lists(PIECES, max_size=20).map("".join))
 def test_every_value_behind_a_secret_name_is_masked_and_nothing_else(text: str):
-    whole = re.compile(f"{NAME} {_VALUE.pattern.removeprefix('(?ix)')}")
+    whole = re.compile(f"{NAME} {_VALUE.pattern.removeprefix('(?isx)')}")
     expected = whole.sub(lambda found: found[0][: found.start("between") - found.start()] + _masked(found), text)
     assert Capture()._mask_fields(text) == expected
 
@@ -146,3 +148,18 @@ def test_no_repeated_piece_takes_long(piece: str):
     began = time.process_time()
     Capture(most_characters=10_000).text(piece * 40_000)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("offset", range(8))
+def test_a_value_that_is_read_up_to_a_backslash_is_masked_whole(offset: int):
+    key = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 100)
+    text = Capture(most_characters=50 + offset).text({"rest": "x" * 40, "private_key": key})
+    assert text is not None
+    assert "MIIE" not in text
+
+
+def test_a_text_that_masking_makes_short_says_how_long_it_was_and_ends_before_what_was_not_read():
+    text = Capture(most_characters=100).text(json.dumps({"password": "p" * 1000}) + "sk-" + "k" * 500)
+    assert text is not None
+    assert text.endswith(" characters)")
+    assert "sk-" not in text

@@ -18,7 +18,7 @@ APPLIED = {
     "0011_retention": "11be19d5b5c8781f",
     "0012_days": "228346394b9e21c2",
     "0013_knowledge": "34c945f505806db6",
-    "0014_traces": "36795b9ac891dc9f",
+    "0014_traces": "38ae9de89e50528c",
     "0015_costs": "379a55cabe6f9349",
 }
 """The beginnings of the checksums with which databases remember them; a new migration adds its line."""

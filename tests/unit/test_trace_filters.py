@@ -112,6 +112,7 @@ def _compare(**members: Any) -> dict[str, Any]:
         (_compare(key="duration_ms", value=True), "filter.value must be a number, got True"),
         (_compare(key="duration_ms", value=10**400), "filter.value must be a number"),
         (_compare(key="end_time", value="soon"), "filter.value: 'soon' is no ISO 8601 time"),
+        (_compare(key="end_time", value="T" * 1_000_000), f"filter.value: '{'T' * 100}' is no ISO 8601 time"),
         (_compare(key="end_time", value=5), "filter.value must be an ISO 8601 time, got 5"),
         (_compare(op="CONTAINS", key="end_time"), "CONTAINS is about texts, and 'end_time' is a datetime"),
         ({"op": "IN", "key": "name", "values": "x"}, "filter.values must be a list"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pydantic_ai.models import Model
@@ -13,13 +13,15 @@ from serai.components.counted_model import Spender, counted
 from serai.components.run_input import load_run_input
 from serai.components.run_memory import extraction_kind, source_of
 from serai.components.team import Team
-from serai.domain.memories import MemoryAction, MemoryOrigin
+from serai.domain.memories import MemoryAction, MemoryOrigin, MemoryRecord
+from serai.domain.runs import RunRecord
 from serai.domain.traces import SpanKind
+from serai.domain.usage import sum_cost
 from serai.engine.jobs import ActiveJob, JobHandler
 from serai.engine.spans import SpanFacts
-from serai.engine.tracing import Tracer
+from serai.engine.tracing import RunTrace, Tracer
 from serai.memory.changes import plan_changes
-from serai.memory.extraction import extract
+from serai.memory.extraction import Extracted, extract
 from serai.memory.options import Memory
 from serai.memory.recall import MOST_LOOKED_AT, choose_aside
 from serai.storage.connection import Database
@@ -78,16 +80,10 @@ class MemoryExtraction:
         memories = await self._memories.list_latest(run.project_id, run.user_id, limit=MOST_LOOKED_AT)
         known = await choose_aside(memories, said, token_budget=_TOKENS_SHOWN)
         trace = self._tracer.trace_of(run)
-        with trace.work(SpanKind.MEMORY, "extract memories", place=f"extraction {job.attempts}", given=said) as facts:
-            async with counted(self._model, self._metrics, Spender.of(run)) as model:
-                found = await extract(model, said, known, instructions=self._options.instructions)
-            facts.known = SpanFacts(
-                output=[wanted.text for wanted in found.wanted],
-                model=self._model.model_name,
-                provider=self._model.system,
-                input_tokens=found.input_tokens,
-                output_tokens=found.output_tokens,
-            )
+        try:
+            found = await self._extract(run, trace, said, known, attempt=job.attempts)
+        finally:
+            trace.drop()  # of one that was stopped nobody tells
         await job.check()
         actions: Counter[MemoryAction] = Counter()
         if found.wanted:
@@ -108,3 +104,20 @@ class MemoryExtraction:
                 "output_tokens": found.output_tokens,
             }
         )
+
+    async def _extract(
+        self, run: RunRecord, trace: RunTrace, said: str, known: Sequence[MemoryRecord], *, attempt: int
+    ) -> Extracted:
+        """Ask the model what is worth remembering; that is part of the run's trace."""
+        with trace.work(SpanKind.MEMORY, "extract memories", place=f"extraction {attempt}", given=said) as facts:
+            async with counted(self._model, self._metrics, Spender.of(run)) as model:
+                found = await extract(model, said, known, instructions=self._options.instructions)
+            facts.known = SpanFacts(
+                output=[wanted.text for wanted in found.wanted],
+                model=self._model.model_name,
+                provider=self._model.system,
+                input_tokens=found.input_tokens,
+                output_tokens=found.output_tokens,
+                cost=sum_cost(model.used),
+            )
+        return found

@@ -18,6 +18,7 @@ MOST_NODES: Final = 1000
 MOST_VALUES: Final = 1000
 LONGEST_TEXT: Final = 1000
 
+_LONGEST_TIME: Final = 64
 _BLANK_FOR_PLUS: Final = re.compile(r"(?<=T)(.*) (\d\d:?\d\d)", re.DOTALL)
 
 
@@ -113,6 +114,8 @@ def read_time(text: str) -> datetime:
         ValueError: it is none.
     """
     try:
+        if len(text) > _LONGEST_TIME:
+            raise ValueError(text)
         moment = datetime.fromisoformat(_BLANK_FOR_PLUS.sub(r"\1+\2", text.strip()))
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):

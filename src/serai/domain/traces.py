@@ -46,7 +46,7 @@ class SpanKind(StrEnum):
 
 COMPONENT_KINDS: Final = (SpanKind.AGENT, SpanKind.TEAM, SpanKind.WORKFLOW)
 """What runs; a workflow's steps are among them."""
-ASKING_KINDS: Final = (SpanKind.LLM, SpanKind.EMBEDDING)
+ASKING_KINDS: Final = (SpanKind.LLM, SpanKind.EMBEDDING, SpanKind.MEMORY)
 """Whose tokens and cost add up to those of a trace."""
 
 

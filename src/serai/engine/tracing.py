@@ -16,7 +16,7 @@ from uuid import UUID
 from serai.domain.json_text import load_json
 from serai.domain.run_state import RunStatus
 from serai.domain.runs import ChildRun, Outcome, RunRecord, Step, caller_of, message_of
-from serai.domain.traces import Entry, Span, SpanKind, SpanStatus, span_id_of
+from serai.domain.traces import ASKING_KINDS, Entry, Span, SpanKind, SpanStatus, span_id_of
 from serai.engine.spans import Facts, OpenSpan, SpanFacts, SpanSink, StepReader, Telling, current_span
 from serai.engine.told_steps import UNTOLD, Entered, OpenStep, ToldStep, harmless
 
@@ -69,6 +69,7 @@ class RunTrace:
         self._record = record
         self._open: dict[int, OpenSpan] = {}
         self._inside: dict[UUID, RunTrace] = {}
+        self._is_over = False
         self._names: Counter[tuple[int, str]] = Counter()
         is_root = record.parent_key is None
         started_ns = _ns_of(record.created_at) if is_root else time.time_ns()
@@ -196,7 +197,7 @@ class RunTrace:
         """Have the work of this task lie in a span; return what `leave` takes."""
         assert self._sink is not None
         entered = self._sink.enter(
-            self.trace_id, span.id, project_id=self._record.project_id, asks=span.kind is SpanKind.LLM
+            self.trace_id, span.id, project_id=self._record.project_id, asks=span.kind in ASKING_KINDS
         )
         return current_span.set(span), entered
 
@@ -283,6 +284,7 @@ class RunTrace:
             attributes={**span.attributes, **facts.attributes} if span.attributes else facts.attributes,
         )
 
+    @harmless
     def close(self, span: OpenSpan, facts: SpanFacts, *, status: SpanStatus | None, ended_ns: int) -> None:
         """Tell an open span."""
         if self._sink is None:
@@ -293,6 +295,7 @@ class RunTrace:
 
     def drop(self) -> None:
         """Forget what is under way: another node goes on with the run."""
+        self._is_over = True
         if self._sink is not None:
             for trace in self._inside.values():
                 trace.drop()
@@ -307,6 +310,7 @@ class RunTrace:
         for span in list(self._open.values()):
             if span is not but:
                 span.end(status=SpanStatus.UNSET, ended_ns=ended_ns)
+        self._is_over = True
 
     def _of_step(self, kind: SpanKind, operation: str, call: str, telling: Telling | None, started_ns: int) -> OpenSpan:
         span = self._new(operation, kind, call, operation if telling is None else telling.name, started_ns)
@@ -335,6 +339,8 @@ class RunTrace:
 
     def _watch(self, span: OpenSpan) -> None:
         assert self._sink is not None
+        if self._is_over:  # it is begun by a task that was left behind
+            return
         self._open[span.id] = span
         self._sink.watch(span)
 

@@ -363,7 +363,7 @@ class Worker:
             record,
             writer,
             () if is_fresh else await self._run_log.read_children(record.key),
-            read_steps=lambda key, segment: self._run_log.read_steps(key, segment=segment),
+            read_steps=self._read_steps,
         )
         return ActiveRun(
             record,
@@ -378,6 +378,10 @@ class Worker:
             memories=self._memories,
             knowledge=self._knowledge,
         )
+
+    async def _read_steps(self, key: UUID, segment: int) -> list[Step]:
+        steps: list[Step] = await retry_while_unavailable(lambda: self._run_log.read_steps(key, segment=segment))
+        return steps
 
     async def _read_log(self, record: RunRecord) -> list[Event]:
         events: list[Event] = []

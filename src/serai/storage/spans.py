@@ -11,7 +11,7 @@ import msgspec
 
 from serai.domain.json_text import dump_json
 from serai.domain.stored_text import storable
-from serai.domain.traces import ASKING_KINDS, COMPONENT_KINDS, Entry, Span, SpanStatus
+from serai.domain.traces import ASKING_KINDS, Entry, Span, SpanStatus
 from serai.storage.connection import Database
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,10 +47,10 @@ with item as (
             input = coalesce(excluded.input, kept.input), output = excluded.output, error = excluded.error,
             model = excluded.model, provider = excluded.provider, input_tokens = excluded.input_tokens,
             output_tokens = excluded.output_tokens, cost = excluded.cost, attributes = excluded.attributes
-        where kept.duration_ns is null or kept.kind in ({runs}) and (
-            excluded.duration_ns is null
-            or excluded.started_at + excluded.duration_ns / 1000 * interval '1 microsecond'
-               >= kept.started_at + kept.duration_ns / 1000 * interval '1 microsecond')
+        where kept.duration_ns is null or kept.attributes like '%"run_status":%' and case
+            when excluded.duration_ns is null then kept.attributes like '%"run_status":"PAUSED"%'
+            else excluded.started_at + excluded.duration_ns / 1000 * interval '1 microsecond'
+                 >= kept.started_at + kept.duration_ns / 1000 * interval '1 microsecond' end
     returning project_id, trace_id, span_id, kind, status, input_tokens, output_tokens, cost, xmax = 0 as is_new
 ), change as (
     select written.project_id, written.trace_id, count(*) filter (where is_new) as spans,
@@ -86,16 +86,19 @@ on conflict (project_id, trace_id) do update
         output_tokens = kept.output_tokens + excluded.output_tokens,
         cost = case when excluded.cost is null then kept.cost else coalesce(kept.cost, 0) + excluded.cost end"""
 
-# Of two spans that a trace may be about it is the root, or the earlier one; the same span is told anew.
+# Of two spans that a trace may be about it is the root, or the earlier one. The same span is told anew, but one that
+# has ended does not go on, unless its run had paused.
 _IS_TAKEN = """(excluded.entry > kept.entry or excluded.entry = kept.entry and (
-    excluded.entry_span_id = kept.entry_span_id or excluded.started_at < kept.started_at))"""
+    excluded.entry_span_id = kept.entry_span_id and (
+        kept.duration_ns is null or excluded.duration_ns >= kept.duration_ns
+        or excluded.duration_ns is null and kept.status = 'UNSET')
+    or excluded.entry_span_id <> kept.entry_span_id and excluded.started_at < kept.started_at))"""
 _TAKEN = ("name", "status", "entry_span_id", "duration_ns")
 _TAKEN_IF_SAID = ("user_id", "session_id", "run_id")
 _TAKEN_TOGETHER = ("agent_id", "team_id", "workflow_id")
 _NAMES_COMPONENT = "(coalesce({0}.agent_id, {0}.team_id, {0}.workflow_id) is not null)"
 _STATEMENT = _WRITE.format(
     asks=", ".join(f"'{kind}'" for kind in ASKING_KINDS),
-    runs=", ".join(f"'{kind}'" for kind in COMPONENT_KINDS),
     is_taken=_IS_TAKEN,
     taken=",\n        ".join(
         [

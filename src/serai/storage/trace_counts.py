@@ -41,7 +41,7 @@ with taken as materialized (
     on conflict (project_id, kind, component_id, status, hour) do update set traces = kept.traces + excluded.traces
 ), parts as materialized (
     select project_id, session_id, user_id, agent_id, team_id, workflow_id, sum(traces) as traces,
-           min(first_at) as first_at, max(last_at) as last_at, bool_or(traces < 0) as has_lost
+           min(first_at) as first_at, max(last_at) as last_at, bool_or(traces < 0 and first_at is null) as has_lost
     from taken where session_id is not null
     group by project_id, session_id, user_id, agent_id, team_id, workflow_id
 ), counted_parts as (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -15,8 +16,11 @@ from serai.storage.trace_rows import COLUMNS, SPAN_COLUMNS, SpanRecord, TraceRec
 MOST_SPANS: Final = 10_000
 """The most spans of a trace that are read, the first ones."""
 
-MOST_SPANS_FOUND: Final = 20_000
+MOST_SPANS_FOUND: Final = 5_000
 """The most of all traces on a page of a search."""
+
+_FEW: Final = 500
+"""Spans that are read without holding up others."""
 
 _TRACE = f"select {COLUMNS} from traces where project_id = $1 and trace_id = $2"  # noqa: S608 - our own text
 _SPANS = f"""
@@ -43,7 +47,8 @@ class TraceDetails:
 
     async def spans_of(self, project_id: str, trace_id: UUID) -> list[SpanRecord]:
         """Return the spans of a trace, the first `MOST_SPANS` by their start."""
-        return _spans(await self._database.fetch(_SPANS, project_id, trace_id, MOST_SPANS))
+        rows = await self._database.fetch(_SPANS, project_id, trace_id, MOST_SPANS)
+        return _spans(rows) if len(rows) < _FEW else await asyncio.to_thread(_spans, rows)
 
     async def spans_of_all(self, project_id: str, trace_ids: Sequence[UUID]) -> dict[UUID, list[SpanRecord]]:
         """Return the spans of some traces, of each the first ones."""

@@ -58,9 +58,10 @@ _MARGIN: Final = 1000
 _LONGEST_NAME: Final = 200
 _SIGNS: Final = re.compile("[:=]")
 _VALUE: Final = re.compile(
-    r"""(?ix) (?P<between> \\?["']? \s* (?:[:=]|=>) \s* (?:b(?=["']))? )
-    (?P<value> \\"(?:(?!\\").)*(?:\\"|$) | "(?:[^"\\]|\\.)*(?:"|$) | '(?:[^'\\]|\\.)*(?:'|$)
-               | \[[^\]]*(?:\]|$) | \{[^}]*(?:\}|$) | (?:bearer|basic)\s+[^\s,;"'}&]+ | [^\s,;"'}&\]]+ )"""
+    r"""(?isx) (?P<between> \\*["']? \s* (?:[:=]|=>) \s* (?:b(?=["']))? )
+    (?P<value> (?P<slashes>\\+)"(?:(?!(?P=slashes)").)*(?:(?P=slashes)"|\Z)
+               | "(?:[^"\\]|\\(?:.|\Z))*(?:"|\Z) | '(?:[^'\\]|\\(?:.|\Z))*(?:'|\Z)
+               | \[[^\]]*(?:\]|\Z) | \{[^}]*(?:\}|\Z) | (?:bearer|basic)\s+[^\s,;"'}&]+ | [^\s,;"'}&\]]+ )"""
 )
 
 
@@ -81,7 +82,7 @@ class Capture:
         stems = dict.fromkeys(re.split(r"[-_ ]", name)[-1] for name in names)
         self._stems = tuple(stem for stem in stems if stem)
         self._longest_stem = max(map(len, self._stems))
-        self._names = re.compile(rf"(?i)(?<![a-z0-9])(?:[a-z0-9]{{1,32}}[-_]){{0,4}}(?:{'|'.join(words)})\Z")
+        self._names = re.compile(rf"(?i)(?<![a-z0-9])(?:{'|'.join(words)})\Z")
 
     def text(self, value: Any) -> str | None:
         """Return what is kept of a value: a text as it is, anything else as JSON."""
@@ -92,7 +93,12 @@ class Capture:
 
     def cut(self, text: str, *, whole: int) -> str:
         """Return a text no longer than may be kept; the last line of a longer one says how long it was."""
-        return text if len(text) <= self._most else f"{text[: self._most]}… ({whole:,} characters)"
+        is_all = whole <= self._most + _MARGIN
+        if is_all and len(text) <= self._most:
+            return text
+        # What was not read may go on with a secret that begins at the end of what was.
+        kept = self._most if is_all else min(self._most, max(0, len(text) - _LONGEST_NAME))
+        return f"{text[:kept]}… ({whole:,} characters)"
 
     def mask(self, text: str) -> str:
         """Return a text without what is secret by its name or its form."""
@@ -137,7 +143,9 @@ def _end_of_name(text: str, at: int) -> int:
         at -= 1
     if at and text[at - 1] in "\"'":
         at -= 1
-    return at - 1 if at and text[at - 1] == "\\" else at
+    while at and text[at - 1] == "\\":
+        at -= 1
+    return at
 
 
 def _masked(found: re.Match[str]) -> str:
@@ -145,7 +153,7 @@ def _masked(found: re.Match[str]) -> str:
     value, between = found["value"], found["between"]
     if value in ("null", "true", "false", "None", "True", "False"):
         return found[0]
-    quote = next((mark for mark in ('\\"', '"', "'") if value.startswith(mark)), "")
+    quote = f'{found["slashes"]}"' if found["slashes"] else value[0] if value[0] in "\"'" else ""
     # The value of JSON stays JSON.
     quote = '"' if not quote and between.lstrip().startswith('"') else quote
     return f"{between}{quote}{MASK}{quote}"

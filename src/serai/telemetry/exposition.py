@@ -50,7 +50,10 @@ def render(snapshot: Snapshot, *, accept: str) -> tuple[bytes, str]:
     registry = CollectorRegistry()
     registry.register(_Collected(snapshot))
     ProcessCollector(registry=registry)
-    encode, media_type = choose_encoder(accept)
+    try:
+        encode, media_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # it asks for a version that is none
+        encode, media_type = choose_encoder("")
     return encode(registry), media_type
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+import structlog
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
@@ -19,6 +20,7 @@ from serai.telemetry.otlp_in.names import is_read
 from serai.telemetry.otlp_in.received import ReceivedSpan
 
 _STATUSES: Final = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
+_log = structlog.get_logger("serai.telemetry")
 _MOST_OPEN: Final = 10_000
 
 
@@ -43,7 +45,10 @@ class LibrarySpans(SpanProcessor):
         """Tell a span that began inside a step."""
         marked = None if span.context is None else self._open.pop(span.context.span_id, None)
         if marked is not None:
-            marked.tell(_mapped(span, marked))
+            try:
+                marked.tell(_mapped(span, marked))
+            except Exception:  # noqa: BLE001 - users' code ends this span, and is not to fail for it
+                _log.exception("span_not_told")
 
 
 def install() -> None:

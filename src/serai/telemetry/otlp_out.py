@@ -53,7 +53,9 @@ class SpanExport:
 
     def tell(self, span: Span) -> None:
         """Send a span on, if it has ended and the sampler wants its trace."""
-        if span.duration_ns is None or span.attributes.get("run_status") == "PAUSED":  # it will be told once more
+        will_come_again = span.attributes.get("run_status") == "PAUSED"
+        is_known_here_only = span.kind is SpanKind.WAIT and not span.duration_ns  # how long it was the store knows
+        if span.duration_ns is None or will_come_again or is_known_here_only:
             return
         sampled = self._sampler.should_sample(None, _drawn(span.trace_id), span.name)
         if sampled.decision is Decision.RECORD_AND_SAMPLE:

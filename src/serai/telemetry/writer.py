@@ -22,6 +22,7 @@ from serai.telemetry.otel_context import Marked, enter_span, leave_span
 WRITE_S: Final = 0.25
 LONG_NS: Final = 500_000_000
 MOST_AT_ONCE: Final = 500
+CHARACTERS_AT_ONCE: Final = 500_000
 MOST_WAITING: Final = 20_000
 MOST_CHARACTERS: Final = 50_000_000
 STOP_S: Final = 5.0
@@ -140,19 +141,28 @@ class SpanWriter:
         return len(self._waiting) + places <= self._most_waiting and self._characters < MOST_CHARACTERS
 
     def _put(self, span: Span) -> None:
+        length = _length_of(span)  # before the count is read: libraries add from other threads, too
         self._waiting.append(span)
-        self._characters += _length_of(span)
+        self._characters += length
 
     def _take(self) -> Span:
         span = self._waiting.popleft()
-        self._characters -= _length_of(span)
+        length = _length_of(span)
+        self._characters -= length
         return span
+
+    def _put_back(self, spans: Sequence[Span]) -> None:
+        """Put spans that were taken where they were; nobody else takes any meanwhile."""
+        for span in reversed(spans):
+            length = _length_of(span)
+            self._waiting.appendleft(span)
+            self._characters += length
 
     async def _write_on(self) -> None:
         while True:
             await asyncio.sleep(WRITE_S)
-            self._take_long()
             try:
+                self._take_long()
                 while self._waiting:
                     await self._write_some()
             except DatabaseUnavailableError:
@@ -170,13 +180,14 @@ class SpanWriter:
                 self._put(span.so_far())
 
     async def _write_some(self) -> None:
-        spans = [self._take() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
+        spans: list[Span] = []
+        left = self._characters - CHARACTERS_AT_ONCE
+        while self._waiting and len(spans) < MOST_AT_ONCE and self._characters > left:
+            spans.append(self._take())
         try:
             await self._store.write(spans)
         except (DatabaseUnavailableError, asyncio.CancelledError):
-            for span in reversed(spans):  # nobody else takes from it meanwhile
-                self._waiting.appendleft(span)
-                self._characters += _length_of(span)
+            self._put_back(spans)
             raise
         except Exception:  # noqa: BLE001 - one of them is refused
             await self._write_each(spans)
@@ -186,12 +197,13 @@ class SpanWriter:
 
     async def _write_each(self, spans: Sequence[Span]) -> None:
         """Write spans one by one: one of them is refused, and the others are not to be lost with it."""
-        for span in spans:
+        for done, span in enumerate(spans):
             try:
                 await self._store.write([span])
                 self.written += 1
-            except DatabaseUnavailableError:
-                self._put(span)
+            except (DatabaseUnavailableError, asyncio.CancelledError):
+                self._put_back(spans[done:])
+                raise
             except Exception as error:  # noqa: BLE001 - as above
                 _log.warning("span_refused", name=span.name, reason=str(error))
                 self._lose(1)
@@ -206,4 +218,5 @@ class SpanWriter:
 
 def _length_of(span: Span) -> int:
     """Return about how many characters a span holds."""
-    return 300 + len(span.input or "") + len(span.output or "") + len(span.error or "")
+    attributes = sum(len(value) for value in span.attributes.values() if isinstance(value, str))
+    return 300 + len(span.input or "") + len(span.output or "") + len(span.error or "") + attributes

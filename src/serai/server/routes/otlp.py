@@ -14,7 +14,7 @@ from serai.errors import NotFoundError, RetryLaterError, SeraiError
 from serai.server.bodies import read_body
 from serai.server.context import runtime_of
 from serai.server.dispatch import Route
-from serai.server.large_work import make
+from serai.server.large_work import LARGE_BYTES, make
 from serai.server.middleware import find_header
 from serai.server.openapi import errors, header_parameter
 
@@ -27,7 +27,7 @@ _CODES: Final = {400: 3, 404: 12, 413: 8, 415: 3, 503: 14}
 """What gRPC calls an error, by its HTTP status."""
 _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
-_UNPACKED: Final = 8
+_PARSED: Final = 4
 """How many times as large a packed body is taken to be."""
 
 
@@ -59,7 +59,7 @@ async def _take(request: Request, encoding: Encoding) -> Batch:
     intake = runtime.tracing.intake
     async with intake.turn:
         read = partial(intake.read, encoding, body, packing=packing)
-        batch = await make(read, size_bytes=len(body) * (_UNPACKED if packing else 1))
+        batch = await make(read, size_bytes=LARGE_BYTES if packing else _PARSED * len(body))
     intake.take(batch)
     return batch
 

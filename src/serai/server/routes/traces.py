@@ -197,7 +197,7 @@ ROUTES: tuple[Route, ...] = (
         path="/traces/search",
         handler=search_traces,
         summary="Search traces by an expression",
-        description="A search counts up to 1,000 traces, and shows up to 20,000 spans of a page, of all as many. "
+        description="A search counts up to 1,000 traces, and shows up to 5,000 spans of a page, of all as many. "
         "By session it looks at the 1,000 newest traces that it finds.",
         tags=TAGS,
         parameters=COMMON,

@@ -79,7 +79,7 @@ create table trace_deltas (
     workflow_id text,
     status      text        not null,
     traces      integer     not null,
-    first_at    timestamptz,                           -- of those that came
+    first_at    timestamptz,                           -- of those that came, or stayed; null when some have gone
     last_at     timestamptz
 );
 
@@ -100,11 +100,16 @@ begin
     insert into trace_deltas (project_id, hour, user_id, session_id, agent_id, team_id, workflow_id, status, traces,
                               first_at, last_at)
     select project_id, date_trunc('hour', started_at, 'UTC'), user_id, session_id, agent_id, team_id, workflow_id,
-           status, sum(number), min(came_at), max(came_at)
+           status, sum(number), case when sum(number) > 0 or bool_and(came_at is not null) then min(came_at) end,
+           max(came_at)
     from (
         select *, 1 as number, created_at as came_at from after_it
         union all
-        select *, -1, null from before_it
+        select before_it.*, -1, case when (before_it.session_id, before_it.user_id, before_it.agent_id,
+                                           before_it.team_id, before_it.workflow_id)
+            is not distinct from (after_it.session_id, after_it.user_id, after_it.agent_id, after_it.team_id,
+                                  after_it.workflow_id) then before_it.created_at end
+        from before_it join after_it using (project_id, trace_id)
     ) as changes
     group by 1, 2, 3, 4, 5, 6, 7, 8 having sum(number) <> 0;
   end if;
