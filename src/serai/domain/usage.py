@@ -70,8 +70,7 @@ def _by_model(items: Iterable[Mapping[str, Any]]) -> Iterable[tuple[_Model, list
 
 
 def _greatest_cost(items: Iterable[Mapping[str, Any]]) -> float | None:
-    known = [item for item in items if item.get("cost") is not None]
-    return max(known, key=lambda item: item.get("total_tokens", 0))["cost"] if known else None
+    return max((item["cost"] for item in items if item.get("cost") is not None), default=None)
 
 
 def _greatest(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
