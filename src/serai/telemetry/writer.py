@@ -65,6 +65,7 @@ class SpanWriter:
         self._characters = 0
         self._open: dict[OpenSpan, None] = {}
         self._listeners: list[Callable[[Span], None]] = []
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._lost_logged = (0, -_TOLD_S)
 
@@ -85,8 +86,7 @@ class SpanWriter:
                 await self._task
         try:
             async with asyncio.timeout(STOP_S):
-                while self._waiting:
-                    await self._write_some()
+                await self.write_now()
         except (DatabaseUnavailableError, TimeoutError):
             self._lose(len(self._waiting))
 
@@ -137,6 +137,16 @@ class SpanWriter:
         """Have every span of this process that ends told to somebody else, too."""
         self._listeners.append(listener)
 
+    async def write_now(self) -> None:
+        """Write what waits, before somebody reads or removes it.
+
+        Raises:
+            DatabaseUnavailableError: what is left waits on.
+        """
+        async with self._writing:
+            while self._waiting:
+                await self._write_some()
+
     def _has_room(self, places: int) -> bool:
         return len(self._waiting) + places <= self._most_waiting and self._characters < MOST_CHARACTERS
 
@@ -163,8 +173,7 @@ class SpanWriter:
             await asyncio.sleep(WRITE_S)
             try:
                 self._take_long()
-                while self._waiting:
-                    await self._write_some()
+                await self.write_now()
             except DatabaseUnavailableError:
                 continue
             except Exception:  # noqa: BLE001 - the writer's boundary: what cannot be written is lost, the rest is not

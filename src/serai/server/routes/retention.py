@@ -54,6 +54,7 @@ async def erase(request: Request) -> Response:
     user_id = check_name(request.path_params["user_id"], ("path", "user_id"))
     is_dry = read_flag(request, "dry_run")
     act = count_user if is_dry else erase_user
+    await runtime.tracing.spans.write_now()  # else these would come when the user is gone
     removed = await act(runtime.database, project_id, user_id)
     return json_answer({"user_id": user_id, "dry_run": is_dry, "removed": removed})
 
