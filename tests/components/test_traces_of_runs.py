@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic_ai import Agent
+from pydantic_ai.models.instrumented import InstrumentationSettings, InstrumentedModel
 
 from serai import Loop, Parallel, Step, Team, Workflow
 from serai.components.agent import AgentComponent
@@ -269,3 +271,31 @@ def _request(component: AgentComponent, **members: Any) -> RunRequest:
         idempotency_key="once",
         **members,
     )
+
+
+async def test_the_spans_of_a_run_are_written_together_and_their_cost_is_that_of_the_run(database: Database):
+    model = ScriptedModel(["Hello."], model_name="gpt-5-mini", provider_name="openai")
+    component = AgentComponent(Agent(model, name="priced"))
+    writes: list[int] = []
+    async with _tracing(database, component, on_write=writes.append) as (engine, _):
+        ran = await run(engine, component, "go")
+    rows = await spans_of(database, ran.record.key)
+    assert writes == [len(rows)] == [3]
+    cost = await database.fetchval("select cost from traces where trace_id = $1", ran.record.key)
+    assert cost == pytest.approx(ran.output["metrics"]["cost"])
+    assert cost > 0
+
+
+async def test_pydantic_ais_own_spans_lie_in_the_steps_and_count_no_token_twice(database: Database):
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(LibrarySpans())
+    model = InstrumentedModel(ScriptedModel(["Hello."]), InstrumentationSettings(tracer_provider=provider))
+    component = AgentComponent(Agent(model, name="instrumented"))
+    async with _tracing(database, component, takes_libraries=True) as (engine, _):
+        ran = await run(engine, component, "go")
+    rows = await spans_of(database, ran.record.key)
+    asked = next(row for row in rows if row["kind"] == "LLM" and row["input_tokens"])
+    theirs = [row for row in rows if row["parent_id"] == asked["span_id"]]
+    assert [row["name"] for row in theirs] == ["chat scripted"]
+    tokens = await database.fetchval("select input_tokens from traces where trace_id = $1", ran.record.key)
+    assert tokens == ran.output["metrics"]["input_tokens"]
